@@ -1,0 +1,18 @@
+"""Fixtures shared by all tests."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Real raw files in the original formats, kept beside the checkout where they could be had."""
+    folder = ROOT.parent / "shared" / "samples"
+    if not folder.is_dir():
+        pytest.skip(f"no real raw samples at {folder}")
+    return folder

@@ -1,0 +1,3 @@
+"""NAS-Perf-360: ten tasks, search spaces and search algorithms, and the study that compares them."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,116 @@
+"""Raw files of one task, as listed by ``raw/<task>/files.json``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nasperf360.errors import DataError
+from nasperf360.files import digest_file, read_json, write_json
+
+SIMULATED = "simulated"
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One raw file: its place, its role in the task, and what the sources file says of it."""
+
+    path: Path  # where it lies now
+    relative: str  # its path below ``raw/<task>/``, with forward slashes
+    role: str
+    bytes: int
+    sha256: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RawFiles:
+    """The raw files of one task, in sorted order, and where they came from."""
+
+    task: str
+    origin: str  # "simulated" or "original"
+    licence: str
+    files: tuple[RawFile, ...]
+    manifest: Path
+
+    @classmethod
+    def open(cls, manifest: str | Path) -> "RawFiles":
+        """Read ``files.json`` and check that each file is there with the size that it had when it came.
+
+        Raises:
+            DataError: a file is missing or has another size.
+        """
+        manifest = Path(manifest)
+        content = read_json(manifest)
+        files = []
+        for entry in content["files"]:
+            path = manifest.parent / entry["path"]
+            if not path.is_file():
+                raise DataError(f"{path}: listed in {manifest} but missing; delete {manifest} to fetch it again")
+            if path.stat().st_size != entry["bytes"]:
+                raise DataError(
+                    f"{path}: {path.stat().st_size} bytes, but {manifest} lists {entry['bytes']}; "
+                    f"delete both to fetch it again"
+                )
+            files.append(
+                RawFile(path, entry["path"], entry["role"], entry["bytes"], entry["sha256"], entry.get("options", {}))
+            )
+        return cls(content["task"], content["origin"], content["licence"], tuple(files), manifest)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the files were made by a simulator."""
+        return self.origin == SIMULATED
+
+    def all(self, role: str, suffix: str = "") -> list[RawFile]:
+        """The files of a role, sorted by path, whose name ends in ``suffix``.
+
+        Raises:
+            DataError: there is none.
+        """
+        found = [file for file in self.files if file.role == role and file.path.name.endswith(suffix)]
+        if not found:
+            roles = ", ".join(sorted({file.role for file in self.files})) or "none"
+            raise DataError(f"{self.manifest}: no file {suffix} of role '{role}' for {self.task}; roles there: {roles}")
+        return found
+
+    def one(self, role: str, suffix: str = "") -> RawFile:
+        """The single file of a role.
+
+        Raises:
+            DataError: there is none, or more than one.
+        """
+        found = self.all(role, suffix)
+        if len(found) > 1:
+            names = ", ".join(file.path.name for file in found[:3])
+            raise DataError(f"{self.manifest}: {len(found)} files of role '{role}', expected one: {names} ...")
+        return found[0]
+
+    def verify(self) -> None:
+        """Compare every file's bytes with its digest.
+
+        Raises:
+            DataError: a file changed after it came.
+        """
+        for file in self.files:
+            if digest_file(file.path) != file.sha256:
+                raise DataError(f"{file.path}: its content changed since it was fetched; delete {self.manifest}")
+
+
+def write_manifest(
+    manifest: str | Path, task: str, origin: str, licence: str, files: list[tuple[Path, str, dict[str, Any]]]
+) -> None:
+    """Write ``files.json`` for (path, role, options) triples; paths become relative to its folder."""
+    folder = Path(manifest).parent
+    entries: list[dict[str, Any]] = [
+        {
+            "path": path.relative_to(folder).as_posix(),
+            "role": role,
+            "bytes": path.stat().st_size,
+            "sha256": digest_file(path),
+            "options": options,
+        }
+        for path, role, options in files
+    ]
+    entries.sort(key=lambda entry: str(entry["path"]))
+    write_json(manifest, {"task": task, "origin": origin, "licence": licence, "files": entries})
