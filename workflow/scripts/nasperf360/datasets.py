@@ -1,6 +1,6 @@
 """Processed data sets on disk: HDF5, one group per split, chunked along samples, with a JSON manifest beside it.
 
-A split holds ``x`` and ``y`` and what the metric needs per sample (``group``, ``length``, ``ignore``, ...), all with the
+A split holds ``x`` and ``y`` and what the metric needs per sample (``group``, ``length``, ``ignore``), all with the
 same first axis. No torch here: preprocessing does not need it.
 """
 
@@ -53,7 +53,7 @@ class SplitWriter:
                 bad = self.samples + int(np.argwhere(~np.isfinite(values))[0][0])
                 raise DataError(f"{where}: NaN or infinity in '{key}' of sample {bad}")
         labels = np.asarray(batch["y"])
-        if self.classes is not None and count and not (0 <= labels.min() and labels.max() < self.classes):
+        if self.classes is not None and count and (labels.min() < 0 or labels.max() >= self.classes):
             raise DataError(f"{where}: labels {labels.min()} to {labels.max()}, allowed are 0 to {self.classes - 1}")
         for key, values in batch.items():
             dataset = self._datasets[key]
