@@ -1,0 +1,17 @@
+"""``default``: no search. The space's default architecture, trained once (paper section 4.1, the fixed WRN)."""
+
+from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
+from nasperf360.spaces.base import SearchSpace
+
+
+class Default(SearchAlgorithm):
+    """Returns the default architecture of the space."""
+
+    name = "default"
+    trains = False
+
+    def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
+        return SearchResult(space.default())
+
+
+ALGORITHM = Default

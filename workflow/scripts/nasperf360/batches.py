@@ -1,0 +1,96 @@
+"""Batches of a split as tensors on a device: shuffled by a generator, from memory where the split fits, else from disk."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasperf360.datasets import Split
+from nasperf360.errors import UserError
+
+Batch = dict[str, Tensor]
+
+WINDOW = 16  # batches that a split on disk reads, and shuffles, at a time
+
+
+class Loader:
+    """Draws batches from one split.
+
+    Args:
+        split: the samples.
+        batch_size: samples per batch.
+        device: where batches live.
+        memory_bytes: a split up to this size is loaded once (onto the device); a larger one is read from disk.
+        one_per_group: an epoch visits one random sample of each ``group`` instead of every sample.
+
+    Raises:
+        UserError: the split has fewer samples than a batch.
+    """
+
+    def __init__(
+        self, split: Split, batch_size: int, device: torch.device, memory_bytes: int, *, one_per_group: bool = False
+    ):
+        self.split, self.batch_size, self.device = split, batch_size, device
+        self.group_starts: np.ndarray | None = None
+        self.group_sizes: np.ndarray | None = None
+        if one_per_group:
+            groups = split.load("group")
+            # Samples of a group are written one after the other, so a group is a start and a size.
+            starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+            self.group_starts, self.group_sizes = starts, np.diff(np.r_[starts, len(groups)])
+        if len(self) < batch_size:
+            raise UserError(
+                f"batch_size {batch_size} is larger than the split '{split.name}' with {len(self)} samples; "
+                f"choose a smaller batch_size"
+            )
+        self.memory: Batch | None = None
+        if split.nbytes <= memory_bytes:
+            self.memory = {field: torch.from_numpy(split.load(field)).to(device) for field in split.fields}
+
+    def __len__(self) -> int:
+        """Samples in an epoch."""
+        return len(self.split) if self.group_starts is None else len(self.group_starts)
+
+    @property
+    def steps(self) -> int:
+        """Batches in a shuffled epoch; a last batch of a single sample is left out, batch statistics need two."""
+        full, rest = divmod(len(self), self.batch_size)
+        return full + (rest > 1 or self.batch_size == 1)
+
+    def in_order(self) -> Iterator[Batch]:
+        """Every sample once, in the split's order."""
+        yield from self._batches(np.arange(len(self.split)))
+
+    def shuffled(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """An epoch in random order."""
+        yield from self._batches(self._order(rng)[: self.steps * self.batch_size])
+
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        indices = np.arange(len(self.split))
+        if self.group_starts is not None and self.group_sizes is not None:
+            indices = self.group_starts + rng.integers(self.group_sizes)
+        if self.memory is not None:
+            return rng.permutation(indices)
+        # On disk: shuffle blocks of neighbours, then within a window of blocks, so that reads stay contiguous.
+        blocks = np.array_split(indices, -(-len(indices) // self.batch_size))
+        shuffled = [blocks[index] for index in rng.permutation(len(blocks))]
+        windows = [np.concatenate(shuffled[start : start + WINDOW]) for start in range(0, len(shuffled), WINDOW)]
+        return np.concatenate([rng.permutation(window) for window in windows])
+
+    def _batches(self, order: np.ndarray) -> Iterator[Batch]:
+        for start in range(0, len(order), self.batch_size * WINDOW):
+            window = order[start : start + self.batch_size * WINDOW]
+            source, rows = self._window(window)
+            for begin in range(0, len(rows), self.batch_size):
+                batch = rows[begin : begin + self.batch_size]
+                yield {
+                    field: values.index_select(0, batch).to(self.device, non_blocking=True)
+                    for field, values in source.items()
+                }
+
+    def _window(self, indices: np.ndarray) -> tuple[Batch, Tensor]:
+        if self.memory is not None:
+            return self.memory, torch.from_numpy(indices).to(self.device)
+        fields = {field: torch.from_numpy(self.split.read(field, indices)) for field in self.split.fields}
+        return fields, torch.arange(len(indices))

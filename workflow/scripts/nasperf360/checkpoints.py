@@ -1,0 +1,83 @@
+"""Checkpoints of a long job: written atomically, refused when foreign, guarded by a lock of the operating system."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nasperf360.files import atomic_path, digest_json, read_json, write_json
+from nasperf360.job import note
+
+
+class Checkpoint:
+    """The last good state of one job, in a folder that no rule declares.
+
+    Args:
+        folder: e.g. ``results/<run>/checkpoints/retrain/<task>/<method>/<seed>``.
+        identity: everything that makes the state valid for this job: code digest, settings, data digest, versions.
+        interval: seconds between two saves; 0 saves whenever asked.
+    """
+
+    def __init__(self, folder: str | Path, identity: Mapping[str, Any], interval: float = 0.0):
+        self.folder, self.identity, self.interval = Path(folder), dict(identity), interval
+        self._saved_at = time.monotonic()
+
+    @contextmanager
+    def locked(self) -> Iterator["Checkpoint"]:
+        """Hold the folder's lock, so that an orphaned job and its successor never write together."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "lock", "a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                note(f"{self.folder}: process {lock.read().strip() or '?'} still works on this cell; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield self
+
+    def part(self, name: str) -> "Checkpoint":
+        """A checkpoint of one part of the job (a trial, say), under the same lock."""
+        return Checkpoint(self.folder / name, {**self.identity, "part": name}, self.interval)
+
+    def save(self, state: Mapping[str, Any], *, last: bool = False) -> None:
+        """Save ``state`` unless the last save was less than ``interval`` ago; ``last`` saves always."""
+        if not last and time.monotonic() - self._saved_at < self.interval:
+            return
+        with atomic_path(self.folder / "state.pt") as partial:
+            torch.save({"identity": digest_json(self.identity), "state": dict(state)}, partial)
+        write_json(self.folder / "identity.json", self.identity)
+        self._saved_at = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The saved state, or None. A corrupt or foreign one is set aside with a clear line, never used or deleted."""
+        path = self.folder / "state.pt"
+        if not path.exists():
+            return None
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            if saved["identity"] == digest_json(self.identity):
+                state: dict[str, Any] = saved["state"]
+                return state
+            reason = f"it belongs to another job ({self._differences()})"
+        except Exception as error:  # torch.load raises many kinds for a damaged file
+            reason = f"it is damaged ({type(error).__name__})"
+        number = 1
+        while (aside := self.folder / f"refused-{number}.pt").exists():
+            number += 1
+        os.replace(path, aside)
+        note(f"{path}: refused, {reason}; set aside as {aside.name}, starting from the beginning")
+        return None
+
+    def _differences(self) -> str:
+        path = self.folder / "identity.json"
+        saved = read_json(path) if path.exists() else {}
+        keys = [key for key in sorted({*saved, *self.identity}) if saved.get(key) != self.identity.get(key)]
+        return "other " + ", ".join(keys) if keys else "unknown difference"

@@ -1,0 +1,74 @@
+"""One resumable loop over epochs, for retraining and for every search that trains."""
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from tqdm import tqdm
+
+from nasperf360.checkpoints import Checkpoint
+from nasperf360.errors import UserError
+from nasperf360.seeds import derive_seed
+
+Row = dict[str, float]
+"""One line of history: numbers by name."""
+
+
+class Stateful(Protocol):
+    """What a checkpoint can hold: modules, optimisers, and the like."""
+
+    def state_dict(self) -> Any: ...
+
+    def load_state_dict(self, state: Any) -> Any: ...
+
+
+def run_epochs(
+    epoch: Callable[[int], Row],
+    epochs: int,
+    state: Mapping[str, Stateful],
+    *,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+    label: str = "",
+) -> list[Row]:
+    """Call ``epoch(0)``, ..., ``epoch(epochs - 1)``, resuming after the last one that a checkpoint holds.
+
+    Every random number of an epoch must come from the global torch generator, which is seeded here for each epoch, or
+    from generators seeded by the epoch: then a resumed run equals an undisturbed one bit for bit.
+
+    Args:
+        epoch: trains one epoch and returns its row of history.
+        epochs: how many.
+        state: what a checkpoint holds, by name.
+        seed: of this job.
+        checkpoint: where to save; None saves nothing.
+        label: for the progress bar.
+
+    Raises:
+        UserError: a value of the row is not finite; the last good checkpoint stays.
+    """
+    history: list[Row] = []
+    if checkpoint and (saved := checkpoint.load()):
+        history = saved["history"][:epochs]
+        for name, item in state.items():
+            item.load_state_dict(saved[name])
+    bar = tqdm(
+        range(len(history), epochs), initial=len(history), total=epochs, desc=label, file=sys.stderr, mininterval=5.0
+    )
+    for number in bar:
+        torch.manual_seed(derive_seed(seed, "epoch", number))
+        row = {"epoch": float(number), **epoch(number)}
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"{label}: {name} became {value} in epoch {number + 1} of {epochs}; "
+                    f"lower the learning rate (lr) or set clip, then run again"
+                )
+        history.append(row)
+        bar.set_postfix({name: f"{value:.4g}" for name, value in row.items() if name != "epoch"}, refresh=False)
+        if checkpoint:
+            state_dicts = {name: item.state_dict() for name, item in state.items()}
+            checkpoint.save({"history": history, **state_dicts}, last=number + 1 == epochs)
+    return history

@@ -1,0 +1,66 @@
+"""What a search space is. A space knows no algorithm, and of a task only its signature."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nasperf360.errors import UserError
+from nasperf360.tasks.base import Signature
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+Architecture = dict[str, Any]
+"""A JSON value: genotype, path or hyperparameters; ``{"space": name, ...}``."""
+
+
+class SearchSpace(ABC):
+    """The architectures of one space for one task. Torch is imported by what builds networks, not before.
+
+    Args:
+        signature: dimensions, dense or point, input shape, outputs.
+        settings: the ``spaces.<name>`` settings of the task: widths, depths, ...
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, signature: Signature, settings: Mapping[str, Any]):
+        self.signature, self.settings = signature, settings
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """An architecture drawn uniformly from the space."""
+
+    @abstractmethod
+    def check(self, architecture: Architecture) -> None:
+        """Refuse an architecture that is not of this space.
+
+        Raises:
+            UserError: it belongs to another space, or a token is out of range.
+        """
+
+    @abstractmethod
+    def build(self, architecture: Architecture) -> nn.Module:
+        """The network to train from scratch; weights drawn from torch's global generator."""
+
+    def default(self) -> Architecture:
+        """The architecture that needs no search, for the algorithm ``default``.
+
+        Raises:
+            UserError: the space has none.
+        """
+        raise UserError(f"space '{self.name}' has no default architecture; the algorithm 'default' cannot serve it")
+
+    def hyperparameters(self, architecture: Architecture) -> dict[str, Any]:
+        """Training settings that the architecture fixes (the search dimensions of ``wrn``); most fix none."""
+        return {}
+
+    def _check_space(self, architecture: Architecture) -> None:
+        if architecture.get("space") != self.name:
+            raise UserError(
+                f"an architecture of space '{architecture.get('space')}' was given to space '{self.name}'; "
+                f"delete its architecture.json and search again"
+            )

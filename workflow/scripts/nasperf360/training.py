@@ -1,0 +1,166 @@
+"""Fit and evaluate any module on any task; retraining and search use the same functions."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasperf360.batches import Batch, Loader
+from nasperf360.checkpoints import Checkpoint
+from nasperf360.datasets import Split
+from nasperf360.errors import UserError
+from nasperf360.loop import Row, run_epochs
+from nasperf360.schedules import learning_rate
+from nasperf360.seeds import derive_seed, generator
+from nasperf360.tasks import Task
+
+MEMORY_BYTES = 8 << 30  # a split up to this size is loaded once
+
+
+def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
+    """Deterministic algorithms, a fixed number of threads, and the device of this job.
+
+    Args:
+        threads: ``compute_threads``: it changes bits, so it never follows the cores at hand.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        gpu: GPUs that the job was given; 0 means CPU.
+
+    Raises:
+        UserError: ``cuda`` is asked for and there is none.
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UserError("device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu")
+    return torch.device("cuda" if available and gpu > 0 and device != "cpu" else "cpu")
+
+
+def make_optimizer(parameters: Iterable[Tensor], settings: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """The optimiser of the settings: ``optimizer`` (sgd or adam), ``lr``, ``weight_decay``, ``momentum``, ..."""
+    match settings.get("optimizer", "sgd"):
+        case "sgd":
+            momentum = settings.get("momentum", 0.0)
+            return torch.optim.SGD(
+                parameters,
+                lr=settings["lr"],
+                momentum=momentum,
+                weight_decay=settings.get("weight_decay", 0.0),
+                nesterov=settings.get("nesterov", False) and momentum > 0,
+            )
+        case "adam":
+            return torch.optim.Adam(
+                parameters,
+                lr=settings["lr"],
+                betas=tuple(settings.get("betas", (0.9, 0.999))),
+                weight_decay=settings.get("weight_decay", 0.0),
+            )
+    raise UserError(f"optimizer '{settings['optimizer']}': unknown, expected sgd or adam")
+
+
+def training_batches(task: Task, loader: Loader, seed: int, epoch: int) -> Iterable[Batch]:
+    """The augmented batches of one epoch: order and augmentation depend on (seed, epoch) alone."""
+    augmentation = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
+    for batch in loader.shuffled(generator(seed, "order", epoch)):
+        yield task.augment(batch, augmentation)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Mixed precision: ``float32`` (none), or ``bfloat16`` / ``float16`` on the device."""
+    return torch.autocast(device.type, dtype=getattr(torch, precision), enabled=precision != "float32")
+
+
+def fit(
+    model: nn.Module,
+    task: Task,
+    train: Split,
+    settings: Mapping[str, Any],
+    *,
+    seed: int,
+    device: torch.device,
+    checkpoint: Checkpoint | None = None,
+    epochs: int | None = None,
+    label: str = "",
+    after_epoch: Callable[[int], Row] | None = None,
+) -> list[Row]:
+    """Train ``model`` in place and return its history.
+
+    Args:
+        model: maps (B, *input_shape) to (B, outputs), or (B, outputs, H, W) for dense tasks. A method
+            ``start_epoch(epoch, epochs)``, where it has one, is called before each epoch (drop-path ramps).
+        task: fitted to the training rows.
+        train: the training split.
+        settings: ``epochs``, ``batch_size``, ``lr``, ``schedule``, the optimiser's settings, and optionally
+            ``clip`` (gradient norm) and ``precision`` (float32, bfloat16, float16).
+        seed: of order, augmentation and dropout.
+        device: where to train.
+        checkpoint: resumes and saves here.
+        epochs: stop after so many; the schedule still spans ``settings["epochs"]``.
+        label: for progress and errors.
+        after_epoch: called with each finished epoch; its numbers join the history (validation, say).
+
+    Raises:
+        UserError: the loss is not finite, or the batch is larger than the split.
+    """
+    loader = Loader(train, settings["batch_size"], device, MEMORY_BYTES, one_per_group=task.one_per_group)
+    optimizer = make_optimizer(model.parameters(), settings)
+    precision = settings.get("precision", "float32")
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+    clip = settings.get("clip")
+
+    def one_epoch(epoch: int) -> Row:
+        model.train()
+        if hasattr(model, "start_epoch"):
+            model.start_epoch(epoch, settings["epochs"])
+        total = torch.zeros((), device=device)
+        for step, batch in enumerate(training_batches(task, loader, seed, epoch)):
+            rate = learning_rate(settings, epoch, step, loader.steps)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            with autocast(device, precision):
+                output = model(task.inputs(batch))
+            loss = task.loss(output.float(), batch)
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            if clip:
+                scaler.unscale_(optimizer)
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
+            scaler.step(optimizer)
+            scaler.update()
+            total += loss.detach()
+        row = {"lr": rate, "train_loss": float(total) / loader.steps}
+        return row | (after_epoch(epoch) if after_epoch else {})
+
+    state = {"model": model, "optimizer": optimizer, "scaler": scaler}
+    return run_epochs(
+        one_epoch, epochs or settings["epochs"], state, seed=seed, checkpoint=checkpoint, label=label or task.name
+    )
+
+
+@torch.inference_mode()
+def outputs(
+    model: nn.Module, task: Task, split: Split, *, batch_size: int, device: torch.device, precision: str = "float32"
+) -> np.ndarray:
+    """What ``task.predict`` gives for every sample of a split, in order, float32."""
+    model.eval()
+    loader = Loader(split, min(batch_size, len(split)), device, MEMORY_BYTES)
+    with autocast(device, precision):
+        return np.concatenate([task.predict(model, batch).float().cpu().numpy() for batch in loader.in_order()])
+
+
+def evaluate(
+    model: nn.Module, task: Task, split: Split, *, batch_size: int, device: torch.device, precision: str = "float32"
+) -> dict[str, float]:
+    """Scores of a model on a whole split; ``value`` is the metric of the paper's Table 2.
+
+    Raises:
+        UserError: an output is not finite.
+    """
+    values = outputs(model, task, split, batch_size=batch_size, device=device, precision=precision)
+    if not np.isfinite(values).all():
+        raise UserError(f"{task.name}: the network's output on '{split.name}' is not finite; lower lr and run again")
+    return {name: float(value) for name, value in task.score(values, split.extras()).items()}
