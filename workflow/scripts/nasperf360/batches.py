@@ -1,4 +1,4 @@
-"""Batches of a split as tensors on a device: shuffled by a generator, from memory where the split fits, else from disk."""
+"""Batches of a split as tensors on a device: shuffled by a generator, from memory if the split fits, else from disk."""
 
 from collections.abc import Iterator
 

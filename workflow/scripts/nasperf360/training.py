@@ -12,10 +12,10 @@ from nasperf360.batches import Batch, Loader
 from nasperf360.checkpoints import Checkpoint
 from nasperf360.datasets import Split
 from nasperf360.errors import UserError
-from nasperf360.loop import Row, run_epochs
+from nasperf360.loop import Row, Stateful, run_epochs
 from nasperf360.schedules import learning_rate
 from nasperf360.seeds import derive_seed, generator
-from nasperf360.tasks import Task
+from nasperf360.tasks.base import Task
 
 MEMORY_BYTES = 8 << 30  # a split up to this size is loaded once
 
@@ -114,8 +114,8 @@ def fit(
 
     def one_epoch(epoch: int) -> Row:
         model.train()
-        if hasattr(model, "start_epoch"):
-            model.start_epoch(epoch, settings["epochs"])
+        if callable(start_epoch := getattr(model, "start_epoch", None)):
+            start_epoch(epoch, settings["epochs"])
         total = torch.zeros((), device=device)
         for step, batch in enumerate(training_batches(task, loader, seed, epoch)):
             rate = learning_rate(settings, epoch, step, loader.steps)
@@ -135,7 +135,7 @@ def fit(
         row = {"lr": rate, "train_loss": float(total) / loader.steps}
         return row | (after_epoch(epoch) if after_epoch else {})
 
-    state = {"model": model, "optimizer": optimizer, "scaler": scaler}
+    state: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "scaler": scaler}
     return run_epochs(
         one_epoch, epochs or settings["epochs"], state, seed=seed, checkpoint=checkpoint, label=label or task.name
     )

@@ -56,7 +56,8 @@ class SearchAlgorithm(ABC):
     """One search algorithm."""
 
     name: ClassVar[str]
-    trains: ClassVar[bool] = True  # False: needs neither data nor torch (``default``)
+    trains: ClassVar[bool] = True  # False: needs no data and no GPU (``default``)
+    trains_candidates: ClassVar[bool] = False  # its trials train as retraining does, and so depend on those settings
 
     def refuse(self, space: SearchSpace) -> str | None:
         """Why this algorithm cannot serve a space, in a few words; None where it can."""

@@ -30,6 +30,11 @@ class SearchSpace(ABC):
     def __init__(self, signature: Signature, settings: Mapping[str, Any]):
         self.signature, self.settings = signature, settings
 
+    @classmethod
+    def serves(cls, dimensions: int, dense: bool) -> bool:
+        """Whether the space has networks for tasks of so many dimensions, dense or point; most serve all."""
+        return True
+
     @abstractmethod
     def sample(self, rng: np.random.Generator) -> Architecture:
         """An architecture drawn uniformly from the space."""

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from nasperf360.tasks.base import Task
+from nasperf360.tasks.base import Task as Task
 
 
 def get_task(name: str) -> Task:

@@ -1,0 +1,34 @@
+# NAS-Perf-360: from the raw data of ten tasks to the tables and performance profiles of the paper.
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/download.smk"
+include: "workflow/rules/preprocess.smk"
+include: "workflow/rules/publish.smk"
+include: "workflow/rules/search.smk"
+include: "workflow/rules/retrain.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+    datasets,
+    publications,
+    architectures,
+    evaluations,
+    tables,
+    figures,
+    reference,
+
+
+# The study: every table and figure of the run, and the paper's own, recomputed from its printed results.
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        rules.reference.input,

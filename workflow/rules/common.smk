@@ -1,0 +1,50 @@
+# The resolved configuration, paths of the run, and the params that make jobs rerun exactly when they must.
+
+import sys
+from pathlib import Path
+
+ROOT = Path(str(workflow.current_basedir)).parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+from nasperf360 import runs, settings
+from nasperf360.code_digest import code_digest
+from nasperf360.errors import UserError
+from nasperf360.tasks import get_task
+
+try:
+    config = settings.resolve(config)
+    runs.check(config)
+except UserError as error:
+    sys.exit(f"Error: {error}")
+
+RUN = config["run"]
+RESULTS = f"results/{RUN}"
+RAW = f"results/{config['data_run']}/raw"
+DATA = f"results/{config['data_run']}/data"
+CHECKPOINTS = f"{RESULTS}/checkpoints"
+TASKS = config["tasks"]
+METHODS = config["methods"]
+SEEDS = config["seeds"]
+CELLS = settings.cells(config)
+ENVIRONMENT = "../../envs/environment.yaml"
+
+
+wildcard_constraints:
+    task="[a-z0-9_]+",
+    method="[a-z0-9_]+-[a-z0-9_]+",
+    seed="[0-9]+",
+
+
+onstart:
+    runs.record(config)
+
+
+def cell_paths(pattern):
+    """``pattern`` for each task, method and seed of the study."""
+    return [pattern.format(task=task, method=method, seed=seed) for task, method in CELLS for seed in SEEDS]
+
+
+def method_modules(method, *, algorithm):
+    """Modules that a job of a method loads by name."""
+    definition = settings.method(config, method)
+    return [f"spaces.{definition['space']}", *([f"algorithms.{definition['algorithm']}"] if algorithm else [])]

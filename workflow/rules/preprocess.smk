@@ -1,0 +1,28 @@
+# Raw files -> one HDF5 file per task, with a manifest beside it that drives reruns.
+
+
+rule preprocess:
+    input:
+        raw=lambda wildcards: f"{RAW}/{get_task(wildcards.task).raw}/files.json",
+    output:
+        data=f"{DATA}/{{task}}.h5",
+        manifest=f"{DATA}/{{task}}.json",
+    params:
+        options=lambda wildcards: config["prepare"].get(wildcards.task) or {},
+        code=lambda wildcards: code_digest("preprocess.py", f"tasks.{wildcards.task}"),
+    resources:
+        mem_mb=2000,
+        runtime=720,
+    log:
+        f"results/{config['data_run']}/logs/preprocess/{{task}}.log",
+    benchmark:
+        f"results/{config['data_run']}/benchmarks/preprocess/{{task}}.tsv"
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/preprocess.py"
+
+
+rule datasets:
+    input:
+        expand(f"{DATA}/{{task}}.h5", task=TASKS),

@@ -1,0 +1,49 @@
+# A method's search on a task: data -> architecture.
+
+
+def search_inputs(wildcards):
+    """The data, and the searched network that limits the size of this one, where the method has such a limit."""
+    inputs = {"manifest": f"{DATA}/{wildcards.task}.json", "data": ancient(f"{DATA}/{wildcards.task}.h5")}
+    limit = settings.method(config, wildcards.method).get("size_limit")
+    if limit:
+        inputs["size_limit"] = (
+            f"{RESULTS}/search/{wildcards.task}/{limit['method']}/{wildcards.seed}/architecture.json"
+        )
+    return inputs
+
+
+rule search:
+    input:
+        unpack(search_inputs),
+    output:
+        architecture=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json",
+        history=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/history.csv",
+        cost=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/cost.json",
+    params:
+        method=lambda wildcards: settings.method(config, wildcards.method),
+        space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
+        settings=lambda wildcards: settings.search_settings(config, wildcards.task, wildcards.method),
+        compute_threads=config["compute_threads"],
+        code=lambda wildcards: code_digest(
+            "search.py", f"tasks.{wildcards.task}", *method_modules(wildcards.method, algorithm=True)
+        ),
+    resources:
+        gpu=lambda wildcards: int(settings.trains(config, wildcards.method)),
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime=lambda wildcards, attempt: 2880 * attempt,
+        device=config["device"],
+        checkpoints=f"{CHECKPOINTS}/search",
+        checkpoint_seconds=str(config["checkpoint_seconds"]),
+    log:
+        f"{RESULTS}/logs/search/{{task}}/{{method}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/search/{{task}}/{{method}}/{{seed}}.tsv"
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/search.py"
+
+
+rule architectures:
+    input:
+        cell_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json"),

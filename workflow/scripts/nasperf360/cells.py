@@ -1,0 +1,106 @@
+"""One cell of the study: a (task, method, seed) with its data, its settings and the machine it runs on."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nasperf360.files import atomic_path, digest_json
+from nasperf360.provenance import versions
+from nasperf360.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from nasperf360.checkpoints import Checkpoint
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell at one stage, ``search`` or ``retrain``."""
+
+    stage: str
+    task: str
+    method: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.task} {self.method} seed {self.seed}"
+
+    @property
+    def derived_seed(self) -> int:
+        """Seed of every random number of the cell."""
+        return derive_seed(self.task, self.method, self.seed, self.stage)
+
+    def names(self) -> dict[str, Any]:
+        """Task, method, its two halves as in the paper's tables, and seed."""
+        space, _, algorithm = self.method.partition("-")
+        return {
+            "task": self.task,
+            "method": self.method,
+            "space": space,
+            "algorithm": algorithm,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a job was given; it changes no number but on the device."""
+
+    threads: int
+    device: str
+    gpu: int
+    checkpoints: str
+    checkpoint_seconds: float
+
+    @classmethod
+    def of(cls, params: Any, resources: Any) -> Machine:
+        """From the ``params`` and ``resources`` of a job."""
+        return cls(
+            params.compute_threads,
+            resources.device,
+            int(resources.gpu),
+            resources.checkpoints,
+            float(resources.checkpoint_seconds),
+        )
+
+    def checkpoint(self, cell: Cell, provenance: Mapping[str, Any], device: str) -> Checkpoint:
+        """The cell's checkpoint, valid for this code, these settings, data, versions and kind of device only."""
+        from nasperf360.checkpoints import Checkpoint
+
+        identity = {**provenance, "versions": versions(), "device": device, "cell": str(cell)}
+        folder = Path(self.checkpoints) / cell.task / cell.method / str(cell.seed)
+        return Checkpoint(folder, identity, self.checkpoint_seconds)
+
+
+def provenance(cell: Cell, data: Mapping[str, Any], settings: Mapping[str, Any], code: Any) -> dict[str, Any]:
+    """What a result rests on: digests of data and code, resolved settings, seeds.
+
+    Args:
+        cell: the cell.
+        data: the data set's manifest.
+        settings: all params of the job but the code.
+        code: digest of each source file, by path.
+    """
+    return {
+        "data_sha256": data["sha256"],
+        "code_sha256": digest_json(code),
+        "settings": dict(settings),
+        "seed": cell.derived_seed,
+    }
+
+
+def write_history(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """History as csv, one row per epoch or trial; the columns are those of all rows."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_path(path) as partial, open(partial, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: _tidy(value) for name, value in row.items()})
+
+
+def _tidy(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value

@@ -1,0 +1,103 @@
+"""Digests of what a job's code does: a comment, a docstring or a reformatting changes none of them.
+
+Snakemake compares these (``params: code=``) with those of the last run, so a job reruns exactly when its script, or a
+local module that it imports, or the task, space or algorithm module that it loads by name, changed in substance.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+SCRIPTS = PACKAGE.parent
+
+
+@cache
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+@cache
+def source_digest(path: Path) -> str:
+    """Eight hex digits of a file's normalised source."""
+    tree = ast.parse(path.read_text(), filename=str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
+
+
+def _module_file(name: str) -> Path | None:
+    """File of a local module (``nasperf360...``), or None for others."""
+    base = SCRIPTS.joinpath(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if name.split(".")[0] == PACKAGE.name and path.is_file():
+            return path
+    return None
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return getattr(test, "id", getattr(test, "attr", None)) == "TYPE_CHECKING"
+
+
+def _imported_names(node: ast.AST) -> list[str]:
+    """Dotted names imported anywhere below ``node``, also inside functions, but not for type checkers only."""
+    names: list[str] = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and _is_type_checking(child.test):
+            names += [name for branch in child.orelse for name in _imported_names(branch)]
+        elif isinstance(child, ast.Import):
+            names += [alias.name for alias in child.names]
+        elif isinstance(child, ast.ImportFrom) and child.module and not child.level:
+            names += [child.module, *(f"{child.module}.{alias.name}" for alias in child.names)]
+        else:
+            names += _imported_names(child)
+    return names
+
+
+@cache
+def _imports(path: Path) -> tuple[Path, ...]:
+    """Local files that a file imports directly, packages on the way included."""
+    files: list[Path] = []
+    for name in _imported_names(_parse(path)):
+        parts = name.split(".")
+        for end in range(1, len(parts) + 1):
+            found = _module_file(".".join(parts[:end]))
+            if found:
+                files.append(found)
+    return tuple(dict.fromkeys(files))
+
+
+def closure(*roots: Path) -> list[Path]:
+    """The roots and every local file that they import, directly or not, sorted."""
+    seen: set[Path] = set()
+    waiting = list(roots)
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting += _imports(path)
+    return sorted(seen)
+
+
+@cache
+def code_digest(script: str, *modules: str) -> dict[str, str]:
+    """Digest of each source file that a job runs, by its path below ``workflow/scripts``.
+
+    Args:
+        script: e.g. ``retrain.py``.
+        modules: loaded by name at run time, below the package, e.g. ``tasks.ecg``, ``spaces.wrn``.
+    """
+    named = [_module_file(f"{PACKAGE.name}.{module}") for module in modules]
+    missing = [module for module, path in zip(modules, named, strict=True) if path is None]
+    if missing:
+        raise FileNotFoundError(f"no module {', '.join(missing)} in {PACKAGE}")
+    files = closure(SCRIPTS / script, *(path for path in named if path))
+    return {path.relative_to(SCRIPTS).as_posix(): source_digest(path) for path in files}

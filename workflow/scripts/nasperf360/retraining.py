@@ -1,0 +1,104 @@
+"""Retrain one cell: data and an architecture -> ``result.json``, the number of the paper's Table 2 for one seed."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from nasperf360.cells import Cell, Machine, provenance, write_history
+from nasperf360.counts import count_multiply_adds, count_parameters
+from nasperf360.datasets import Dataset
+from nasperf360.files import atomic_path, read_json, write_json
+from nasperf360.provenance import CostMeter
+from nasperf360.seeds import derive_seed
+from nasperf360.spaces import get_space
+from nasperf360.tasks import get_task
+from nasperf360.training import evaluate, fit, setup_torch
+
+
+def retrain(
+    cell: Cell,
+    space_name: str,
+    space_settings: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    code: Mapping[str, str],
+    machine: Machine,
+    *,
+    data: str,
+    architecture: str,
+    outputs: Mapping[str, str],
+) -> None:
+    """Train an architecture from scratch on the final training split and test it after the last epoch.
+
+    Args:
+        cell: task, method, seed.
+        space_name: module of the search space.
+        space_settings: of the space on this task.
+        settings: of the training.
+        code: digests of the source files that this job runs.
+        machine: what the job was given.
+        data: the processed data set.
+        architecture: ``architecture.json`` of the search.
+        outputs: paths ``result``, ``history``, ``model``, ``cost``.
+    """
+    device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
+    meter = CostMeter(device.type, machine.threads)
+    task, found = get_task(cell.task), read_json(architecture)["architecture"]
+    with Dataset(data) as dataset:
+        train, test = dataset.final(task.merge_valid)
+        task.fit(train)
+        signature = task.signature(train.shape("x"))
+        space = get_space(space_name, signature, space_settings)
+        space.check(found)
+        settings = {**settings, **space.hyperparameters(found)}
+        origin = provenance(
+            cell, dataset.manifest, {"space": space_settings, "retrain": settings, "architecture": found}, code
+        )
+        torch.manual_seed(derive_seed(cell.derived_seed, "initial weights"))
+        model = space.build(found)
+        counts = {
+            "parameters": count_parameters(model),
+            "multiply_adds": count_multiply_adds(model, signature.input_shape),
+        }
+        model = model.to(device)
+        with machine.checkpoint(cell, origin, device.type).locked() as checkpoint:
+            history = fit(
+                model,
+                task,
+                train,
+                settings,
+                seed=cell.derived_seed,
+                device=device,
+                checkpoint=checkpoint,
+                label=str(cell),
+            )
+        scores = evaluate(
+            model,
+            task,
+            test,
+            batch_size=settings.get("test_batch_size", settings["batch_size"]),
+            device=device,
+            precision=settings.get("precision", "float32"),
+        )
+        simulated, samples = dataset.simulated, {"train": len(train), "test": len(test)}
+    write_history(outputs["history"], history)
+    with atomic_path(outputs["model"]) as partial:
+        # Through a buffer: torch.save writes the name of a file that it opens itself into the archive.
+        buffer = io.BytesIO()
+        torch.save({name: value.cpu() for name, value in model.state_dict().items()}, buffer)
+        partial.write_bytes(buffer.getvalue())
+    write_json(outputs["cost"], meter.read())
+    write_json(
+        outputs["result"],
+        {
+            **cell.names(),
+            "metric": {"name": task.metric.name, "higher_is_better": task.metric.higher_is_better},
+            "value": scores["value"],
+            "scores": scores,
+            **counts,
+            "samples": samples,
+            "simulated": simulated,
+            "provenance": origin,
+        },
+    )

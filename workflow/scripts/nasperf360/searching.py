@@ -1,0 +1,89 @@
+"""Search one cell: data and a method -> ``architecture.json``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nasperf360.algorithms import get_algorithm
+from nasperf360.algorithms.base import Problem
+from nasperf360.cells import Cell, Machine, provenance, write_history
+from nasperf360.counts import count_multiply_adds, count_parameters
+from nasperf360.datasets import Dataset
+from nasperf360.errors import UserError
+from nasperf360.files import read_json, write_json
+from nasperf360.provenance import CostMeter
+from nasperf360.spaces import get_space
+from nasperf360.tasks import get_task
+from nasperf360.training import setup_torch
+
+
+def search(
+    cell: Cell,
+    method: Mapping[str, Any],
+    space_settings: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    code: Mapping[str, str],
+    machine: Machine,
+    *,
+    data: str,
+    limiting: str | None,
+    outputs: Mapping[str, str],
+) -> None:
+    """Run a method's search and write the architecture, the history and the cost.
+
+    Args:
+        cell: task, method, seed.
+        method: its definition: space, algorithm, size_limit.
+        space_settings: of the space on this task.
+        settings: ``search`` and, where trials train candidates, ``retrain``.
+        code: digests of the source files that this job runs.
+        machine: what the job was given.
+        data: the processed data set.
+        limiting: ``architecture.json`` whose size limits this one, or None.
+        outputs: paths ``architecture``, ``history``, ``cost``.
+
+    Raises:
+        UserError: the algorithm cannot serve the space, or the search itself fails.
+    """
+    device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
+    meter = CostMeter(device.type, machine.threads)
+    task, algorithm = get_task(cell.task), get_algorithm(method["algorithm"])
+    with Dataset(data) as dataset:
+        signature = task.signature(dataset.split("train").shape("x"))
+        space = get_space(method["space"], signature, space_settings)
+        if reason := algorithm.refuse(space):
+            raise UserError(f"{cell}: algorithm '{algorithm.name}' cannot serve space '{space.name}': {reason}")
+        limit = None
+        if limiting:
+            limit = read_json(limiting)["parameters"] + int(method["size_limit"].get("slack", 0))
+        origin = provenance(
+            cell, dataset.manifest, {"method": method, "space": space_settings, **settings, "limit": limit}, code
+        )
+        with machine.checkpoint(cell, origin, device.type).locked() as checkpoint:
+            problem = Problem(
+                task=task,
+                dataset=dataset,
+                settings=settings["search"],
+                retrain_settings=settings.get("retrain", {}),
+                seed=cell.derived_seed,
+                device=device,
+                checkpoint=checkpoint,
+                size_limit=limit,
+                label=str(cell),
+            )
+            found = algorithm.search(space, problem)
+        simulated = dataset.simulated
+    space.check(found.architecture)
+    network = space.build(found.architecture)
+    write_history(outputs["history"], found.history)
+    write_json(outputs["cost"], meter.read())
+    write_json(
+        outputs["architecture"],
+        {
+            **cell.names(),
+            "architecture": found.architecture,
+            "parameters": count_parameters(network),
+            "multiply_adds": count_multiply_adds(network, signature.input_shape),
+            "simulated": simulated,
+            "provenance": origin,
+        },
+    )

@@ -1,0 +1,212 @@
+"""The configuration: brought to the schema's types, completed from the scale, checked, and cut narrow for each job.
+
+Precedence: schema defaults < ``config/scales/<scale>.yaml`` < ``config/config.yaml`` < ``--configfile`` < ``--config``.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nasperf360.algorithms import get_algorithm
+from nasperf360.errors import UserError
+from nasperf360.spaces import space_class
+from nasperf360.tasks import get_task
+
+Config = dict[str, Any]
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def read_yaml(path: str | Path) -> Any:
+    """A YAML file.
+
+    Raises:
+        UserError: missing, or not YAML.
+    """
+    try:
+        return yaml.load(Path(path).read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def merge(*layers: Mapping[str, Any]) -> Config:
+    """Later layers win; mappings are merged key by key, lists are replaced whole."""
+    merged: Config = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+            merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def names_in(folder: str) -> list[str]:
+    """Modules of a sub-package (``tasks``, ``spaces``, ``algorithms``), by name."""
+    files = sorted((Path(__file__).parent / folder).glob("*.py"))
+    return [file.stem for file in files if file.stem not in ("__init__", "base")]
+
+
+def resolve(given: Mapping[str, Any]) -> Config:
+    """The full configuration from what the user gave.
+
+    Args:
+        given: ``config.yaml`` overridden by ``--configfile`` and ``--config``, as Snakemake merged them.
+
+    Raises:
+        UserError: one line that names the key, what was given, and what is allowed.
+    """
+    schema = read_yaml(SCHEMA)
+    properties = schema["properties"]
+    given = {key: _to_schema_type(value, properties.get(key, {})) for key, value in given.items()}
+    _check(given, schema)
+    defaults = {key: entry["default"] for key, entry in properties.items() if "default" in entry}
+    scale = given.get("scale", defaults["scale"])
+    config = merge(defaults, read_yaml(ROOT / "config" / "scales" / f"{scale}.yaml"), given)
+    config["run"] = config.get("run") or scale
+    config["data_run"] = config.get("data_run") or config["run"]
+    _check(config, schema)
+    _check_names(config)
+    return config
+
+
+def _to_schema_type(value: Any, entry: Mapping[str, Any]) -> Any:
+    """Snakemake hands lists and mappings of ``--config`` over as text, and numbers where text is meant."""
+    kinds = entry.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if isinstance(value, str) and not {"string"} & set(kinds):
+        try:
+            return yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+    if kinds == ["string"] and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    from jsonschema import Draft202012Validator
+
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise UserError("config: " + _sentence(errors[0]))
+
+
+def _sentence(error: Any) -> str:
+    """One jsonschema error as one sentence: the key, what was given, what is allowed."""
+    key = ".".join(str(part) for part in error.absolute_path)
+    given = f"{error.instance!r}" if len(repr(error.instance)) < 80 else f"{repr(error.instance)[:77]}..."
+    match error.validator:
+        case "additionalProperties":
+            known = sorted(error.schema.get("properties", {}))
+            unknown = sorted(set(error.instance) - set(known))[0]
+            return _unknown(f"unknown key '{f'{key}.' if key else ''}{unknown}'", unknown, known)
+        case "enum":
+            return f"{key}: {given} was given, allowed are {', '.join(map(str, error.validator_value))}"
+        case "type":
+            kinds = error.validator_value
+            wanted = " or ".join([kinds] if isinstance(kinds, str) else kinds)
+            wanted = {"array": "a list such as [a, b]", "object": "a mapping such as {key: value}"}.get(wanted, wanted)
+            return f"{key}: {given} was given, {wanted} is expected"
+        case "minItems":
+            return f"{key}: an empty list was given, at least {error.validator_value} entry is needed"
+        case "uniqueItems":
+            return f"{key}: {given} names an entry twice"
+        case "not":
+            return f"{key}: {given} is reserved; choose another"
+        case "pattern":
+            return f"{key}: {given} was given; letters, digits, '.', '_' and '-' are allowed"
+    return f"{key}: {given} was given: {error.message}"
+
+
+def _unknown(start: str, name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{start}; {hint}allowed are {', '.join(known)}"
+
+
+def _check_names(config: Config) -> None:
+    known = names_in("tasks")
+    for task in config["tasks"]:
+        if task not in known:
+            raise UserError("config: " + _unknown(f"tasks: unknown task '{task}'", task, known))
+    for name in config["methods"]:
+        method(config, name)
+    if not cells(config):
+        raise UserError(
+            f"config: none of the methods {config['methods']} can do any of the tasks {config['tasks']}; "
+            f"autodl is for dense tasks, amber for 1-D tasks"
+        )
+
+
+def method(config: Config, name: str) -> Config:
+    """Definition of a method: ``space``, ``algorithm`` (modules), ``settings``, ``size_limit``.
+
+    A name that ``method_definitions`` does not list is taken apart: ``darts-random`` is space darts, algorithm random.
+
+    Raises:
+        UserError: no such space or algorithm.
+    """
+    first, _, second = name.partition("-")
+    definition = merge(
+        {"space": first, "algorithm": second, "settings": {}}, config["method_definitions"].get(name, {})
+    )
+    for kind, folder in (("space", "spaces"), ("algorithm", "algorithms")):
+        known = names_in(folder)
+        if definition[kind] not in known:
+            methods = sorted(config["method_definitions"])
+            raise UserError(
+                f"config: methods: unknown method '{name}' ({kind} '{definition[kind]}' is not in {', '.join(known)}); "
+                + _unknown("a method is <space>-<algorithm>", name, methods)
+            )
+    return definition
+
+
+def cells(config: Config) -> list[tuple[str, str]]:
+    """The (task, method) pairs of the study: each selected method on each selected task that its space serves."""
+    pairs = []
+    for task in config["tasks"]:
+        for name in config["methods"]:
+            info = get_task(task)
+            if space_class(method(config, name)["space"]).serves(info.dimensions, info.kind == "dense"):
+                pairs.append((task, name))
+    return pairs
+
+
+def layered(section: Mapping[str, Any], task: str) -> Config:
+    """Settings of one task: ``all`` < ``point`` | ``dense`` < ``1d`` | ``2d`` < the task's own."""
+    info = get_task(task)
+    return merge(*(section.get(layer) or {} for layer in ("all", info.kind, f"{info.dimensions}d", task)))
+
+
+def _settings(config: Config, part: str, module: str, task: str, name: str) -> Config:
+    own = method(config, name)["settings"].get(part, {})
+    return merge(layered(config[part].get(module, {}), task), layered(own, task))
+
+
+def space_settings(config: Config, task: str, name: str) -> Config:
+    """Settings of a method's space on a task, for search and retraining alike (``spaces``)."""
+    return _settings(config, "spaces", method(config, name)["space"], task, name)
+
+
+def retrain_settings(config: Config, task: str, name: str) -> Config:
+    """Training settings of a method on a task (``retrain``)."""
+    return _settings(config, "retrain", method(config, name)["space"], task, name)
+
+
+def search_settings(config: Config, task: str, name: str) -> Config:
+    """Settings of a method's search on a task (``search``), and those of retraining where its trials train by them."""
+    definition = method(config, name)
+    settings: Config = {"search": _settings(config, "search", definition["algorithm"], task, name)}
+    if get_algorithm(definition["algorithm"]).trains_candidates:
+        settings["retrain"] = retrain_settings(config, task, name)
+    return settings
+
+
+def trains(config: Config, name: str) -> bool:
+    """Whether a method's search trains networks, and so wants a GPU."""
+    return get_algorithm(method(config, name)["algorithm"]).trains

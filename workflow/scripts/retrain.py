@@ -1,0 +1,30 @@
+"""Train the architecture of one task, method and seed from scratch, and test it."""
+
+from pathlib import Path
+
+from nasperf360.cells import Cell, Machine
+from nasperf360.job import run_job
+
+
+def main(cell, machine, **arguments):
+    from nasperf360.retraining import retrain
+
+    retrain(cell, machine=machine, **arguments)
+
+
+if __name__ == "__main__":
+    run_job(
+        lambda: main(
+            cell=Cell("retrain", snakemake.wildcards.task, snakemake.wildcards.method, int(snakemake.wildcards.seed)),
+            machine=Machine.of(snakemake.params, snakemake.resources),
+            space_name=snakemake.params.space_name,
+            space_settings=snakemake.params.space,
+            settings=snakemake.params.settings,
+            code=snakemake.params.code,
+            data=snakemake.input.data,
+            architecture=snakemake.input.architecture,
+            outputs=dict(snakemake.output.items()),
+        ),
+        log=snakemake.log[0],
+        failure=Path(snakemake.output.result).with_name("failure.json"),
+    )
