@@ -1,0 +1,96 @@
+"""The digest of a job's code changes with what the code does, and with nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nasperf360 import code_digest as module
+from nasperf360.code_digest import closure, code_digest, source_digest
+
+
+@pytest.fixture
+def digest(tmp_path: Path):
+    """Digest of a source text."""
+
+    def of(text: str) -> str:
+        path = tmp_path / f"{abs(hash(text))}.py"
+        path.write_text(text)
+        return source_digest(path)
+
+    return of
+
+
+SOURCE = 'def f(x):\n    """Doc."""\n    return x + 1\n'
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        'def f(x):\n    """Another."""\n    return x + 1\n',
+        "def f(x):\n    return x + 1\n",
+        "# why\ndef f(\n    x,\n):\n    return (x + 1)  # more\n",
+        '"""Module."""\n\n\ndef f(x):\n    return x + 1\n',
+    ],
+)
+def test_comments_docstrings_and_formatting_do_not_count(digest, same):
+    assert digest(same) == digest(SOURCE)
+
+
+@pytest.mark.parametrize(
+    "other", ["def f(x):\n    return x + 2\n", "def f(y):\n    return y + 1\n", "def f(x):\n    return x + 1.0\n"]
+)
+def test_substance_counts(digest, other):
+    assert digest(other) != digest(SOURCE)
+
+
+def test_a_retraining_depends_on_its_task_and_space_and_on_no_other():
+    files = set(code_digest("retrain.py", "tasks.cifar100", "spaces.wrn"))
+    package = "nasperf360/"
+    assert {"retrain.py", package + "training.py", package + "tasks/cifar100.py", package + "spaces/wrn.py"} <= files
+    assert package + "networks/wide_resnet.py" in files  # imported inside a method
+    others = {name for name in files if name.startswith((package + "tasks/", package + "spaces/"))}
+    assert others == {
+        package + name
+        for name in ("tasks/__init__.py", "tasks/base.py", "tasks/cifar100.py")
+        + ("spaces/__init__.py", "spaces/base.py", "spaces/wrn.py")
+    }
+    assert not any(name.startswith(package + folder) for name in files for folder in ("simulators", "figures"))
+
+
+def test_preprocessing_does_not_depend_on_training():
+    files = set(code_digest("preprocess.py", "tasks.ecg"))
+    assert "nasperf360/training.py" not in files
+    assert "nasperf360/datasets.py" in files
+
+
+def test_closure_equals_what_python_imports():
+    """Every local module that importing the training code brings in stands in the closure."""
+    import subprocess
+    import sys
+
+    program = "import sys, nasperf360.retraining; print(*[m for m in sys.modules if m.startswith('nasperf360')])"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=module.SCRIPTS, capture_output=True, text=True, check=True
+    ).stdout.split()
+    files = {path.relative_to(module.SCRIPTS).as_posix() for path in closure(module.PACKAGE / "retraining.py")}
+    for name in found:
+        base = name.replace(".", "/")
+        assert f"{base}.py" in files or f"{base}/__init__.py" in files
+
+
+def test_missing_module_is_named():
+    with pytest.raises(FileNotFoundError, match=r"tasks\.nothing"):
+        code_digest("preprocess.py", "tasks.nothing")
+
+
+def test_imports_for_type_checkers_do_not_count(tmp_path, monkeypatch):
+    scripts = tmp_path / "scripts"
+    shutil.copytree(module.PACKAGE, scripts / "nasperf360", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "SCRIPTS", scripts)
+    monkeypatch.setattr(module, "PACKAGE", scripts / "nasperf360")
+    script = scripts / "a.py"
+    script.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nasperf360 import training\n")
+    assert closure(script) == [script]
+    (other := scripts / "b.py").write_text("def f():\n    from nasperf360 import seeds\n    return seeds\n")
+    assert scripts / "nasperf360" / "seeds.py" in closure(other)
