@@ -40,8 +40,9 @@ onstart:
 
 
 def cell_paths(pattern):
-    """``pattern`` for each task, method and seed of the study."""
-    return [pattern.format(task=task, method=method, seed=seed) for task, method in CELLS for seed in SEEDS]
+    """``pattern`` for each task, method and seed of the study; with ``partial``, where that file exists."""
+    paths = [pattern.format(task=task, method=method, seed=seed) for task, method in CELLS for seed in SEEDS]
+    return [path for path in paths if Path(path).exists()] if config["partial"] else paths
 
 
 def method_modules(method, *, algorithm):
