@@ -27,6 +27,11 @@ class Checkpoint:
         self.folder, self.identity, self.interval = Path(folder), dict(identity), interval
         self._saved_at = time.monotonic()
 
+    @property
+    def digest(self) -> str:
+        """Digest of the identity."""
+        return digest_json(self.identity)
+
     @contextmanager
     def locked(self) -> Iterator["Checkpoint"]:
         """Hold the folder's lock, so that an orphaned job and its successor never write together."""
@@ -52,7 +57,7 @@ class Checkpoint:
         if not last and time.monotonic() - self._saved_at < self.interval:
             return
         with atomic_path(self.folder / "state.pt") as partial:
-            torch.save({"identity": digest_json(self.identity), "state": dict(state)}, partial)
+            torch.save({"identity": self.digest, "state": dict(state)}, partial)
         write_json(self.folder / "identity.json", self.identity)
         self._saved_at = time.monotonic()
 
@@ -63,7 +68,7 @@ class Checkpoint:
             return None
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
-            if saved["identity"] == digest_json(self.identity):
+            if saved["identity"] == self.digest:
                 state: dict[str, Any] = saved["state"]
                 return state
             reason = f"it belongs to another job ({self._differences()})"

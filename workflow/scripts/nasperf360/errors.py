@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class DataError(UserError):
     """A raw or processed file that does not hold what it should; the message names the file and the fault."""
+
+
+class DivergedError(UserError):
+    """Training whose loss is no longer finite."""

@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from nasperf360.checkpoints import Checkpoint
-from nasperf360.errors import UserError
+from nasperf360.errors import DivergedError
 from nasperf360.seeds import derive_seed
 
 Row = dict[str, float]
@@ -47,7 +47,7 @@ def run_epochs(
         label: for the progress bar.
 
     Raises:
-        UserError: a value of the row is not finite; the last good checkpoint stays.
+        DivergedError: a value of the row is not finite; the last good checkpoint stays.
     """
     history: list[Row] = []
     if checkpoint and (saved := checkpoint.load()):
@@ -62,7 +62,7 @@ def run_epochs(
         row = {"epoch": float(number), **epoch(number)}
         for name, value in row.items():
             if not math.isfinite(value):
-                raise UserError(
+                raise DivergedError(
                     f"{label}: {name} became {value} in epoch {number + 1} of {epochs}; "
                     f"lower the learning rate (lr) or set clip, then run again"
                 )

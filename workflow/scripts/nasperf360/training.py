@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nasperf360.batches import Batch, Loader
 from nasperf360.checkpoints import Checkpoint
 from nasperf360.datasets import Split
-from nasperf360.errors import UserError
+from nasperf360.errors import DivergedError, UserError
 from nasperf360.loop import Row, Stateful, run_epochs
 from nasperf360.schedules import learning_rate
 from nasperf360.seeds import derive_seed, generator
@@ -158,9 +158,11 @@ def evaluate(
     """Scores of a model on a whole split; ``value`` is the metric of the paper's Table 2.
 
     Raises:
-        UserError: an output is not finite.
+        DivergedError: an output is not finite.
     """
     values = outputs(model, task, split, batch_size=batch_size, device=device, precision=precision)
     if not np.isfinite(values).all():
-        raise UserError(f"{task.name}: the network's output on '{split.name}' is not finite; lower lr and run again")
+        raise DivergedError(
+            f"{task.name}: the network's output on '{split.name}' is not finite; lower lr and run again"
+        )
     return {name: float(value) for name, value in task.score(values, split.extras()).items()}
