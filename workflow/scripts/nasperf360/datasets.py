@@ -132,20 +132,35 @@ class DatasetWriter:
 
 
 class Split:
-    """One split, or several concatenated (train + valid); fields are arrays in memory or datasets on disk."""
+    """One split, several concatenated (train + valid), or a range of either; fields stay on disk until asked for."""
 
-    def __init__(self, groups: list[h5py.Group], name: str):
+    def __init__(self, groups: list[h5py.Group], name: str, start: int = 0, stop: int | None = None):
         self.groups, self.name = groups, name
         self.sizes = [len(group["x"]) for group in groups]
+        self.start, self.stop = start, sum(self.sizes) if stop is None else stop
         self.fields = sorted(groups[0])
 
     def __len__(self) -> int:
-        return sum(self.sizes)
+        return self.stop - self.start
+
+    def part(self, start: int, stop: int) -> "Split":
+        """The samples ``start`` to ``stop`` (exclusive) of this split, as a split.
+
+        Raises:
+            UserError: the range is empty or reaches beyond this split.
+        """
+        if not 0 <= start < stop <= len(self):
+            raise UserError(
+                f"samples {start} to {stop} of the split '{self.name}' are asked for, but it has {len(self)}; "
+                f"prepare more samples"
+            )
+        return Split(self.groups, f"{self.name}[{start}:{stop}]", self.start + start, self.start + stop)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all fields."""
-        return sum(field.nbytes for group in self.groups for field in group.values())
+        rows = (field.nbytes / len(field) for group in self.groups[:1] for field in group.values())
+        return round(sum(rows) * len(self))
 
     def shape(self, field: str = "x") -> tuple[int, ...]:
         """Shape of one sample of a field."""
@@ -153,11 +168,18 @@ class Split:
 
     def load(self, field: str) -> np.ndarray:
         """A whole field, samples first."""
-        return np.concatenate([group[field][:] for group in self.groups])
+        parts, first = [], 0
+        for group, size in zip(self.groups, self.sizes, strict=True):
+            low, high = max(self.start - first, 0), min(self.stop - first, size)
+            if low < high:
+                parts.append(group[field][low:high])
+            first += size
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def read(self, field: str, indices: np.ndarray) -> np.ndarray:
         """The samples at ``indices`` (any order, repeats allowed), read from disk in ascending order."""
         unique, inverse = np.unique(indices, return_inverse=True)
+        unique = unique + self.start
         parts, start = [], 0
         for group, size in zip(self.groups, self.sizes, strict=True):
             inside = unique[(unique >= start) & (unique < start + size)] - start

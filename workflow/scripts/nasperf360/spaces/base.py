@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from nasperf360.networks.supernet import Supernet
+
 Architecture = dict[str, Any]
 """A JSON value: genotype, path or hyperparameters; ``{"space": name, ...}``."""
 
@@ -26,6 +28,7 @@ class SearchSpace(ABC):
     """
 
     name: ClassVar[str]
+    has_supernet: ClassVar[bool] = False  # whether supernet() and derive() serve one-shot algorithms
 
     def __init__(self, signature: Signature, settings: Mapping[str, Any]):
         self.signature, self.settings = signature, settings
@@ -58,6 +61,22 @@ class SearchSpace(ABC):
             UserError: the space has none.
         """
         raise UserError(f"space '{self.name}' has no default architecture; the algorithm 'default' cannot serve it")
+
+    def supernet(self) -> Supernet:
+        """The one-shot network that holds every architecture; weights drawn from torch's global generator.
+
+        Raises:
+            UserError: the space has none.
+        """
+        raise UserError(f"space '{self.name}' has no supernet; choose an algorithm that needs none, such as 'random'")
+
+    def derive(self, supernet: Supernet) -> Architecture:
+        """The architecture that the supernet's architecture parameters favour.
+
+        Raises:
+            UserError: the space has no supernet.
+        """
+        raise UserError(f"space '{self.name}' has no supernet; choose an algorithm that needs none, such as 'random'")
 
     def hyperparameters(self, architecture: Architecture) -> dict[str, Any]:
         """Training settings that the architecture fixes (the search dimensions of ``wrn``); most fix none."""

@@ -1,0 +1,103 @@
+"""A small task with a planted signal, for tests of networks and of search: no raw files, data in a moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.tasks.base import Metric, Task
+
+CLASSES = 2
+SAMPLES = {"train": 128, "valid": 32, "test": 64}
+
+
+class SyntheticTask(Task):
+    """Two classes: whether a sample, or for dense tasks a pixel, lies under a bump of random place and sign.
+
+    Point: class 1 holds a bump with a sharp ring, class 0 one without; neither place nor sign tells them apart, so a
+    linear model is blind. Dense: each pixel says whether the bump covers it.
+    """
+
+    name, title, objective, published_size = "synthetic", "Synthetic", "Find the bump", "0"
+    outputs = CLASSES
+    metric = Metric("0-1 error %", higher_is_better=False)
+    raw = "synthetic"
+
+    def __init__(self, dimensions: int = 2, kind: str = "point"):
+        self.dimensions, self.kind = dimensions, kind  # type: ignore[misc, assignment]
+
+    def prepare(self, raw: Any, writer: DatasetWriter, options: Mapping[str, Any]) -> None:
+        raise NotImplementedError("this task has no raw files; see write()")
+
+    def loss(self, output: Any, batch: Any) -> Any:
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(output, batch["y"])
+
+    def score(self, outputs: np.ndarray, extras: Mapping[str, np.ndarray]) -> dict[str, float]:
+        return {"value": 100 * float((outputs.argmax(1) != extras["y"]).mean())}
+
+
+@dataclass
+class Synthetic:
+    """A task and its open data set, ready for a Problem."""
+
+    task: SyntheticTask
+    dataset: Dataset
+
+    @property
+    def signature(self) -> Any:
+        return self.task.signature(self.dataset.split("train").shape("x"))
+
+
+def draw(rng: np.random.Generator, count: int, shape: tuple[int, ...], dense: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (count, *shape) float32 and their labels: (count,) or (count, *shape[1:]) int64."""
+    axes = np.meshgrid(*(np.arange(size) for size in shape[1:]), indexing="ij")
+    centres = [rng.uniform(size * 0.25, size * 0.75, count) for size in shape[1:]]
+    wide = (-1,) + (1,) * len(axes)
+    distance = np.sqrt(sum((axis - centre.reshape(wide)) ** 2 for axis, centre in zip(axes, centres, strict=True)))
+    sign = rng.choice([-1.0, 1.0], count).reshape(wide)
+    labels = rng.integers(CLASSES, size=count)
+    radius = max(2.0, min(shape[1:]) / 5)
+    bump = np.exp(-0.5 * (distance / radius) ** 2)
+    ring = labels.reshape(wide) * np.cos(np.pi * distance)
+    signal = sign * bump * (1 + (0 if dense else ring))
+    x = signal[:, None] + 0.1 * rng.standard_normal((count, *shape))
+    y = (distance < radius).astype(np.int64) if dense else labels
+    return x.astype(np.float32), y
+
+
+def write(
+    folder: Path,
+    dimensions: int = 2,
+    kind: str = "point",
+    shape: tuple[int, ...] | None = None,
+    samples: Mapping[str, int] = SAMPLES,
+    seed: int = 0,
+) -> Synthetic:
+    """Write the data set below ``folder`` and open it.
+
+    Args:
+        folder: e.g. ``tmp_path``.
+        dimensions: 1 or 2.
+        kind: point or dense.
+        shape: of one sample, channels first; (3, 16, 16) or (3, 32) by default.
+        samples: per split.
+        seed: of the data.
+    """
+    shape = shape or ((3, 16, 16) if dimensions == 2 else (3, 32))
+    rng = np.random.default_rng(seed)
+    arrays = {name: draw(rng, count, shape, kind == "dense") for name, count in samples.items()}
+    return from_arrays(folder, arrays, SyntheticTask(dimensions, kind))
+
+
+def from_arrays(folder: Path, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], task: SyntheticTask) -> Synthetic:
+    """A data set of given (x, y) per split, for structure planted by the test itself."""
+    path = folder / f"{task.name}-{task.dimensions}-{task.kind}.h5"
+    with DatasetWriter(path, task=task.name, origin="simulated") as writer:
+        for name, (x, y) in arrays.items():
+            split = writer.split(name, x=(x.shape[1:], str(x.dtype)), y=(y.shape[1:], "int64"), classes=CLASSES)
+            split.append(x=x, y=y)
+    return Synthetic(task, Dataset(path))
