@@ -16,3 +16,11 @@ def samples() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real raw samples at {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tiny networks are slower on several threads, and other threads give other bits."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -91,7 +91,8 @@ def fit(
 
     Args:
         model: maps (B, *input_shape) to (B, outputs), or (B, outputs, H, W) for dense tasks. A method
-            ``start_epoch(epoch, epochs)``, where it has one, is called before each epoch (drop-path ramps).
+            ``start_epoch(epoch, epochs)``, where it has one, is called before each epoch (drop-path ramps), and
+            ``project_weights()`` after each step (norm constraints).
         task: fitted to the training rows.
         train: the training split.
         settings: ``epochs``, ``batch_size``, ``lr``, ``schedule``, the optimiser's settings, and optionally
@@ -131,6 +132,8 @@ def fit(
                 nn.utils.clip_grad_norm_(model.parameters(), clip)
             scaler.step(optimizer)
             scaler.update()
+            if callable(project := getattr(model, "project_weights", None)):
+                project()
             total += loss.detach()
         row = {"lr": rate, "train_loss": float(total) / loader.steps}
         return row | (after_epoch(epoch) if after_epoch else {})
