@@ -1,0 +1,40 @@
+# Tables -> figures, of this run and of the paper's printed results. A figure is one module of nasperf360/figures/.
+
+FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores"]
+FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
+
+
+rule draw_figure:
+    input:
+        unpack(
+            lambda wildcards: {} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"}
+        ),
+        performance="results/{run}/tables/performance.csv",
+        tasks="results/{run}/tables/tasks.csv",
+    output:
+        expand("results/{{run}}/figures/{{figure}}.{form}", form=FIGURE_FORMS),
+    wildcard_constraints:
+        figure="|".join(FIGURES),
+    params:
+        code=lambda wildcards: code_digest("draw_figure.py", f"figures.{wildcards.figure}"),
+    log:
+        "results/{run}/logs/figures/{figure}.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/draw_figure.py"
+
+
+rule figures:
+    input:
+        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=FIGURES, form=FIGURE_FORMS),
+
+
+rule reference:
+    input:
+        expand(
+            "results/reference/tables/{table}.{form}",
+            table=["tasks", "performance", "aggregate", "licences"],
+            form=FORMS,
+        ),
+        expand("results/reference/figures/{figure}.{form}", figure=FIGURES, form=FIGURE_FORMS),

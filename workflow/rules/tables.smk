@@ -1,0 +1,144 @@
+# Results -> tables, of this run and, by the same rules, of the paper's printed results (results/reference/).
+
+from nasperf360 import results
+from nasperf360.files import digest_file
+from nasperf360.labels import PAPER_TASKS
+
+STUDY = [(task, method, seed) for task, method in CELLS for seed in SEEDS]
+MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
+REFERENCE = "config/reference.csv"
+FORMS = ["csv", "md", "tex"]
+
+
+wildcard_constraints:
+    run="|".join(re.escape(run) for run in (RUN, "reference")),
+
+
+# A partial run takes what is there as it is: no inputs that Snakemake would make, but their digests as params.
+rule collect_results:
+    input:
+        [] if config["partial"] else [results.result_path(RESULTS, cell) for cell in STUDY],
+    output:
+        f"{RESULTS}/tables/scores.csv",
+    params:
+        folder=RESULTS,
+        cells=[list(cell) for cell in STUDY],
+        snapshot=results.snapshot(RESULTS, STUDY) if config["partial"] else {},
+        code=code_digest("collect_results.py", *[f"tasks.{task}" for task in TASKS]),
+    log:
+        f"{RESULTS}/logs/tables/scores.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/collect_results.py"
+
+
+rule performance_table:
+    input:
+        scores=f"{RESULTS}/tables/scores.csv",
+        reference=REFERENCE,
+    output:
+        expand(f"{RESULTS}/tables/performance.{{form}}", form=FORMS),
+    params:
+        code=code_digest("performance_table.py"),
+    log:
+        f"{RESULTS}/logs/tables/performance.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/performance_table.py"
+
+
+rule reference_performance_table:
+    input:
+        reference=REFERENCE,
+    output:
+        expand("results/reference/tables/performance.{form}", form=FORMS),
+    params:
+        code=code_digest("performance_table.py"),
+    log:
+        "results/reference/logs/tables/performance.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/performance_table.py"
+
+
+rule comparison_table:
+    input:
+        performance=f"{RESULTS}/tables/performance.csv",
+    output:
+        expand(f"{RESULTS}/tables/comparison.{{form}}", form=FORMS),
+    params:
+        code=code_digest("comparison_table.py"),
+    log:
+        f"{RESULTS}/logs/tables/comparison.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/comparison_table.py"
+
+
+rule aggregate_table:
+    input:
+        performance="results/{run}/tables/performance.csv",
+    output:
+        expand("results/{{run}}/tables/aggregate.{form}", form=FORMS),
+    params:
+        code=code_digest("aggregate_table.py"),
+    log:
+        "results/{run}/logs/tables/aggregate.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/aggregate_table.py"
+
+
+rule task_table:
+    input:
+        lambda wildcards: [] if wildcards.run == "reference" or config["partial"] else list(MANIFESTS.values()),
+    output:
+        expand("results/{{run}}/tables/tasks.{form}", form=FORMS),
+    params:
+        tasks=lambda wildcards: list(PAPER_TASKS) if wildcards.run == "reference" else TASKS,
+        manifests=lambda wildcards: {} if wildcards.run == "reference" else MANIFESTS,
+        snapshot=lambda wildcards: (
+            {task: digest_file(path) for task, path in MANIFESTS.items() if Path(path).is_file()}
+            if config["partial"] and wildcards.run != "reference"
+            else {}
+        ),
+        code=lambda wildcards: code_digest(
+            "task_table.py",
+            *[f"tasks.{task}" for task in (PAPER_TASKS if wildcards.run == "reference" else TASKS)],
+        ),
+    log:
+        "results/{run}/logs/tables/tasks.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/task_table.py"
+
+
+rule licence_table:
+    input:
+        sources=lambda wildcards: "config/sources.yaml" if wildcards.run == "reference" else config["sources"],
+    output:
+        expand("results/{{run}}/tables/licences.{form}", form=FORMS),
+    params:
+        tasks=lambda wildcards: list(PAPER_TASKS) if wildcards.run == "reference" else TASKS,
+        code=code_digest("licence_table.py"),
+    log:
+        "results/{run}/logs/tables/licences.log",
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/licence_table.py"
+
+
+rule tables:
+    input:
+        expand(
+            f"{RESULTS}/tables/{{table}}.{{form}}",
+            table=["tasks", "performance", "comparison", "aggregate", "licences"],
+            form=FORMS,
+        ),

@@ -1,0 +1,21 @@
+"""Collect the result files of a run into one csv, a row per task, method and seed."""
+
+from nasperf360.files import write_text
+from nasperf360.job import run_job
+from nasperf360.results import collect
+
+
+def main(path_to_results, path_to_scores, cells):
+    scores = collect(path_to_results, [(task, method, int(seed)) for task, method, seed in cells])
+    write_text(path_to_scores, scores.to_csv(index=False, lineterminator="\n"))
+
+
+if __name__ == "__main__":
+    run_job(
+        lambda: main(
+            path_to_results=snakemake.params.folder,
+            path_to_scores=snakemake.output[0],
+            cells=snakemake.params.cells,
+        ),
+        log=snakemake.log[0],
+    )

@@ -1,0 +1,24 @@
+"""Licences and origins of the raw data."""
+
+from pathlib import Path
+
+import yaml
+from nasperf360 import tables
+from nasperf360.job import run_job
+from nasperf360.licence_table import licence_frame, licence_table
+
+CAPTION = "Licence and home page of the raw data of each task."
+
+
+def main(path_to_sources, tasks, outputs):
+    sources = yaml.safe_load(Path(path_to_sources).read_text())
+    tables.write(licence_table(licence_frame(tasks, sources), CAPTION), outputs)
+
+
+if __name__ == "__main__":
+    run_job(
+        lambda: main(
+            path_to_sources=snakemake.input.sources, tasks=snakemake.params.tasks, outputs=list(snakemake.output)
+        ),
+        log=snakemake.log[0],
+    )

@@ -1,0 +1,102 @@
+"""Ours: every result, seed by seed, as an error relative to the default WRN of the same run, beside the paper's."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from nasperf360.figures import style
+from nasperf360.labels import BASELINE, method_label
+from nasperf360.performance import to_error
+
+COLUMNS = ["task", "method", "seed", "kind", "error", "relative_error"]
+KINDS = ("seed", "mean", "paper")
+SPREAD = 0.8  # width of a task's group of methods, of the distance between tasks
+
+
+def numbers(performance: pd.DataFrame, scores: pd.DataFrame | None, tasks: pd.DataFrame) -> pd.DataFrame:
+    """Errors and their ratio to the mean error of the baseline on the task.
+
+    Returns:
+        columns :data:`COLUMNS`; ``kind`` is seed, mean, or paper (the paper's mean, relative to the paper's baseline).
+    """
+    paper = performance.assign(error=to_error(performance["reference_mean"], performance["higher_is_better"]))
+    parts = [performance.assign(kind="mean"), paper.assign(kind="paper")]
+    if scores is not None:
+        seeds = scores.assign(error=to_error(scores["value"], scores["higher_is_better"]), kind="seed")
+        parts.insert(0, seeds)
+    points = pd.concat([part.reindex(columns=[*COLUMNS[:-1]]) for part in parts], ignore_index=True)
+    points["seed"] = points["seed"].astype("Int64")
+    baselines = {
+        kind: frame[frame["method"] == BASELINE].set_index("task")["error"]
+        for kind, frame in (("mean", performance), ("paper", paper))
+    }
+    source = np.where(points["kind"] == "paper", "paper", "mean")
+    points["relative_error"] = [
+        error / baselines[kind].get(task, np.nan)
+        for error, kind, task in zip(points["error"], source, points["task"], strict=True)
+    ]
+    return points.dropna(subset="error").reset_index(drop=True)[COLUMNS]
+
+
+def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
+    """A group of methods per task: dots are seeds, bars their means, hollow marks the paper's."""
+    with style.context():
+        figure = Figure(figsize=(style.WIDTH, 3.3))
+        shown = numbers[np.isfinite(numbers["relative_error"]) & (numbers["relative_error"] > 0)]
+        if shown.empty:
+            style.empty(figure, f"no task has a result of {BASELINE}, to which errors are compared")
+            return figure
+        axes = figure.subplots()
+        names = [task for task in tasks["task"] if (shown["task"] == task).any()]
+        methods = list(dict.fromkeys(numbers["method"]))
+        step = SPREAD / max(len(methods), 4)
+        repeated = (shown["kind"] == "seed").any()
+        differs = not _same_as_paper(shown)
+        for index, method in enumerate(methods):
+            look = style.look(method)
+            for kind, points in shown[shown["method"] == method].groupby("kind"):
+                place = points["task"].map(names.index) + (index - (len(methods) - 1) / 2) * step
+                if kind == "seed":
+                    axes.scatter(place, points["relative_error"], s=12, marker=look.marker, color=look.colour, lw=0)
+                elif kind == "mean" and repeated:
+                    half = step * 0.45
+                    axes.hlines(points["relative_error"], place - half, place + half, color=look.colour, lw=1.4)
+                elif kind == "mean":
+                    axes.scatter(place, points["relative_error"], s=20, marker=look.marker, color=look.colour, lw=0)
+                elif differs:
+                    axes.scatter(
+                        place,
+                        points["relative_error"],
+                        s=18,
+                        marker="o",
+                        facecolors="none",
+                        edgecolors=style.GREY,
+                        lw=0.7,
+                    )
+        low, high = shown["relative_error"].min(), shown["relative_error"].max()
+        style.log_axis(axes, "y", min(low / 1.15, 0.8), max(high * 1.15, 1.25))
+        axes.axhline(1, color=style.GREY, lw=0.8, zorder=1)
+        for edge in np.arange(len(names) - 1) + 0.5:
+            axes.axvline(edge, color="#e3e3e3", lw=0.6, zorder=0)
+        axes.grid(False, axis="x")
+        axes.set_xlim(-0.5, len(names) - 0.5)
+        axes.set_xticks(range(len(names)), [tasks.loc[name, "title"] for name in names])
+        axes.tick_params(axis="x", length=0)
+        axes.set_ylabel(f"Error relative to {method_label(BASELINE)}")
+        handles = [
+            Line2D([], [], ls="", marker=style.look(method).marker, color=style.look(method).colour, ms=5)
+            for method in methods
+        ]
+        labels = [method_label(method) for method in methods]
+        if differs and (shown["kind"] == "paper").any():
+            handles.append(Line2D([], [], ls="", marker="o", mfc="none", mec=style.GREY, ms=4.5))
+            labels.append("paper")
+        style.legend(figure, handles, labels, handletextpad=0.1, columnspacing=1.4)
+        return figure
+
+
+def _same_as_paper(points: pd.DataFrame) -> bool:
+    """Whether the results are the paper's own, which then need no second mark."""
+    errors = points.pivot_table(index=["task", "method"], columns="kind", values="error")
+    return {"mean", "paper"} <= set(errors) and "seed" not in errors and bool((errors["mean"] == errors["paper"]).all())

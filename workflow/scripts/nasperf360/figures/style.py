@@ -1,0 +1,177 @@
+"""How all figures look, and how they are saved: the same bytes for the same numbers."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from nasperf360.errors import UserError
+from nasperf360.files import atomic_path, write_text
+from nasperf360.seeds import derive_seed
+from nasperf360.tables import CSV_FORMAT
+
+WIDTH = 7.0  # inches: the text width of a page
+SIMULATED = "Simulated data: these results say nothing about the benchmark."
+GREY = "#5f5f5f"
+METHODS_PER_ROW = 5
+
+_RC: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same letters
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": GREY,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": "black",
+    "ytick.labelcolor": "black",
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.6,
+    "figure.constrained_layout.use": True,
+    "savefig.bbox": "tight",
+    "savefig.pad_inches": 0.05,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "nasperf360",
+}
+
+_TICKS: dict[float, tuple[float, ...]] = {  # span of a logarithmic axis -> round numbers per decade
+    2: (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8),
+    3.5: (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    20: (1, 1.5, 2, 3, 4, 6),
+    300: (1, 2, 5),
+}
+
+_METADATA: dict[str, dict[str, Any]] = {
+    ".pdf": {"CreationDate": None},
+    ".svg": {"Date": None},
+    ".png": {},
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a method is drawn wherever it appears."""
+
+    colour: str
+    marker: str
+    dashes: Any = "-"
+
+
+# Okabe and Ito's palette, told apart with any colour vision; space by shape of the dash, default and tuned by marker.
+_LOOKS = {
+    "wrn-default": Look("#000000", "o"),
+    "wrn-asha": Look("#0072B2", "s"),
+    "densenas-original": Look("#D55E00", "^", (0, (5, 1.5))),
+    "densenas-random": Look("#E69F00", "v", (0, (5, 1.5))),
+    "darts-gaea": Look("#009E73", "D", (0, (1.5, 1))),
+    "autodl-darts": Look("#CC79A7", "P", (0, (5, 1, 1, 1))),
+    "amber-enas": Look("#56B4E9", "X", (0, (5, 1, 1, 1))),
+}
+_OTHER_COLOURS = ("#332288", "#882255", "#117733", "#999933", "#AA4499", "#44AA99")
+_OTHER_MARKERS = ("<", ">", "p", "h", "*", "d", "8")
+
+
+def look(method: str) -> Look:
+    """The look of a method, fixed by its name, so that a further method never recolours the others."""
+    if method in _LOOKS:
+        return _LOOKS[method]
+    seed = derive_seed("look", method)
+    return Look(
+        _OTHER_COLOURS[seed % len(_OTHER_COLOURS)],
+        _OTHER_MARKERS[seed // 7 % len(_OTHER_MARKERS)],
+        (0, (3, 1, 1, 1, 1, 1)),
+    )
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Draw inside of this: matplotlib's defaults and our settings, whatever the user's matplotlibrc says."""
+    import matplotlib
+
+    with rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
+
+
+def log_axis(axes: Axes, axis: str, low: float, high: float) -> None:
+    """A logarithmic axis from ``low`` to ``high`` with round, plainly written ticks."""
+    getattr(axes, f"set_{axis}scale")("log")
+    getattr(axes, f"set_{axis}lim")(low, high)
+    span = high / low
+    steps: tuple[float, ...] = (1,)
+    for limit, choice in _TICKS.items():
+        if span < limit:
+            steps = choice
+            break
+    ticks = [round(step * 10.0**power, 12) for power in range(-12, 13) for step in steps]
+    target = axes.xaxis if axis == "x" else axes.yaxis
+    target.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    target.set_minor_locator(NullLocator())
+    target.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> None:
+    """One legend above all panels, in rows of equal length that fit the width."""
+    rows = -(-len(labels) // METHODS_PER_ROW)
+    figure.legend(handles, labels, loc="outside upper center", ncols=-(-len(labels) // rows), **options)
+
+
+def empty(figure: Figure, reason: str) -> None:
+    """Say why a figure shows nothing."""
+    figure.text(0.5, 0.5, reason, ha="center", va="center", color=GREY, wrap=True)
+
+
+def save(figure: Figure, outputs: Sequence[str | Path], simulated: bool, numbers: pd.DataFrame | None = None) -> None:
+    """Write a figure to each path by its suffix: pdf, svg, png, and the numbers drawn as csv.
+
+    Args:
+        figure: made inside of :func:`context`.
+        outputs: paths.
+        simulated: some of it comes from simulated data: a caption and a faint watermark say so, and a csv column.
+        numbers: what the csv holds.
+
+    Raises:
+        UserError: an unknown suffix, or a csv without numbers.
+    """
+    with context():
+        if simulated:
+            _mark_simulated(figure)
+        for output in map(Path, outputs):
+            if output.suffix == ".csv" and numbers is not None:
+                table = numbers.assign(simulated=simulated)
+                write_text(output, table.to_csv(index=False, float_format=CSV_FORMAT, lineterminator="\n"))
+            elif output.suffix in _METADATA:
+                stream = BytesIO()
+                figure.savefig(stream, format=output.suffix[1:], metadata=_METADATA[output.suffix])
+                with atomic_path(output) as partial:
+                    partial.write_bytes(stream.getvalue())
+            else:
+                raise UserError(f"{output}: no such form of a figure; name it .pdf, .svg, .png, or .csv with numbers")
+
+
+def _mark_simulated(figure: Figure) -> None:
+    figure.text(0.995, -0.01, SIMULATED, ha="right", va="top", fontsize=7, style="italic", color=GREY)
+    figure.text(
+        0.5, 0.5, "simulated data", ha="center", va="center", rotation=12, fontsize=34, color="black", alpha=0.06
+    )

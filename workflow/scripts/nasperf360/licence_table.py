@@ -1,0 +1,56 @@
+"""Under which licence the raw data of each task come, and from where."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from nasperf360.errors import UserError
+from nasperf360.tables import Table
+from nasperf360.tasks import get_task
+
+
+def licence_frame(tasks: Sequence[str], sources: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per task: its raw data's licence, home page, number of files and their bytes where all are known.
+
+    Args:
+        tasks: in the order of the table.
+        sources: the entries of ``config/sources.yaml`` by name of the task that owns the raw files.
+
+    Raises:
+        UserError: a task without an entry, or an entry without a licence.
+    """
+    rows = []
+    for name in tasks:
+        task = get_task(name)
+        entry = sources.get(task.raw) or {}
+        if not entry.get("licence"):
+            raise UserError(f"sources: '{task.raw}' has no licence; add it to the sources file")
+        sizes = [file.get("bytes") for file in entry.get("files") or []]
+        rows.append(
+            {
+                "task": name,
+                "title": task.title,
+                "raw": task.raw,
+                "licence": entry["licence"],
+                "homepage": entry.get("homepage", ""),
+                "files": len(sizes),
+                "bytes": sum(sizes) if sizes and None not in sizes else None,
+            }
+        )
+    return pd.DataFrame(rows).astype({"bytes": "Int64"})
+
+
+def licence_table(frame: pd.DataFrame, caption: str) -> Table:
+    """The licences for readers."""
+    rows = [
+        {
+            "Task": row.title,
+            "Licence": row.licence,
+            "Home page": row.homepage,
+            "Files": str(row.files),
+            "Size": "" if pd.isna(row.bytes) else f"{row.bytes / 1e6:,.1f} MB",
+        }
+        for row in frame.itertuples(index=False)
+    ]
+    return Table("licences", frame, caption, [pd.DataFrame(rows)], text_columns=3)

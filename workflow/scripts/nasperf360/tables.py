@@ -1,0 +1,154 @@
+"""A table in three forms: csv with every digit, Markdown and LaTeX for readers, from one description."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from nasperf360.errors import UserError
+from nasperf360.files import write_text
+
+SIMULATED = "Simulated data: these numbers come from simulated raw data and say nothing about the benchmark."
+CSV_FORMAT = "%.10g"  # ten digits: the last bits of a mean would differ between platforms
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": r"$-$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "†": r"\textsuperscript{\dag}",
+    "–": "--",
+    "—": "---",
+}
+
+
+class Bold(str):
+    """Text of a cell that is set in bold."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table shows.
+
+    Args:
+        name: used as the LaTeX label.
+        data: the csv.
+        caption: one sentence, without markup.
+        blocks: one or more frames of text below each other, for readers; a cell may be :class:`Bold`.
+        text_columns: how many leading columns hold words; they are set flush left, the others flush right.
+        notes: lines below the table.
+        simulated: some of its numbers come from simulated data.
+    """
+
+    name: str
+    data: pd.DataFrame
+    caption: str
+    blocks: Sequence[pd.DataFrame]
+    text_columns: int = 2
+    notes: Sequence[str] = field(default=())
+    simulated: bool = False
+
+
+def number(value: float, decimals: int) -> str:
+    """A rounded number with a true minus sign; empty where there is none."""
+    if pd.isna(value):
+        return ""
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:  # no "-0.0"
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def mean_and_std(mean: float, std: float, decimals: int) -> str:
+    """``23.35 ± 0.05``, or the mean alone where one seed gives no deviation."""
+    return number(mean, decimals) + ("" if pd.isna(std) else f" ± {number(std, decimals)}")
+
+
+def _markdown_text(text: str) -> str:
+    for character in "\\|*_<>":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())
+
+
+def _latex_text(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _markdown_cell(text: str) -> str:
+    return f"**{_markdown_text(text)}**" if isinstance(text, Bold) else _markdown_text(text)
+
+
+def _latex_cell(text: str) -> str:
+    return rf"\textbf{{{_latex_text(text)}}}" if isinstance(text, Bold) else _latex_text(text)
+
+
+def to_markdown(table: Table) -> str:
+    """The table in Markdown: the word on simulated data first, then caption, blocks and notes."""
+    parts = [f"**{_markdown_text(SIMULATED)}**"] if table.simulated else []
+    parts.append(_markdown_text(table.caption))
+    for block in table.blocks:
+        rule = [":---" if index < table.text_columns else "---:" for index in range(len(block.columns))]
+        rows = [
+            [_markdown_text(str(column)) for column in block.columns],
+            rule,
+            *([_markdown_cell(cell) for cell in row] for row in block.itertuples(index=False)),
+        ]
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    if table.notes:
+        parts.append("\n".join(f"- {_markdown_text(note)}" for note in table.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    """The table as a ``table`` environment; needs the package booktabs."""
+    caption = f"{SIMULATED} {table.caption}" if table.simulated else table.caption
+    lines = [r"\begin{table}", r"\centering", r"\footnotesize", rf"\caption{{{_latex_text(caption)}}}"]
+    lines.append(rf"\label{{tab:{table.name}}}")
+    for index, block in enumerate(table.blocks):
+        if index:
+            lines += ["", r"\medskip"]
+        numbers = len(block.columns) - table.text_columns
+        lines += [rf"\begin{{tabular}}{{{'l' * table.text_columns}{'r' * numbers}}}", r"\toprule"]
+        lines += [" & ".join(_latex_text(str(column)) for column in block.columns) + r" \\", r"\midrule"]
+        lines += [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in block.itertuples(index=False)]
+        lines += [r"\bottomrule", r"\end{tabular}"]
+    for note in table.notes:
+        lines += ["", rf"\par\raggedright {_latex_text(note)}"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """The data, ten digits each."""
+    return table.data.to_csv(index=False, float_format=CSV_FORMAT, lineterminator="\n")
+
+
+_FORMS = {".csv": to_csv, ".md": to_markdown, ".tex": to_latex}
+
+
+def write(table: Table, outputs: Mapping[str, str | Path] | Sequence[str | Path]) -> None:
+    """Write the table to each path, in the form that its suffix names (csv, md, tex).
+
+    Raises:
+        UserError: another suffix.
+    """
+    for output in outputs.values() if isinstance(outputs, Mapping) else outputs:
+        form = _FORMS.get(Path(output).suffix)
+        if form is None:
+            raise UserError(f"{output}: no such form of a table; name it {', '.join(_FORMS)}")
+        write_text(output, form(table))

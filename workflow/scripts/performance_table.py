@@ -1,0 +1,32 @@
+"""Table 2: performance of each method on each task, of a run or as the paper prints it."""
+
+from nasperf360 import tables
+from nasperf360.job import run_job
+from nasperf360.performance import performance_table, read_reference, reference_performance, summarise
+from nasperf360.results import read_scores
+
+OURS = (
+    "Performance of each method on each task: mean ± standard deviation (of the sample) over seeds, the best of a task "
+    "in bold; ↓ lower is better, ↑ higher is better."
+)
+PAPER = "Performance of each method on each task as the paper prints it (Table 2): mean ± deviation of three seeds."
+
+
+def main(path_to_scores, path_to_reference, outputs):
+    reference = read_reference(path_to_reference)
+    if path_to_scores:
+        table = performance_table(summarise(read_scores(path_to_scores), reference), OURS)
+    else:
+        table = performance_table(reference_performance(reference), PAPER)
+    tables.write(table, outputs)
+
+
+if __name__ == "__main__":
+    run_job(
+        lambda: main(
+            path_to_scores=snakemake.input.get("scores"),
+            path_to_reference=snakemake.input.reference,
+            outputs=list(snakemake.output),
+        ),
+        log=snakemake.log[0],
+    )
