@@ -1,0 +1,201 @@
+"""ECG: rhythms from single-lead recordings, PhysioNet/CinC Challenge 2017.
+
+Raw files: ``<id>.mat`` (MATLAB v4, ``val``: int16, 300 Hz) of role ``records``, and ``REFERENCE-v3.csv`` (id, label) of
+role ``labels`` or among the records.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nasperf360.errors import DataError
+from nasperf360.matlab import read_matlab
+from nasperf360.seeds import generator
+from nasperf360.tasks.base import Metric
+from nasperf360.tasks.classification import Classification
+
+if TYPE_CHECKING:
+    from nasperf360.datasets import DatasetWriter
+    from nasperf360.raw import RawFiles
+
+LABELS = ("N", "A", "O", "~")  # normal, atrial fibrillation, other rhythm, noise
+WINDOW = 1000  # samples: 3.33 s at 300 Hz
+STRIDE = 500
+DIVISORS = (1, 6, 2, 20)  # the stride of a rare class is shorter, to balance the classes
+REFERENCE = "REFERENCE-v3.csv"
+BLOCK = 2048  # windows written at a time
+
+
+class ECG(Classification):
+    """Windows (1, 1000) of records standardised as a whole; four classes; a vote per record; mean F1 of the classes."""
+
+    name = "ecg"
+    title = "ECG"
+    objective = "Detecting atrial cardiac disease from a ECG recording via classification"
+    published_size = "330K"
+    dimensions = 1
+    outputs = len(LABELS)
+    metric = Metric("F1", higher_is_better=True)
+    raw = "ecg"
+
+    def prepare(self, raw: RawFiles, writer: DatasetWriter, options: Mapping[str, Any]) -> None:
+        """Split by record for tuning and, differently, for the final number; then cut windows.
+
+        ``options``: ``window`` and ``stride``, in samples (1,000 and 500; the stride is that of class N).
+        """
+        window, stride = options.get("window", WINDOW), options.get("stride", STRIDE)
+        paths, labels = read_reference(raw)
+        records = Records(paths)
+        rng = generator("ecg", "order")
+        for name, members in split_records(len(paths), raw.manifest).items():
+            record, start = window_table(records.lengths, labels, members, window, stride)
+            if name.endswith("train"):
+                order = rng.permutation(len(record))
+                record, start = record[order], start[order]
+            split = writer.split(
+                name,
+                x=((1, window), "float32"),
+                y=((), "int64"),
+                classes=len(LABELS),
+                source=raw.manifest,
+                group=((), "int64"),
+            )
+            for begin in range(0, len(record), BLOCK):
+                these = record[begin : begin + BLOCK]
+                windows = records.windows(these, start[begin : begin + BLOCK], window)
+                split.append(x=windows[:, None], y=labels[these], group=these)
+
+    def score(self, outputs: np.ndarray, extras: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """F1 of the votes of records, from the logits (N, 4) of their windows.
+
+        A class that neither occurs nor is predicted has F1 0. ``value`` is the mean of the four classes, as the
+        reference code reports; ``challenge`` that of N, A and O, the score of the 2017 challenge.
+        """
+        truth, votes = vote(outputs.argmax(axis=1), extras["y"], extras["group"])
+        f1 = f1_scores(votes, truth)
+        return {
+            "value": float(f1.mean()),
+            "challenge": float(f1[:3].mean()),
+            **{f"f1_{name}": float(score) for name, score in zip(("N", "A", "O", "noise"), f1, strict=True)},
+            "f1_windows": float(f1_scores(outputs.argmax(axis=1), extras["y"]).mean()),
+            "records": float(len(truth)),
+        }
+
+
+class Records:
+    """All recordings end to end as int16 (150 MB at full size), and each one's mean and deviation.
+
+    Raises:
+        DataError: a record is damaged, is not a single lead, or is constant.
+    """
+
+    def __init__(self, paths: Sequence[Path]):
+        signals = [read_record(path) for path in paths]
+        self.lengths = np.array([len(signal) for signal in signals])
+        self.offsets = np.cumsum(self.lengths) - self.lengths
+        self.means = np.array([signal.mean(dtype=np.float64) for signal in signals])
+        self.deviations = np.array([signal.std(dtype=np.float64) for signal in signals])
+        self.signal = np.concatenate(signals)
+
+    def windows(self, record: np.ndarray, start: np.ndarray, length: int) -> np.ndarray:
+        """Standardised windows (n, length), float32, that begin at ``start`` samples into each ``record``."""
+        cut = np.lib.stride_tricks.sliding_window_view(self.signal, length)[self.offsets[record] + start]
+        return ((cut - self.means[record, None]) / self.deviations[record, None]).astype(np.float32)
+
+
+def read_record(path: Path) -> np.ndarray:
+    """The samples (N,) of one record, int16.
+
+    Raises:
+        DataError: the file is damaged, does not hold a single int16 lead, or the signal is constant.
+    """
+    values = read_matlab(path, "val")["val"]
+    if values.dtype != np.int16 or values.ndim != 2 or values.shape[0] != 1 or not values.size:
+        raise DataError(
+            f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N); fetch it again"
+        )
+    if values.min() == values.max():
+        raise DataError(f"{path}: the signal is constant and cannot be standardised; remove the record and its label")
+    return values[0]
+
+
+def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:
+    """Paths of the records and their labels 0 to 3, in the order of ``REFERENCE-v3.csv``.
+
+    Raises:
+        DataError: a label that is none of N, A, O and ~, or a record without label or the reverse.
+    """
+    role = "labels" if any(file.role == "labels" for file in raw.files) else "records"
+    reference = raw.one(role, REFERENCE).path
+    with open(reference, newline="") as stream:
+        rows = [row for row in csv.reader(stream) if row]
+    for number, row in enumerate(rows, 1):
+        if len(row) != 2 or row[1] not in LABELS:
+            raise DataError(
+                f"{reference}: line {number} is '{','.join(row)}', expected id,label with a label of N, A, O, ~"
+            )
+    labelled = {name: LABELS.index(label) for name, label in rows}
+    paths = {file.path.stem: file.path for file in raw.all("records", ".mat")}
+    lost = sorted(labelled.keys() ^ paths.keys())
+    if lost or len(labelled) < len(rows):
+        what = f"'{lost[0]}' has a label or a .mat file but not both" if lost else "a record is listed twice"
+        raise DataError(f"{reference}: {what}; fetch the records and this file again")
+    return [paths[name] for name in labelled], np.array(list(labelled.values()))
+
+
+def split_records(count: int, source: str | Path) -> dict[str, np.ndarray]:
+    """Records of each split, not stratified, as the reference code draws them with scikit-learn and seed 0.
+
+    Tuning holds out 20 %, half of it to validate and half to test; the final number holds out another 10 %. All
+    final test records were held out in tuning, about half of them for validation.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if count < 10:
+        raise DataError(f"{source}: {count} records, but the splits of ecg need at least 10; add records")
+    everything = np.arange(count)
+    train, held_out = train_test_split(everything, test_size=0.2, random_state=0)
+    valid, test = train_test_split(held_out, test_size=0.5, random_state=0)
+    final_train, final_test = train_test_split(everything, test_size=0.1, random_state=0)
+    return {"train": train, "valid": valid, "test": test, "final_train": final_train, "final_test": final_test}
+
+
+def window_table(
+    lengths: np.ndarray, labels: np.ndarray, members: np.ndarray, window: int = WINDOW, stride: int = STRIDE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Record and first sample of each window, record by record, at the stride of the record's class.
+
+    Windows begin at 0, stride, ... below length - window, as in the reference code: one that would end with the last
+    sample is left out.
+    """
+    strides = np.maximum(1, stride // np.array(DIVISORS))[labels[members]]
+    counts = -(-np.maximum(0, lengths[members] - window) // strides)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(members, counts), within * np.repeat(strides, counts)
+
+
+def vote(predicted: np.ndarray, labels: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Label and majority vote of each record, given the classes of its windows; of a tie, the class seen first."""
+    _, first_window, record = np.unique(group, return_index=True, return_inverse=True)
+    windows = len(predicted)
+    counts = np.zeros((len(first_window), len(LABELS)), np.int64)
+    np.add.at(counts, (record, predicted), 1)
+    first_seen = np.full_like(counts, windows)
+    np.minimum.at(first_seen, (record, predicted), np.arange(windows))
+    return labels[first_window], np.argmax(counts * (windows + 1) - first_seen, axis=1)
+
+
+def f1_scores(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """F1 of each of the four classes; 0 for one that neither occurs nor is predicted."""
+    classes = np.arange(len(LABELS))[:, None]
+    hits = ((predicted == classes) & (truth == classes)).sum(axis=1)
+    total = (predicted == classes).sum(axis=1) + (truth == classes).sum(axis=1)
+    return 2.0 * hits / np.maximum(1, total)
+
+
+TASK = ECG
