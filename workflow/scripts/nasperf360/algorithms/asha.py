@@ -17,20 +17,16 @@ if TYPE_CHECKING:
     import optuna
 
 
-def rung_epochs(min_epochs: int, reduction_factor: int, max_epochs: int) -> list[int]:
-    """Epochs at which a trial is compared with the others, the last being the end, e.g. 12, 48, 200."""
-    epochs, boundary = [], min_epochs
-    while boundary < max_epochs:
-        epochs.append(boundary)
-        boundary *= reduction_factor
-    return [*epochs, max_epochs]
+def rung_epochs(min_epochs: int, reduction_factor: int, rungs: int, max_epochs: int) -> list[int]:
+    """Epochs at which a trial is compared with the others, the last being the end, e.g. 12, 48, 200 for three rungs."""
+    return [*(min_epochs * reduction_factor**rung for rung in range(rungs - 1)), max_epochs]
 
 
 class Asha(SearchAlgorithm):
     """Trials train by the retraining settings; at each rung the best ``1 / reduction_factor`` so far go on.
 
-    Settings: ``trials``, ``reduction_factor``, ``min_epochs`` (the first rung), ``max_epochs``, and ``training``, which
-    overrides retraining settings in trials only. The study lies in the checkpoint's folder, so that a later process
+    Settings: ``trials``, ``reduction_factor``, ``min_epochs`` (the first rung), ``rungs``, ``max_epochs``, and
+    ``training``, which overrides retraining settings in trials only. The study lies in the checkpoint's folder, so that a later process
     resumes it: finished trials count, a killed one goes on from its last epoch.
     """
 
@@ -41,7 +37,9 @@ class Asha(SearchAlgorithm):
         settings, task = problem.settings, problem.task
         train, valid = problem.dataset.tuning()
         task.fit(train)
-        rungs = rung_epochs(settings["min_epochs"], settings["reduction_factor"], settings["max_epochs"])
+        rungs = rung_epochs(
+            settings["min_epochs"], settings["reduction_factor"], settings["rungs"], settings["max_epochs"]
+        )
         study = _open_study(problem)
         for number in range(settings["trials"]):
             _run_trial(study, number, rungs, space, problem, train, valid)

@@ -1,0 +1,210 @@
+"""The training loop: it learns, resumes bit for bit, refuses foreign checkpoints, and stops where a loss diverges."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+import synthetic
+from nasperf360.batches import Loader
+from nasperf360.checkpoints import Checkpoint
+from nasperf360.errors import DivergedError, UserError
+from nasperf360.spaces import get_space
+from nasperf360.training import evaluate, fit, outputs
+
+CPU = torch.device("cpu")
+SETTINGS = {
+    "epochs": 6,
+    "batch_size": 16,
+    "lr": 0.05,
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 5e-4,
+    "schedule": {"name": "step", "factor": 0.2, "at": [0.5]},
+}
+
+
+def network(data, seed=0, **settings):
+    torch.manual_seed(seed)
+    space = get_space("wrn", data.signature, {"depth": 10, "widen": 1, "width": 4, "width_1d": 8, **settings})
+    return space.build({"space": "wrn", "dropout": 0.3})
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(left, right):
+    return all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.parametrize(("dimensions", "kind"), [(2, "point"), (1, "point"), (2, "dense")])
+def test_it_beats_the_majority(tmp_path, dimensions, kind):
+    data = synthetic.write(tmp_path, dimensions, kind)
+    train, test = data.dataset.final(merge_valid=True)
+    model = network(data)
+    if kind == "dense":
+        from torch import nn
+
+        model.head = nn.Linear(model.head.in_features, 2)
+        data.task.outputs = 2
+    history = fit(model, data.task, train, {**SETTINGS, "epochs": 10}, seed=1, device=CPU)
+    score = evaluate(model, data.task, test, batch_size=32, device=CPU)["value"]
+    labels = test.load("y")
+    majority = 100 * min(np.mean(labels == label) for label in (0, 1))
+    assert score < 0.7 * majority
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+class Killed(Exception):
+    """Stands for SIGKILL between two epochs."""
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_a_killed_training_resumes_bit_for_bit(tmp_path, dimensions):
+    data = synthetic.write(tmp_path, dimensions)
+    train = data.dataset.split("train")
+    undisturbed = network(data)
+    history = fit(undisturbed, data.task, train, SETTINGS, seed=1, device=CPU)
+
+    identity = {"code": "a", "settings": SETTINGS}
+
+    def kill(epoch):
+        if epoch == 3:
+            raise Killed
+        return {}
+
+    with pytest.raises(Killed):
+        fit(
+            network(data),
+            data.task,
+            train,
+            SETTINGS,
+            seed=1,
+            device=CPU,
+            checkpoint=Checkpoint(tmp_path / "checkpoint", identity),
+            after_epoch=kill,
+        )
+    torch.manual_seed(12345)  # the new process has another global state
+    resumed = network(data, seed=99)
+    checkpoint = Checkpoint(tmp_path / "checkpoint", identity)
+    assert len(checkpoint.load()["history"]) == 3
+    again = fit(resumed, data.task, train, SETTINGS, seed=1, device=CPU, checkpoint=checkpoint)
+    assert again == history
+    assert same(weights(resumed), weights(undisturbed))
+
+
+def test_seeds_are_real(tmp_path):
+    data = synthetic.write(tmp_path)
+    train = data.dataset.split("train")
+    results = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        model = network(data)
+        fit(model, data.task, train, {**SETTINGS, "epochs": 1}, seed=seed, device=CPU)
+        results[name] = weights(model)
+    assert same(results["a"], results["b"])
+    assert not same(results["a"], results["c"])
+
+
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "foreign"])
+def test_a_bad_checkpoint_is_set_aside_with_a_line(tmp_path, capsys, damage):
+    checkpoint = Checkpoint(tmp_path, {"code": "a", "seed": 1})
+    checkpoint.save({"history": []}, last=True)
+    path = tmp_path / "state.pt"
+    content = path.read_bytes()
+    if damage == "truncate":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "garbage":
+        path.write_bytes(b"garbage" * 100)
+    else:
+        checkpoint = Checkpoint(tmp_path, {"code": "b", "seed": 1})
+    content = path.read_bytes()
+    assert checkpoint.load() is None
+    line = capsys.readouterr().err
+    assert "refused" in line
+    assert str(path) in line
+    if damage == "foreign":
+        assert "code" in line
+    assert (tmp_path / "refused-1.pt").read_bytes() == content
+    assert not path.exists()
+
+
+def test_two_processes_never_hold_one_cell(tmp_path, capsys):
+    order = []
+    first = Checkpoint(tmp_path, {})
+    entered = threading.Event()
+
+    def second():
+        with Checkpoint(tmp_path, {}).locked():
+            order.append("second")
+
+    with first.locked():
+        thread = threading.Thread(target=second)
+        thread.start()
+        entered.wait(0.3)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert "waiting" in capsys.readouterr().err
+
+
+def test_a_diverging_loss_stops_and_keeps_the_last_good_state(tmp_path):
+    data = synthetic.write(tmp_path)
+    checkpoint = Checkpoint(tmp_path / "checkpoint", {})
+    calls = []
+
+    class Diverges(type(data.task)):
+        def loss(self, output, batch):
+            calls.append(1)
+            return super().loss(output, batch) * (float("nan") if len(calls) > 20 else 1)
+
+    with pytest.raises(DivergedError, match=r"train_loss became nan in epoch 3 of 6; lower the learning rate"):
+        fit(
+            network(data),
+            Diverges(),
+            data.dataset.split("train"),
+            SETTINGS,
+            seed=1,
+            device=CPU,
+            checkpoint=checkpoint,
+            label="cell",
+        )
+    assert len(checkpoint.load()["history"]) == 2
+
+
+def test_a_batch_larger_than_the_split_is_refused(tmp_path):
+    data = synthetic.write(tmp_path)
+    with pytest.raises(UserError, match=r"batch_size 500.*'train'.*128"):
+        Loader(data.dataset.split("train"), 500, CPU, 1 << 30)
+
+
+@pytest.mark.parametrize("memory", [0, 1 << 30])
+def test_an_epoch_visits_every_sample_once(tmp_path, memory):
+    data = synthetic.write(tmp_path, samples={"train": 130, "valid": 8, "test": 8})
+    split = data.dataset.split("train")
+    loader = Loader(split, 16, CPU, memory)
+    batches = list(loader.shuffled(np.random.default_rng(0)))
+    assert len(batches) == loader.steps == 9
+    rows = torch.cat([batch["x"] for batch in batches])
+    stored = torch.from_numpy(split.load("x"))
+    assert not torch.equal(rows, stored)
+    key = rows.flatten(1).sum(1).sort()[0]
+    torch.testing.assert_close(key, stored.flatten(1).sum(1).sort()[0])
+    ordered = torch.cat([batch["x"] for batch in loader.in_order()])
+    torch.testing.assert_close(ordered, stored)
+    other = list(loader.shuffled(np.random.default_rng(1)))
+    assert not torch.equal(other[0]["x"], batches[0]["x"])
+
+
+def test_a_last_single_sample_is_left_out(tmp_path):
+    data = synthetic.write(tmp_path, samples={"train": 33, "valid": 8, "test": 8})
+    loader = Loader(data.dataset.split("train"), 16, CPU, 1 << 30)
+    assert [len(batch["x"]) for batch in loader.shuffled(np.random.default_rng(0))] == [16, 16]
+
+
+def test_outputs_do_not_depend_on_the_batch_size(tmp_path):
+    data = synthetic.write(tmp_path)
+    model, split = network(data), data.dataset.split("test")
+    whole = outputs(model, data.task, split, batch_size=64, device=CPU)
+    np.testing.assert_allclose(outputs(model, data.task, split, batch_size=7, device=CPU), whole, atol=1e-5)
