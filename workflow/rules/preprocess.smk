@@ -1,26 +1,30 @@
 # Raw files -> one HDF5 file per task, with a manifest beside it that drives reruns.
 
 
-rule preprocess:
-    input:
-        raw=lambda wildcards: f"{RAW}/{get_task(wildcards.task).raw}/files.json",
-    output:
-        data=f"{DATA}/{{task}}.h5",
-        manifest=f"{DATA}/{{task}}.json",
-    params:
-        options=lambda wildcards: config["prepare"].get(wildcards.task) or {},
-        code=lambda wildcards: code_digest("preprocess.py", f"tasks.{wildcards.task}"),
-    resources:
-        mem_mb=2000,
-        runtime=720,
-    log:
-        f"results/{config['data_run']}/logs/preprocess/{{task}}.log",
-    benchmark:
-        f"results/{config['data_run']}/benchmarks/preprocess/{{task}}.tsv"
-    conda:
-        ENVIRONMENT
-    script:
-        "../scripts/preprocess.py"
+if config["source"] != "published":
+
+    rule preprocess:
+        input:
+            raw=lambda wildcards: f"{RAW}/{get_task(wildcards.task).raw}/files.json",
+        output:
+            data=f"{DATA}/{{task}}.h5",
+            manifest=f"{DATA}/{{task}}.json",
+        log:
+            f"results/{config['data_run']}/logs/preprocess/{{task}}.log",
+        benchmark:
+            f"results/{config['data_run']}/benchmarks/preprocess/{{task}}.tsv"
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=2000,
+            runtime=720,
+        params:
+            options=lambda wildcards: config["prepare"].get(wildcards.task) or {},
+            code=lambda wildcards: code_digest(
+                "preprocess.py", f"tasks.{wildcards.task}"
+            ),
+        script:
+            "../scripts/preprocess.py"
 
 
 rule datasets:

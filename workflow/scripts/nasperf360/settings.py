@@ -63,7 +63,7 @@ def resolve(given: Mapping[str, Any]) -> Config:
     schema = read_yaml(SCHEMA)
     properties = schema["properties"]
     given = {key: _to_schema_type(value, properties.get(key, {})) for key, value in given.items()}
-    _check(given, schema)
+    _check(given, {**schema, "required": []})
     defaults = {key: entry["default"] for key, entry in properties.items() if "default" in entry}
     scale = given.get("scale", defaults["scale"])
     config = merge(defaults, read_yaml(ROOT / "config" / "scales" / f"{scale}.yaml"), given)
