@@ -134,7 +134,8 @@ def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str,
     brackets; their reasons stand in the notes. ``n/a``: the method does not serve the task, or was not selected.
     """
     frame = with_errors(performance)
-    methods, best = list(dict.fromkeys(frame["method"])), frame.groupby("task")["error"].min()
+    methods, by_task = list(dict.fromkeys(frame["method"])), frame.groupby("task")["error"]
+    best = by_task.min().where(by_task.count() > 1)  # the only result of a task is no best one
     cells = {(row.task, row.method): row for row in frame.itertuples(index=False)}
 
     def show(task: str, method: str) -> str:
