@@ -7,27 +7,35 @@ FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
 rule draw_figure:
     input:
         unpack(
-            lambda wildcards: {} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"}
+            lambda wildcards: (
+                {}
+                if wildcards.run == "reference"
+                else {"scores": f"{RESULTS}/tables/scores.csv"}
+            )
         ),
         performance="results/{run}/tables/performance.csv",
         tasks="results/{run}/tables/tasks.csv",
     output:
         expand("results/{{run}}/figures/{{figure}}.{form}", form=FIGURE_FORMS),
-    wildcard_constraints:
-        figure="|".join(FIGURES),
-    params:
-        code=lambda wildcards: code_digest("draw_figure.py", f"figures.{wildcards.figure}"),
     log:
         "results/{run}/logs/figures/{figure}.log",
+    wildcard_constraints:
+        figure="|".join(FIGURES),
     conda:
         ENVIRONMENT
+    params:
+        code=lambda wildcards: code_digest(
+            "draw_figure.py", f"figures.{wildcards.figure}"
+        ),
     script:
         "../scripts/draw_figure.py"
 
 
 rule figures:
     input:
-        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=FIGURES, form=FIGURE_FORMS),
+        expand(
+            f"{RESULTS}/figures/{{figure}}.{{form}}", figure=FIGURES, form=FIGURE_FORMS
+        ),
 
 
 rule reference:
@@ -37,4 +45,8 @@ rule reference:
             table=["tasks", "performance", "aggregate", "licences"],
             form=FORMS,
         ),
-        expand("results/reference/figures/{figure}.{form}", figure=FIGURES, form=FIGURE_FORMS),
+        expand(
+            "results/reference/figures/{figure}.{form}",
+            figure=FIGURES,
+            form=FIGURE_FORMS,
+        ),

@@ -17,18 +17,19 @@ wildcard_constraints:
 # A partial run takes what is there as it is: no inputs that Snakemake would make, but their digests as params.
 rule collect_results:
     input:
-        [] if config["partial"] else [results.result_path(RESULTS, cell) for cell in STUDY],
+        []
+        if config["partial"]
+        else [results.result_path(RESULTS, cell) for cell in STUDY],
     output:
         f"{RESULTS}/tables/scores.csv",
-    params:
-        folder=RESULTS,
-        cells=[list(cell) for cell in STUDY],
-        snapshot=results.snapshot(RESULTS, STUDY) if config["partial"] else {},
-        code=code_digest("collect_results.py", *[f"tasks.{task}" for task in TASKS]),
     log:
         f"{RESULTS}/logs/tables/scores.log",
     conda:
         ENVIRONMENT
+    params:
+        cells=[list(cell) for cell in STUDY],
+        snapshot=results.snapshot(RESULTS, STUDY) if config["partial"] else {},
+        code=code_digest("collect_results.py", *[f"tasks.{task}" for task in TASKS]),
     script:
         "../scripts/collect_results.py"
 
@@ -39,12 +40,12 @@ rule performance_table:
         reference=REFERENCE,
     output:
         expand(f"{RESULTS}/tables/performance.{{form}}", form=FORMS),
-    params:
-        code=code_digest("performance_table.py"),
     log:
         f"{RESULTS}/logs/tables/performance.log",
     conda:
         ENVIRONMENT
+    params:
+        code=code_digest("performance_table.py"),
     script:
         "../scripts/performance_table.py"
 
@@ -54,12 +55,12 @@ rule reference_performance_table:
         reference=REFERENCE,
     output:
         expand("results/reference/tables/performance.{form}", form=FORMS),
-    params:
-        code=code_digest("performance_table.py"),
     log:
         "results/reference/logs/tables/performance.log",
     conda:
         ENVIRONMENT
+    params:
+        code=code_digest("performance_table.py"),
     script:
         "../scripts/performance_table.py"
 
@@ -69,12 +70,12 @@ rule comparison_table:
         performance=f"{RESULTS}/tables/performance.csv",
     output:
         expand(f"{RESULTS}/tables/comparison.{{form}}", form=FORMS),
-    params:
-        code=code_digest("comparison_table.py"),
     log:
         f"{RESULTS}/logs/tables/comparison.log",
     conda:
         ENVIRONMENT
+    params:
+        code=code_digest("comparison_table.py"),
     script:
         "../scripts/comparison_table.py"
 
@@ -84,53 +85,72 @@ rule aggregate_table:
         performance="results/{run}/tables/performance.csv",
     output:
         expand("results/{{run}}/tables/aggregate.{form}", form=FORMS),
-    params:
-        code=code_digest("aggregate_table.py"),
     log:
         "results/{run}/logs/tables/aggregate.log",
     conda:
         ENVIRONMENT
+    params:
+        code=code_digest("aggregate_table.py"),
     script:
         "../scripts/aggregate_table.py"
 
 
 rule task_table:
     input:
-        lambda wildcards: [] if wildcards.run == "reference" or config["partial"] else list(MANIFESTS.values()),
+        lambda wildcards: (
+            []
+            if wildcards.run == "reference" or config["partial"]
+            else list(MANIFESTS.values())
+        ),
     output:
         expand("results/{{run}}/tables/tasks.{form}", form=FORMS),
+    log:
+        "results/{run}/logs/tables/tasks.log",
+    conda:
+        ENVIRONMENT
     params:
-        tasks=lambda wildcards: list(PAPER_TASKS) if wildcards.run == "reference" else TASKS,
+        tasks=lambda wildcards: (
+            list(PAPER_TASKS) if wildcards.run == "reference" else TASKS
+        ),
         manifests=lambda wildcards: {} if wildcards.run == "reference" else MANIFESTS,
         snapshot=lambda wildcards: (
-            {task: digest_file(path) for task, path in MANIFESTS.items() if Path(path).is_file()}
+            {
+                task: digest_file(path)
+                for task, path in MANIFESTS.items()
+                if Path(path).is_file()
+            }
             if config["partial"] and wildcards.run != "reference"
             else {}
         ),
         code=lambda wildcards: code_digest(
             "task_table.py",
-            *[f"tasks.{task}" for task in (PAPER_TASKS if wildcards.run == "reference" else TASKS)],
+            *[
+                f"tasks.{task}"
+                for task in (PAPER_TASKS if wildcards.run == "reference" else TASKS)
+            ],
         ),
-    log:
-        "results/{run}/logs/tables/tasks.log",
-    conda:
-        ENVIRONMENT
     script:
         "../scripts/task_table.py"
 
 
 rule licence_table:
     input:
-        sources=lambda wildcards: "config/sources.yaml" if wildcards.run == "reference" else config["sources"],
+        sources=lambda wildcards: (
+            "config/sources.yaml"
+            if wildcards.run == "reference"
+            else config["sources"]
+        ),
     output:
         expand("results/{{run}}/tables/licences.{form}", form=FORMS),
-    params:
-        tasks=lambda wildcards: list(PAPER_TASKS) if wildcards.run == "reference" else TASKS,
-        code=code_digest("licence_table.py"),
     log:
         "results/{run}/logs/tables/licences.log",
     conda:
         ENVIRONMENT
+    params:
+        tasks=lambda wildcards: (
+            list(PAPER_TASKS) if wildcards.run == "reference" else TASKS
+        ),
+        code=code_digest("licence_table.py"),
     script:
         "../scripts/licence_table.py"
 

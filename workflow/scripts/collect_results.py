@@ -1,5 +1,7 @@
 """Collect the result files of a run into one csv, a row per task, method and seed."""
 
+from pathlib import Path
+
 from nasperf360.files import write_text
 from nasperf360.job import run_job
 from nasperf360.results import collect
@@ -13,7 +15,7 @@ def main(path_to_results, path_to_scores, cells):
 if __name__ == "__main__":
     run_job(
         lambda: main(
-            path_to_results=snakemake.params.folder,
+            path_to_results=Path(snakemake.output[0]).parents[1],  # results/<run>
             path_to_scores=snakemake.output[0],
             cells=snakemake.params.cells,
         ),
