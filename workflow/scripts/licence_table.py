@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import yaml
+
 from nasperf360 import tables
 from nasperf360.job import run_job
 from nasperf360.licence_table import licence_frame, licence_table
