@@ -25,7 +25,7 @@ COLUMNS = [
 
 
 def compare(performance: pd.DataFrame) -> pd.DataFrame:
-    """Add ``difference`` (here - paper, in units of the metric) and ``error_ratio`` (here / paper) to a performance table."""
+    """Add ``difference`` (here - paper, units of the metric) and ``error_ratio`` (here / paper)."""
     higher = performance["higher_is_better"]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = to_error(performance["mean"], higher) / to_error(performance["reference_mean"], higher)
