@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nasperf360.batches import Batch, Loader
 from nasperf360.checkpoints import Checkpoint
 from nasperf360.datasets import Split
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.loop import Row, Stateful, run_epochs
+from nasperf360.optimizers import make_optimizer as make_optimizer
 from nasperf360.schedules import learning_rate
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.tasks.base import Task
@@ -32,34 +33,13 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
         UserError: ``cuda`` is asked for and there is none.
     """
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # The same switch as use_deterministic_algorithms, which also imports torch's compiler: more than a second a job.
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.benchmark = False
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise UserError("device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu")
     return torch.device("cuda" if available and gpu > 0 and device != "cpu" else "cpu")
-
-
-def make_optimizer(parameters: Iterable[Tensor], settings: Mapping[str, Any]) -> torch.optim.Optimizer:
-    """The optimiser of the settings: ``optimizer`` (sgd or adam), ``lr``, ``weight_decay``, ``momentum``, ..."""
-    match settings.get("optimizer", "sgd"):
-        case "sgd":
-            momentum = settings.get("momentum", 0.0)
-            return torch.optim.SGD(
-                parameters,
-                lr=settings["lr"],
-                momentum=momentum,
-                weight_decay=settings.get("weight_decay", 0.0),
-                nesterov=settings.get("nesterov", False) and momentum > 0,
-            )
-        case "adam":
-            return torch.optim.Adam(
-                parameters,
-                lr=settings["lr"],
-                betas=tuple(settings.get("betas", (0.9, 0.999))),
-                weight_decay=settings.get("weight_decay", 0.0),
-            )
-    raise UserError(f"optimizer '{settings['optimizer']}': unknown, expected sgd or adam")
 
 
 def training_batches(task: Task, loader: Loader, seed: int, epoch: int) -> Iterable[Batch]:
@@ -128,9 +108,9 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
             if clip:
-                scaler.unscale_(optimizer)
+                scaler.unscale_(optimizer)  # type: ignore[arg-type]
                 nn.utils.clip_grad_norm_(model.parameters(), clip)
-            scaler.step(optimizer)
+            scaler.step(optimizer)  # type: ignore[arg-type]
             scaler.update()
             if callable(project := getattr(model, "project_weights", None)):
                 project()

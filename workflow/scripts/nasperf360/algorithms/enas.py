@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nasperf360.batches import Batch
     from nasperf360.networks.controller import Controller, Draw
+    from nasperf360.optimizers import Optimizer
     from nasperf360.tasks.base import Task
 
 ADVANTAGE = 10.0  # advantages are clipped to plus or minus this
@@ -85,7 +86,7 @@ class Memory:
 
 def update_controller(
     controller: Controller,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     draw: Draw,
     advantages: torch.Tensor,
     settings: Mapping[str, Any],

@@ -1,0 +1,78 @@
+"""Our optimisers against torch's classes, step for step, through a checkpoint in the middle."""
+
+import pytest
+import torch
+
+from nasperf360.errors import UserError
+from nasperf360.optimizers import make_optimizer
+
+CASES = [
+    ({"optimizer": "sgd", "lr": 0.01}, lambda p: torch.optim.SGD(p, lr=0.01)),
+    (
+        {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4},
+        lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4),
+    ),
+    (
+        {"lr": 0.01, "momentum": 0.0, "nesterov": True, "weight_decay": 1e-3},
+        lambda p: torch.optim.SGD(p, lr=0.01, weight_decay=1e-3),
+    ),
+    (
+        {"optimizer": "adam", "lr": 3e-3, "betas": [0.5, 0.999], "weight_decay": 1e-3},
+        lambda p: torch.optim.Adam(p, lr=3e-3, betas=(0.5, 0.999), weight_decay=1e-3),
+    ),
+]
+
+
+def network():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2), torch.nn.Linear(2, 1))
+
+
+def loss(model, number):
+    x = torch.randn(16, 4, generator=torch.Generator().manual_seed(number))
+    output = model[2](model[1](model[0](x)))
+    # The last layer has no gradient at first: a step must leave it alone, as torch's does.
+    return (output**2).sum() + (model[3](output).sum() if number >= 5 else 0)
+
+
+@pytest.mark.parametrize(("settings", "make"), CASES)
+def test_equal_to_torch_also_after_a_checkpoint(settings, make):
+    ours, theirs = network(), network()
+    optimizer, reference = make_optimizer(ours.parameters(), settings), make(list(theirs.parameters()))
+    for number in range(10):
+        if number == 7:
+            state = optimizer.state_dict()
+            optimizer = make_optimizer(ours.parameters(), settings)
+            optimizer.load_state_dict(state)
+        for model, steps in ((ours, optimizer), (theirs, reference)):
+            steps.param_groups[0]["lr"] = settings["lr"] / (1 + number)
+            steps.zero_grad()
+            loss(model, number).backward()
+            steps.step()
+        for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-7)
+
+
+def test_unknown_optimiser_is_named():
+    with pytest.raises(UserError, match="lion"):
+        make_optimizer([], {"optimizer": "lion", "lr": 1.0})
+
+
+def test_training_does_not_import_the_compiler():
+    import subprocess
+    import sys
+
+    program = """
+import sys, torch
+from nasperf360.optimizers import make_optimizer
+from nasperf360.training import setup_torch
+setup_torch(1, "cpu", gpu=0)
+layer = torch.nn.Linear(2, 2)
+optimizer = make_optimizer(layer.parameters(), {"lr": 0.1, "momentum": 0.9})
+layer(torch.zeros(1, 2)).sum().backward()
+optimizer.step()
+print("torch._dynamo" in sys.modules)
+"""
+    folder = next(path for path in sys.path if path.endswith("scripts"))
+    found = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

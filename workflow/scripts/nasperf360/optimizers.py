@@ -1,0 +1,141 @@
+"""SGD and Adam by torch's own update functions, without its optimiser classes.
+
+Those classes import torch's compiler when the first one is made, more than a second in each of hundreds of short jobs.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
+
+from nasperf360.errors import UserError
+
+
+class Optimizer:
+    """Parameters of one group, whose ``lr`` may change from step to step, and one or two moments for each."""
+
+    moments: tuple[str, ...] = ()
+
+    def __init__(self, parameters: Iterable[Tensor], **group: Any):
+        self.param_groups: list[dict[str, Any]] = [{"params": list(parameters), **group}]
+        self.state: dict[str, list[Any]] = {name: [None] * len(self.parameters) for name in self.moments}
+        self.steps = 0
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All parameters; those without a gradient are left alone by a step."""
+        parameters: list[Tensor] = self.param_groups[0]["params"]
+        return parameters
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            if set_to_none or parameter.grad is None:
+                parameter.grad = None
+            else:
+                parameter.grad.zero_()
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step along the gradients."""
+        self.steps += 1
+        active = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        if active:
+            self._update(active, self.param_groups[0])
+
+    def _update(self, active: list[int], group: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _gradients(self, active: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+        parameters = [self.parameters[index] for index in active]
+        return parameters, [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Moments, steps and settings; what :meth:`load_state_dict` takes."""
+        group = {name: value for name, value in self.param_groups[0].items() if name != "params"}
+        return {"state": self.state, "steps": self.steps, "group": group}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a saved state, on the parameters' devices."""
+        self.steps = state["steps"]
+        self.param_groups[0].update(state["group"])
+        for name in self.moments:
+            self.state[name] = [
+                None if value is None else value.to(parameter.device, copy=True)
+                for value, parameter in zip(state["state"][name], self.parameters, strict=True)
+            ]
+
+
+class Sgd(Optimizer):
+    """Stochastic gradient descent with momentum, Nesterov's or plain, and weight decay."""
+
+    moments = ("momentum",)
+
+    def _update(self, active: list[int], group: Mapping[str, Any]) -> None:
+        parameters, gradients = self._gradients(active)
+        buffers = [self.state["momentum"][index] for index in active]
+        sgd(
+            parameters,
+            gradients,
+            buffers,
+            weight_decay=group["weight_decay"],
+            momentum=group["momentum"],
+            lr=group["lr"],
+            dampening=0.0,
+            nesterov=group["nesterov"],
+            maximize=False,
+            foreach=True,
+        )
+        for index, buffer in zip(active, buffers, strict=True):
+            self.state["momentum"][index] = buffer
+
+
+class Adam(Optimizer):
+    """Adam with weight decay in the gradient."""
+
+    moments = ("first", "second", "step")
+
+    def _update(self, active: list[int], group: Mapping[str, Any]) -> None:
+        parameters, gradients = self._gradients(active)
+        for index in active:
+            if self.state["first"][index] is None:
+                parameter = self.parameters[index]
+                self.state["first"][index] = torch.zeros_like(parameter)
+                self.state["second"][index] = torch.zeros_like(parameter)
+                self.state["step"][index] = torch.zeros((), dtype=torch.float32)
+        first, second, steps = ([self.state[name][index] for index in active] for name in self.moments)
+        adam(
+            parameters,
+            gradients,
+            first,
+            second,
+            [],
+            steps,
+            foreach=True,
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+def make_optimizer(parameters: Iterable[Tensor], settings: Mapping[str, Any]) -> Optimizer:
+    """The optimiser of the settings: ``optimizer`` (sgd or adam), ``lr``, ``weight_decay``, ``momentum``, ...
+
+    Raises:
+        UserError: it is another.
+    """
+    kind, decay = settings.get("optimizer", "sgd"), settings.get("weight_decay", 0.0)
+    if kind == "sgd":
+        momentum = settings.get("momentum", 0.0)
+        nesterov = settings.get("nesterov", False) and momentum > 0
+        return Sgd(parameters, lr=settings["lr"], momentum=momentum, nesterov=nesterov, weight_decay=decay)
+    if kind == "adam":
+        return Adam(parameters, lr=settings["lr"], betas=tuple(settings.get("betas", (0.9, 0.999))), weight_decay=decay)
+    raise UserError(f"optimizer '{kind}': unknown, expected sgd or adam")
