@@ -1,5 +1,6 @@
 # The resolved configuration, paths of the run, and the params that make jobs rerun exactly when they must.
 
+import re
 import sys
 from pathlib import Path
 
@@ -41,11 +42,20 @@ onstart:
 
 def cell_paths(pattern):
     """``pattern`` for each task, method and seed of the study; with ``partial``, where that file exists."""
-    paths = [pattern.format(task=task, method=method, seed=seed) for task, method in CELLS for seed in SEEDS]
-    return [path for path in paths if Path(path).exists()] if config["partial"] else paths
+    paths = [
+        pattern.format(task=task, method=method, seed=seed)
+        for task, method in CELLS
+        for seed in SEEDS
+    ]
+    return (
+        [path for path in paths if Path(path).exists()] if config["partial"] else paths
+    )
 
 
 def method_modules(method, *, algorithm):
     """Modules that a job of a method loads by name."""
     definition = settings.method(config, method)
-    return [f"spaces.{definition['space']}", *([f"algorithms.{definition['algorithm']}"] if algorithm else [])]
+    return [
+        f"spaces.{definition['space']}",
+        *([f"algorithms.{definition['algorithm']}"] if algorithm else []),
+    ]

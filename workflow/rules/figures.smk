@@ -2,6 +2,9 @@
 
 FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores"]
 FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
+GALLERIES = (
+    ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
+)
 
 
 rule draw_figure:

@@ -11,14 +11,12 @@ rule retrain:
         history=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/history.csv",
         model=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/model.pt",
         cost=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/cost.json",
-    params:
-        space_name=lambda wildcards: settings.method(config, wildcards.method)["space"],
-        space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
-        settings=lambda wildcards: settings.retrain_settings(config, wildcards.task, wildcards.method),
-        compute_threads=config["compute_threads"],
-        code=lambda wildcards: code_digest(
-            "retrain.py", f"tasks.{wildcards.task}", *method_modules(wildcards.method, algorithm=False)
-        ),
+    log:
+        f"{RESULTS}/logs/retrain/{{task}}/{{method}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/retrain/{{task}}/{{method}}/{{seed}}.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
@@ -26,12 +24,20 @@ rule retrain:
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/retrain",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
-    log:
-        f"{RESULTS}/logs/retrain/{{task}}/{{method}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/retrain/{{task}}/{{method}}/{{seed}}.tsv"
-    conda:
-        ENVIRONMENT
+    params:
+        space_name=lambda wildcards: settings.method(config, wildcards.method)["space"],
+        space=lambda wildcards: settings.space_settings(
+            config, wildcards.task, wildcards.method
+        ),
+        settings=lambda wildcards: settings.retrain_settings(
+            config, wildcards.task, wildcards.method
+        ),
+        compute_threads=config["compute_threads"],
+        code=lambda wildcards: code_digest(
+            "retrain.py",
+            f"tasks.{wildcards.task}",
+            *method_modules(wildcards.method, algorithm=False),
+        ),
     script:
         "../scripts/retrain.py"
 

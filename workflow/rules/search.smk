@@ -3,7 +3,10 @@
 
 def search_inputs(wildcards):
     """The data, and the searched network that limits the size of this one, where the method has such a limit."""
-    inputs = {"manifest": f"{DATA}/{wildcards.task}.json", "data": ancient(f"{DATA}/{wildcards.task}.h5")}
+    inputs = {
+        "manifest": f"{DATA}/{wildcards.task}.json",
+        "data": ancient(f"{DATA}/{wildcards.task}.h5"),
+    }
     limit = settings.method(config, wildcards.method).get("size_limit")
     if limit:
         inputs["size_limit"] = (
@@ -19,14 +22,12 @@ rule search:
         architecture=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json",
         history=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/history.csv",
         cost=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/cost.json",
-    params:
-        method=lambda wildcards: settings.method(config, wildcards.method),
-        space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
-        settings=lambda wildcards: settings.search_settings(config, wildcards.task, wildcards.method),
-        compute_threads=config["compute_threads"],
-        code=lambda wildcards: code_digest(
-            "search.py", f"tasks.{wildcards.task}", *method_modules(wildcards.method, algorithm=True)
-        ),
+    log:
+        f"{RESULTS}/logs/search/{{task}}/{{method}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/search/{{task}}/{{method}}/{{seed}}.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         gpu=lambda wildcards: int(settings.trains(config, wildcards.method)),
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
@@ -34,12 +35,20 @@ rule search:
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/search",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
-    log:
-        f"{RESULTS}/logs/search/{{task}}/{{method}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/search/{{task}}/{{method}}/{{seed}}.tsv"
-    conda:
-        ENVIRONMENT
+    params:
+        method=lambda wildcards: settings.method(config, wildcards.method),
+        space=lambda wildcards: settings.space_settings(
+            config, wildcards.task, wildcards.method
+        ),
+        settings=lambda wildcards: settings.search_settings(
+            config, wildcards.task, wildcards.method
+        ),
+        compute_threads=config["compute_threads"],
+        code=lambda wildcards: code_digest(
+            "search.py",
+            f"tasks.{wildcards.task}",
+            *method_modules(wildcards.method, algorithm=True),
+        ),
     script:
         "../scripts/search.py"
 

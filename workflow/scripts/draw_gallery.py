@@ -1,0 +1,22 @@
+"""Draw sample spheres of the processed task Spherical."""
+
+from nasperf360.datasets import Dataset
+from nasperf360.figures import style
+from nasperf360.figures.gallery_spherical import draw
+from nasperf360.job import run_job
+
+SPHERES = 12
+
+
+def main(path_to_data, outputs):
+    with Dataset(path_to_data) as dataset, style.context():
+        train = dataset.split("train")
+        first = train.part(0, min(SPHERES, len(train)))
+        style.save(draw(first.load("x"), first.load("y")), outputs, dataset.simulated)
+
+
+if __name__ == "__main__":
+    run_job(
+        lambda: main(path_to_data=snakemake.input.data, outputs=list(snakemake.output)),
+        log=snakemake.log[0],
+    )
