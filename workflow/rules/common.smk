@@ -42,14 +42,8 @@ onstart:
 
 def cell_paths(pattern):
     """``pattern`` for each task, method and seed of the study; with ``partial``, where that file exists."""
-    paths = [
-        pattern.format(task=task, method=method, seed=seed)
-        for task, method in CELLS
-        for seed in SEEDS
-    ]
-    return (
-        [path for path in paths if Path(path).exists()] if config["partial"] else paths
-    )
+    paths = [pattern.format(task=task, method=method, seed=seed) for task, method in CELLS for seed in SEEDS]
+    return [path for path in paths if Path(path).exists()] if config["partial"] else paths
 
 
 def method_modules(method, *, algorithm):
@@ -59,3 +53,15 @@ def method_modules(method, *, algorithm):
         f"spaces.{definition['space']}",
         *([f"algorithms.{definition['algorithm']}"] if algorithm else []),
     ]
+
+
+def search_inputs(wildcards):
+    """The data, and the searched network that limits the size of this one, where the method has such a limit."""
+    inputs = {
+        "manifest": f"{DATA}/{wildcards.task}.json",
+        "data": ancient(f"{DATA}/{wildcards.task}.h5"),
+    }
+    limit = settings.method(config, wildcards.method).get("size_limit")
+    if limit:
+        inputs["size_limit"] = f"{RESULTS}/search/{wildcards.task}/{limit['method']}/{wildcards.seed}/architecture.json"
+    return inputs

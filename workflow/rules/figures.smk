@@ -2,20 +2,12 @@
 
 FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores"]
 FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
-GALLERIES = (
-    ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
-)
+GALLERIES = ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
 
 
 rule draw_figure:
     input:
-        unpack(
-            lambda wildcards: (
-                {}
-                if wildcards.run == "reference"
-                else {"scores": f"{RESULTS}/tables/scores.csv"}
-            )
-        ),
+        unpack(lambda wildcards: ({} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"})),
         performance="results/{run}/tables/performance.csv",
         tasks="results/{run}/tables/tasks.csv",
     output:
@@ -27,18 +19,31 @@ rule draw_figure:
     conda:
         ENVIRONMENT
     params:
-        code=lambda wildcards: code_digest(
-            "draw_figure.py", f"figures.{wildcards.figure}"
-        ),
+        code=lambda wildcards: code_digest("draw_figure.py", f"figures.{wildcards.figure}"),
     script:
         "../scripts/draw_figure.py"
 
 
+rule gallery_spherical:
+    input:
+        data=ancient(f"{DATA}/spherical.h5"),
+        manifest=f"{DATA}/spherical.json",
+    output:
+        expand(f"{RESULTS}/figures/gallery_spherical.{{form}}", form=["pdf", "svg", "png"]),
+    log:
+        f"{RESULTS}/logs/figures/gallery_spherical.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=code_digest("draw_gallery.py"),
+    script:
+        "../scripts/draw_gallery.py"
+
+
 rule figures:
     input:
-        expand(
-            f"{RESULTS}/figures/{{figure}}.{{form}}", figure=FIGURES, form=FIGURE_FORMS
-        ),
+        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=FIGURES, form=FIGURE_FORMS),
+        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=GALLERIES, form=["pdf", "svg", "png"]),
 
 
 rule reference:

@@ -20,9 +20,7 @@ if config["source"] != "published":
             runtime=720,
         params:
             options=lambda wildcards: config["prepare"].get(wildcards.task) or {},
-            code=lambda wildcards: code_digest(
-                "preprocess.py", f"tasks.{wildcards.task}"
-            ),
+            code=lambda wildcards: code_digest("preprocess.py", f"tasks.{wildcards.task}"),
         script:
             "../scripts/preprocess.py"
 

@@ -26,12 +26,8 @@ rule retrain:
         checkpoint_seconds=str(config["checkpoint_seconds"]),
     params:
         space_name=lambda wildcards: settings.method(config, wildcards.method)["space"],
-        space=lambda wildcards: settings.space_settings(
-            config, wildcards.task, wildcards.method
-        ),
-        settings=lambda wildcards: settings.retrain_settings(
-            config, wildcards.task, wildcards.method
-        ),
+        space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
+        settings=lambda wildcards: settings.retrain_settings(config, wildcards.task, wildcards.method),
         compute_threads=config["compute_threads"],
         code=lambda wildcards: code_digest(
             "retrain.py",

@@ -1,20 +1,6 @@
 # A method's search on a task: data -> architecture.
 
 
-def search_inputs(wildcards):
-    """The data, and the searched network that limits the size of this one, where the method has such a limit."""
-    inputs = {
-        "manifest": f"{DATA}/{wildcards.task}.json",
-        "data": ancient(f"{DATA}/{wildcards.task}.h5"),
-    }
-    limit = settings.method(config, wildcards.method).get("size_limit")
-    if limit:
-        inputs["size_limit"] = (
-            f"{RESULTS}/search/{wildcards.task}/{limit['method']}/{wildcards.seed}/architecture.json"
-        )
-    return inputs
-
-
 rule search:
     input:
         unpack(search_inputs),
@@ -37,12 +23,8 @@ rule search:
         checkpoint_seconds=str(config["checkpoint_seconds"]),
     params:
         method=lambda wildcards: settings.method(config, wildcards.method),
-        space=lambda wildcards: settings.space_settings(
-            config, wildcards.task, wildcards.method
-        ),
-        settings=lambda wildcards: settings.search_settings(
-            config, wildcards.task, wildcards.method
-        ),
+        space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
+        settings=lambda wildcards: settings.search_settings(config, wildcards.task, wildcards.method),
         compute_threads=config["compute_threads"],
         code=lambda wildcards: code_digest(
             "search.py",

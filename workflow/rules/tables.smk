@@ -17,9 +17,7 @@ wildcard_constraints:
 # A partial run takes what is there as it is: no inputs that Snakemake would make, but their digests as params.
 rule collect_results:
     input:
-        []
-        if config["partial"]
-        else [results.result_path(RESULTS, cell) for cell in STUDY],
+        [] if config["partial"] else [results.result_path(RESULTS, cell) for cell in STUDY],
     output:
         f"{RESULTS}/tables/scores.csv",
     log:
@@ -97,11 +95,7 @@ rule aggregate_table:
 
 rule task_table:
     input:
-        lambda wildcards: (
-            []
-            if wildcards.run == "reference" or config["partial"]
-            else list(MANIFESTS.values())
-        ),
+        lambda wildcards: ([] if wildcards.run == "reference" or config["partial"] else list(MANIFESTS.values())),
     output:
         expand("results/{{run}}/tables/tasks.{form}", form=FORMS),
     log:
@@ -109,25 +103,16 @@ rule task_table:
     conda:
         ENVIRONMENT
     params:
-        tasks=lambda wildcards: (
-            list(PAPER_TASKS) if wildcards.run == "reference" else TASKS
-        ),
+        tasks=lambda wildcards: (list(PAPER_TASKS) if wildcards.run == "reference" else TASKS),
         manifests=lambda wildcards: {} if wildcards.run == "reference" else MANIFESTS,
         snapshot=lambda wildcards: (
-            {
-                task: digest_file(path)
-                for task, path in MANIFESTS.items()
-                if Path(path).is_file()
-            }
+            {task: digest_file(path) for task, path in MANIFESTS.items() if Path(path).is_file()}
             if config["partial"] and wildcards.run != "reference"
             else {}
         ),
         code=lambda wildcards: code_digest(
             "task_table.py",
-            *[
-                f"tasks.{task}"
-                for task in (PAPER_TASKS if wildcards.run == "reference" else TASKS)
-            ],
+            *[f"tasks.{task}" for task in (PAPER_TASKS if wildcards.run == "reference" else TASKS)],
         ),
     script:
         "../scripts/task_table.py"
@@ -135,11 +120,7 @@ rule task_table:
 
 rule licence_table:
     input:
-        sources=lambda wildcards: (
-            "config/sources.yaml"
-            if wildcards.run == "reference"
-            else config["sources"]
-        ),
+        sources=lambda wildcards: ("config/sources.yaml" if wildcards.run == "reference" else config["sources"]),
     output:
         expand("results/{{run}}/tables/licences.{form}", form=FORMS),
     log:
@@ -147,9 +128,7 @@ rule licence_table:
     conda:
         ENVIRONMENT
     params:
-        tasks=lambda wildcards: (
-            list(PAPER_TASKS) if wildcards.run == "reference" else TASKS
-        ),
+        tasks=lambda wildcards: (list(PAPER_TASKS) if wildcards.run == "reference" else TASKS),
         code=code_digest("licence_table.py"),
     script:
         "../scripts/licence_table.py"
