@@ -21,7 +21,7 @@ def _parse(path: Path) -> ast.Module:
 @cache
 def source_digest(path: Path) -> str:
     """Eight hex digits of a file's normalised source."""
-    tree = ast.parse(path.read_text(), filename=str(path))
+    tree = _parse(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
