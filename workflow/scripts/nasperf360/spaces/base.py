@@ -29,6 +29,7 @@ class SearchSpace(ABC):
 
     name: ClassVar[str]
     has_supernet: ClassVar[bool] = False  # whether supernet() and derive() serve one-shot algorithms
+    samples_operations: ClassVar[bool] = False  # whether that supernet is a SampledSupernet
 
     def __init__(self, signature: Signature, settings: Mapping[str, Any]):
         self.signature, self.settings = signature, settings

@@ -1,0 +1,193 @@
+"""``densenas``: gradient search on a supernet that samples its operations and knows its cost (Fang et al. 2020).
+
+Weights are trained on one operation per layer, architecture parameters on two (ProxylessNAS, Cai et al. 2019), with a
+penalty on the expected cost. Source: paper section 4.1; reference code, densenas/point/model_bilevel.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
+from nasperf360.errors import DivergedError, UserError
+from nasperf360.seeds import derive_seed
+from nasperf360.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from nasperf360.batches import Batch, Loader
+    from nasperf360.networks.sampled_supernet import SampledSupernet
+
+WEIGHT_PARTS, PARTS = 4, 5  # the first 4 of 5 parts of the training split train weights, the last the architecture
+
+
+class DenseNas(SearchAlgorithm):
+    """Per step: once ``warmup_epochs`` are over an architecture step, then a weight step.
+
+    Settings: ``epochs``, ``warmup_epochs``; ``batch_size`` (of architecture steps; weight steps take four times as
+    many samples, as they have four times the data); ``optimizer``, ``lr``, ``schedule``, ... of the weights;
+    ``architecture``, the same for the architecture parameters; ``cost_weight`` and ``cost_base``: the penalty is
+    ``cost_weight * log(millions of multiply-adds) / log(cost_base)``; optionally ``clip`` and ``precision``.
+    """
+
+    name = "densenas"
+
+    def refuse(self, space: SearchSpace) -> str | None:
+        if space.samples_operations:
+            return None
+        return "it has no supernet that samples operations and gives an expected cost"
+
+    def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
+        import torch
+
+        from nasperf360.loop import run_epochs
+
+        torch.manual_seed(derive_seed(problem.seed, "initial weights"))
+        supernet: Any = space.supernet().to(problem.device)
+        search = _Search(supernet, problem)
+        history = run_epochs(
+            search.epoch,
+            problem.settings["epochs"],
+            {"supernet": supernet, "weights": search.weights, "architecture": search.architecture},
+            seed=problem.seed,
+            checkpoint=problem.checkpoint,
+            label=problem.label,
+        )
+        return SearchResult(space.derive(supernet), history)
+
+
+class _Search:
+    """The supernet, its two optimisers and its two parts of the training split."""
+
+    def __init__(self, supernet: SampledSupernet, problem: Problem):
+        from nasperf360.training import make_optimizer
+
+        self.supernet, self.problem, self.task = supernet, problem, problem.task
+        settings = self.settings = problem.settings
+        train, _ = problem.dataset.tuning()
+        cut = len(train) * WEIGHT_PARTS // PARTS
+        if cut == 0:
+            raise UserError(f"{problem.label}: {len(train)} training samples cannot be cut into five parts")
+        weight_part, architecture_part = train.part(0, cut), train.part(cut, len(train))
+        self.task.fit(weight_part)
+        self.weight_loader = self._loader(weight_part, WEIGHT_PARTS * settings["batch_size"])
+        self.architecture_loader = self._loader(architecture_part, settings["batch_size"])
+        self.weights = make_optimizer(supernet.weight_parameters(), settings)
+        self.parameters = supernet.architecture_parameters()
+        self.architecture = make_optimizer(self.parameters.values(), settings["architecture"])
+
+    def _loader(self, split: Any, batch_size: int) -> Loader:
+        from nasperf360.batches import Loader
+        from nasperf360.training import MEMORY_BYTES
+
+        return Loader(
+            split, batch_size, self.problem.device, MEMORY_BYTES, one_per_group=self.problem.task.one_per_group
+        )
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Train one epoch of weight steps; returns losses and cost."""
+        import torch
+
+        from nasperf360.schedules import learning_rate
+        from nasperf360.training import training_batches
+
+        self.supernet.train()
+        searching = number >= self.settings["warmup_epochs"]
+        architecture_batches = self._architecture_batches(number)
+        weight_loss = architecture_loss = 0.0
+        for step, batch in enumerate(training_batches(self.task, self.weight_loader, self.problem.seed, number)):
+            if searching:
+                architecture_loss += self._finite(self._architecture_step(next(architecture_batches)), number, step)
+            rate = learning_rate(self.settings, number, step, self.weight_loader.steps)
+            for group in self.weights.param_groups:
+                group["lr"] = rate
+            weight_loss += self._finite(self._weight_step(batch, uniform=not searching), number, step)
+        steps = self.weight_loader.steps
+        row = {"lr": rate, "train_loss": weight_loss / steps}
+        if searching:
+            row["architecture_loss"] = architecture_loss / steps
+        with torch.no_grad():
+            return row | {"expected_cost": float(self.supernet.expected_cost())}
+
+    def _finite(self, loss: Tensor, epoch: int, step: int) -> float:
+        """The loss as a number. One wait per step costs nothing: sampling operations waits for the device anyway."""
+        value = float(loss)
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"{self.problem.label}: the supernet's loss became {value} in epoch {epoch + 1}, step {step + 1}; "
+                f"lower the learning rate (lr) or set clip, then run again"
+            )
+        return value
+
+    def _architecture_batches(self, epoch: int) -> Iterator[Batch]:
+        """Batches of the architecture part without end: the two parts' epochs may differ by a step."""
+        from nasperf360.training import training_batches
+
+        turn = 0
+        while True:
+            seed = derive_seed(self.problem.seed, "architecture", turn)
+            yield from training_batches(self.task, self.architecture_loader, seed, epoch)
+            turn += 1
+
+    def _loss(self, batch: Batch) -> Tensor:
+        from nasperf360.training import autocast
+
+        with autocast(self.problem.device, self.settings.get("precision", "float32")):
+            output = self.supernet(self.task.inputs(batch))
+        return self.task.loss(output.float(), batch)
+
+    def _weight_step(self, batch: Batch, *, uniform: bool) -> Tensor:
+        from torch import nn
+
+        self.supernet.sample_operations(1, uniform=uniform)
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(False)
+        loss = self._loss(batch)
+        self.weights.zero_grad(set_to_none=True)
+        loss.backward()
+        if clip := self.settings.get("clip"):
+            nn.utils.clip_grad_norm_(self.supernet.weight_parameters(), clip)
+        self.weights.step()
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(True)
+        return loss.detach()
+
+    def _architecture_step(self, batch: Batch) -> Tensor:
+        import torch
+
+        self.supernet.sample_operations(2, uniform=False)
+        penalty = self.settings["cost_weight"] * self.supernet.expected_cost().log()
+        loss = self._loss(batch) + penalty / math.log(self.settings["cost_base"])
+        # Gradients of the architecture parameters only: those of the weights are not needed.
+        values = list(self.parameters.values())
+        for parameter, gradient in zip(values, torch.autograd.grad(loss, values, allow_unused=True), strict=True):
+            parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
+        before = {name: self.parameters[name].detach().clone() for name in self.supernet.sampled}
+        self.architecture.step()
+        keep_mass(self.parameters, before, self.supernet.sampled)
+        return loss.detach()
+
+
+def keep_mass(
+    parameters: Mapping[str, nn.Parameter], before: Mapping[str, Tensor], sampled: Mapping[str, Tensor]
+) -> None:
+    """Shift the sampled operations' logits so that their share of all operations is what it was before the step.
+
+    The operations that were not sampled keep their logits: the step tells nothing about them.
+
+    Args:
+        parameters: logits (layers, operations) by name, after the step; changed in place.
+        before: the same, before the step.
+        sampled: indices (layers, count) of the operations that took part.
+    """
+    for name, old in before.items():
+        chosen = sampled[name].to(old.device)
+        new = parameters[name].detach().gather(-1, chosen)
+        shift = old.gather(-1, chosen).logsumexp(-1, keepdim=True) - new.logsumexp(-1, keepdim=True)
+        parameters[name].data.copy_(old.scatter(-1, chosen, new + shift))
+
+
+ALGORITHM = DenseNas

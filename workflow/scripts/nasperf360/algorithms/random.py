@@ -1,0 +1,160 @@
+"""``random``: architectures drawn, each trained briefly as retraining does; the best on validation wins.
+
+Source: paper section 4.1, random search with a size limit; reference code, densenas/*/generate_random.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
+from nasperf360.errors import DivergedError, UserError
+from nasperf360.seeds import derive_seed, generator
+from nasperf360.spaces.base import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from nasperf360.datasets import Split
+
+NOISE = 1e-3  # standard deviation of re-initialised architecture parameters
+MOST_DRAWS = 1000  # per trial, before a size limit counts as out of reach
+
+Sampler = Callable[[int], Architecture]
+"""Draws an architecture; its argument numbers the draw, which depends on nothing else."""
+
+
+class RandomSearch(SearchAlgorithm):
+    """Trials train by the retraining settings, whose schedule keeps its full length.
+
+    Settings: ``trials``; ``epochs`` of each; ``sampler``: ``uniform`` over the space, or ``derive``, as published for
+    DenseNAS: what the supernet's derivation makes of architecture parameters drawn anew (far from uniform);
+    ``training``, which overrides retraining settings in trials only. Architectures larger than the problem's size limit
+    are drawn again.
+    """
+
+    name = "random"
+    trains_candidates = True
+
+    def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
+        from nasperf360.loop import run_epochs
+
+        settings, task = problem.settings, problem.task
+        train, valid = problem.dataset.tuning()
+        task.fit(train)
+        sampler = _sampler(space, problem)
+        sign = 1 if task.metric.higher_is_better else -1
+
+        def trial(number: int) -> dict[str, float]:
+            architecture, parameters = draw(space, problem, sampler, number)
+            row = {"trial": float(number), "parameters": float(parameters)}
+            try:
+                return row | {
+                    "diverged": 0.0,
+                    "valid_score": _score(space, problem, architecture, number, train, valid),
+                }
+            except DivergedError:
+                # A learning rate or a network drawn badly is a result, not a failure.
+                return row | {"diverged": 1.0}
+
+        # A trial is the epoch of this search: finished ones are in the checkpoint, the rest is drawn again by number.
+        history = run_epochs(
+            trial, settings["trials"], {}, seed=problem.seed, checkpoint=problem.checkpoint, label=problem.label
+        )
+        rows = [row for row in history if not row["diverged"]]
+        if not rows:
+            raise UserError(f"{problem.label}: all {settings['trials']} trials diverged; lower lr")
+        best = max(rows, key=lambda row: sign * row["valid_score"])
+        architecture, _ = draw(space, problem, sampler, int(best["trial"]))
+        for row in history:
+            del row["epoch"]
+        return SearchResult(architecture, history)
+
+
+def draw(space: SearchSpace, problem: Problem, sampler: Sampler, trial: int) -> tuple[Architecture, int]:
+    """The architecture of a trial and its parameters: the first of its draws within the size limit.
+
+    Raises:
+        UserError: no draw is within the limit.
+    """
+    from nasperf360.counts import count_parameters
+
+    smallest = None
+    for attempt in range(MOST_DRAWS):
+        architecture = sampler(derive_seed(problem.seed, "trial", trial, attempt))
+        parameters = count_parameters(space.build(architecture))
+        if problem.size_limit is None or parameters <= problem.size_limit:
+            return architecture, parameters
+        smallest = parameters if smallest is None else min(smallest, parameters)
+    raise UserError(
+        f"{problem.label}: none of {MOST_DRAWS} draws has at most {problem.size_limit} parameters, the smallest has "
+        f"{smallest}; raise size_limit.slack"
+    )
+
+
+def _sampler(space: SearchSpace, problem: Problem) -> Sampler:
+    match problem.settings.get("sampler", "uniform"):
+        case "uniform":
+            return lambda seed: space.sample(generator(seed))
+        case "derive" if space.has_supernet:
+            return _derivation(space)
+        case "derive":
+            raise UserError(
+                f"{problem.label}: sampler 'derive' needs a supernet, and space '{space.name}' has none; "
+                f"set sampler: uniform"
+            )
+    raise UserError(f"{problem.label}: sampler '{problem.settings['sampler']}', expected uniform or derive")
+
+
+def _derivation(space: SearchSpace) -> Sampler:
+    import torch
+
+    supernet = space.supernet()
+
+    @torch.no_grad()
+    def derived(seed: int) -> Architecture:
+        noise = torch.Generator().manual_seed(seed)
+        for parameter in supernet.architecture_parameters().values():
+            parameter.normal_(0, NOISE, generator=noise)
+        return space.derive(supernet)
+
+    return derived
+
+
+def _score(
+    space: SearchSpace, problem: Problem, architecture: Architecture, trial: int, train: Split, valid: Split
+) -> float:
+    import torch
+
+    from nasperf360.training import evaluate, fit
+
+    settings = {
+        **problem.retrain_settings,
+        **problem.settings.get("training", {}),
+        **space.hyperparameters(architecture),
+    }
+    seed = derive_seed(problem.seed, "trial", trial)
+    torch.manual_seed(derive_seed(seed, "initial weights"))
+    model = space.build(architecture).to(problem.device)
+    fit(
+        model,
+        problem.task,
+        train,
+        settings,
+        seed=seed,
+        device=problem.device,
+        checkpoint=problem.checkpoint.part(f"trial-{trial}"),
+        epochs=problem.settings["epochs"],
+        label=f"{problem.label} trial {trial + 1} of {problem.settings['trials']}",
+    )
+    scores = evaluate(
+        model,
+        problem.task,
+        valid,
+        batch_size=settings.get("test_batch_size", settings["batch_size"]),
+        device=problem.device,
+        precision=settings.get("precision", "float32"),
+    )
+    return scores["value"]
+
+
+ALGORITHM = RandomSearch
