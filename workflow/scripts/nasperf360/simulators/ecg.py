@@ -76,8 +76,10 @@ def _millivolts(label: str, length: int, rng: np.random.Generator) -> np.ndarray
         waves[4, 1] *= rng.choice([-1.0, 0.3])
     gaps = 60.0 / rng.uniform(60.0, 100.0) * (1.0 + jitter * rng.uniform(-1.0, 1.0, int(4 * time[-1]) + 4))
     beats = np.cumsum(gaps) - gaps[0] * (1.0 + rng.random())
-    beats = beats[beats < time[-1] + 1.0]
+    beats = np.r_[-np.inf, beats, np.inf]
+    following = np.searchsorted(beats, time)
+    offsets = time - np.stack([beats[following - 1], beats[following]])  # to the beat before and the beat after
     signal = np.zeros(length)
     for delay, height, width in waves:
-        signal += height * np.exp(-0.5 * ((time - (beats[:, None] + delay)) / width) ** 2).sum(axis=0)
+        signal += height * np.exp(-0.5 * ((offsets - delay) / width) ** 2).sum(axis=0)
     return rng.choice([-1.0, 1.0], p=[0.3, 0.7]) * signal + background
