@@ -1,0 +1,86 @@
+"""The sources file: one clear line per fault."""
+
+import pytest
+import yaml
+
+from nasperf360.errors import UserError
+from nasperf360.sources import Source, read_sources, select, split_zips
+
+FILE = {"name": "train.mat", "role": "train", "url": "https://example.org/train.mat", "bytes": 3, "md5": "0" * 32}
+
+
+def entry(**changes):
+    return {"licence": "CC0", "homepage": "https://example.org", "files": [{**FILE, **changes}]}
+
+
+def test_a_good_entry():
+    source = Source.parse("ecg", entry(options={"rows": [0, 5]}))
+    assert source.licence == "CC0"
+    assert source.files[0].options == {"rows": [0, 5]}
+    assert source.files[0].stem == "train.mat"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"homepage": "x", "files": []}, "ecg: key 'licence' is missing"),
+        ({**entry(), "license": "x"}, "ecg: unknown key 'license'"),
+        ("a.zip", "ecg: 'a.zip' was given, a mapping"),
+        (entry(name=7), "files[0]: name: 7 was given, str is expected"),
+        (entry(bytes=True), "bytes: True was given, int"),
+        (entry(bytes=-1), "bytes -1"),
+        (entry(name="/etc/passwd"), "'/etc/passwd' must be a plain relative path"),
+        (entry(name="../x"), "'../x' must be a plain relative path"),
+        (entry(name="a//b"), "'a//b' must be a plain relative path"),
+        (entry(name=".fetched"), "'.fetched' is reserved"),
+        (entry(name="x.part"), "'x.part' is reserved"),
+        (entry(url="ftp://x"), "url 'ftp://x' was given, http"),
+        (entry(md5="xyz"), "md5 'xyz' is not 32"),
+        (entry(sha256="0" * 63), "sha256"),
+        (entry(unpack="rar"), "unpack 'rar' was given, allowed are zip, tar"),
+        (entry(unpack="splitzip"), "part 'train.mat' of a split zip"),
+        (entry(name="a.z01", unpack="splitzip"), "split zip 'a' lacks its last part 'a.zip'"),
+        ({"licence": "x", "files": [FILE, FILE]}, "'train.mat' is listed twice"),
+    ],
+)
+def test_each_fault_is_one_line(tmp_path, content, message):
+    path = tmp_path / "sources.yaml"
+    path.write_text(yaml.safe_dump({"ecg": content}))
+    with pytest.raises(UserError) as caught:
+        read_sources(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_faulty_files(tmp_path):
+    with pytest.raises(UserError, match=r"no such file; set 'sources'"):
+        read_sources(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(UserError, match="not valid YAML"):
+        read_sources(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- a")
+    with pytest.raises(UserError, match="expected a mapping"):
+        read_sources(tmp_path / "list.yaml")
+
+
+def test_select_names_what_is_missing():
+    entries = {"ecg": entry(), "darcy": {"licence": "MIT", "files": []}}
+    assert select(entries, ["ecg"], "s.yaml") == {"ecg": entries["ecg"]}
+    for task in ("darcy", "satellite"):
+        with pytest.raises(UserError, match=rf"s.yaml: no files for task '{task}'.*\(ecg\)"):
+            select(entries, [task], "s.yaml")
+
+
+def test_parts_of_split_zips_come_in_disk_order():
+    names = ["a.zip", "a.z10", "a.z02", "b.zip", "a.z101"]
+    files = [{"name": name, "role": "audio", "unpack": "splitzip"} for name in names]
+    groups = split_zips(Source.parse("fsd50k", {"licence": "x", "files": files}).files)
+    assert [part.name for part in groups["a"]] == ["a.z02", "a.z10", "a.z101", "a.zip"]
+    assert [part.name for part in groups["b"]] == ["b.zip"]
+
+
+def test_the_shipped_sources_are_valid():
+    from nasperf360.settings import ROOT
+
+    assert "ecg" in read_sources(ROOT / "config" / "sources.yaml")

@@ -1,0 +1,143 @@
+"""The sources file: which raw files a task has, where they come from, and how to know that they are whole."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from nasperf360.errors import UserError
+
+PACKINGS = ("zip", "tar", "tar.gz", "splitzip")
+_PART = re.compile(r"\.(z\d\d+|zip)$")
+_HEX_DIGITS = {"md5": 32, "sha256": 64}
+_KEYS = {"name": str, "role": str, "url": str, "bytes": int, "md5": str, "sha256": str, "unpack": str, "options": dict}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source, as the sources file lists it."""
+
+    name: str  # path below ``<mirror>/<task>/`` and below ``raw/<task>/``
+    role: str
+    url: str = ""
+    bytes: int | None = None
+    md5: str = ""
+    sha256: str = ""
+    unpack: str = ""  # one of PACKINGS; a split zip has one entry per part, .z01 ... .zip
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """Name of the folder that stands for the unpacked archive, and of all parts of one split zip."""
+        return re.sub(r"(\.tar)?\.[A-Za-z0-9]+$", "", self.name) if self.unpack else self.name
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the raw files of one task come from."""
+
+    task: str
+    licence: str
+    homepage: str
+    files: tuple[SourceFile, ...]
+
+    @classmethod
+    def parse(cls, task: str, entry: Any, where: str | Path = "sources") -> "Source":
+        """Check a task's entry of the sources file.
+
+        Raises:
+            UserError: one line that names the key and the fault.
+        """
+        place = f"{where}: {task}"
+        _check_keys(entry, {"licence": str, "homepage": str, "files": list}, ("licence", "files"), place)
+        files = tuple(_parse_file(item, f"{place}: files[{i}]") for i, item in enumerate(entry["files"]))
+        names = [file.name for file in files]
+        for name in names:
+            if names.count(name) > 1:
+                raise UserError(f"{place}: '{name}' is listed twice; give each file one entry")
+        for stem, parts in split_zips(files).items():
+            if not parts[-1].name.endswith(".zip"):
+                raise UserError(f"{place}: split zip '{stem}' lacks its last part '{stem}.zip'; list it too")
+        return cls(task, entry["licence"], entry.get("homepage", ""), files)
+
+
+def split_zips(files: tuple[SourceFile, ...]) -> dict[str, list[SourceFile]]:
+    """The parts of each split zip, by stem, in disk order: z01, z02, ..., zip."""
+    groups: dict[str, list[SourceFile]] = {}
+    for file in files:
+        if file.unpack == "splitzip":
+            groups.setdefault(file.stem, []).append(file)
+    for parts in groups.values():
+        parts.sort(key=lambda part: (part.name.endswith(".zip"), len(part.name), part.name))
+    return groups
+
+
+def read_sources(path: str | Path) -> dict[str, Any]:
+    """The entries of a sources file by task, checked, as plain values fit for a rule's params.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or has a faulty entry; one line.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; set 'sources' to a file like config/sources.yaml") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a mapping from task to its source, like config/sources.yaml")
+    for task, entry in content.items():
+        Source.parse(str(task), entry, path)
+    return content
+
+
+def select(entries: Mapping[str, Any], tasks: list[str], path: str | Path) -> dict[str, Any]:
+    """The entries of ``tasks``.
+
+    Raises:
+        UserError: a task has none, or one without files.
+    """
+    for task in tasks:
+        if not entries.get(task, {}).get("files"):
+            listed = ", ".join(sorted(name for name in entries if entries[name]["files"])) or "none"
+            raise UserError(
+                f"{path}: no files for task '{task}'; select among those that it lists ({listed}), or add it"
+            )
+    return {task: entries[task] for task in tasks}
+
+
+def _parse_file(item: Any, place: str) -> SourceFile:
+    _check_keys(item, _KEYS, ("name", "role"), place)
+    name = PurePosixPath(item["name"])
+    if name.is_absolute() or ".." in name.parts or not name.parts or str(name) != item["name"]:
+        raise UserError(f"{place}: name '{item['name']}' must be a plain relative path such as data/train.mat")
+    if any(part.startswith(".") for part in name.parts) or name.suffix == ".part" or item["name"] == "files.json":
+        raise UserError(f"{place}: name '{item['name']}' is reserved for partial files and records; rename the file")
+    if item.get("unpack") and item["unpack"] not in PACKINGS:
+        raise UserError(f"{place}: unpack '{item['unpack']}' was given, allowed are {', '.join(PACKINGS)}")
+    if item.get("unpack") == "splitzip" and not _PART.search(item["name"]):
+        raise UserError(f"{place}: part '{item['name']}' of a split zip must end in .z01, .z02, ... or .zip")
+    if item.get("url") and not item["url"].startswith(("http://", "https://")):
+        raise UserError(f"{place}: url '{item['url']}' was given, http:// or https:// is expected")
+    if item.get("bytes", 0) < 0:
+        raise UserError(f"{place}: bytes {item['bytes']} was given, a size of 0 or more is expected")
+    for algorithm, digits in _HEX_DIGITS.items():
+        if item.get(algorithm) and not re.fullmatch(f"[0-9a-f]{{{digits}}}", item[algorithm]):
+            raise UserError(f"{place}: {algorithm} '{item[algorithm]}' is not {digits} lower-case hexadecimal digits")
+    return SourceFile(**item)
+
+
+def _check_keys(entry: Any, kinds: Mapping[str, type], required: tuple[str, ...], place: str) -> None:
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{place}: {entry!r} was given, a mapping with {', '.join(kinds)} is expected")
+    for key, value in entry.items():
+        if key not in kinds:
+            raise UserError(f"{place}: unknown key '{key}'; allowed are {', '.join(kinds)}")
+        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+            raise UserError(f"{place}: {key}: {value!r} was given, {kinds[key].__name__} is expected")
+    for key in required:
+        if key not in entry:
+            raise UserError(f"{place}: key '{key}' is missing")
