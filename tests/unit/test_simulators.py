@@ -1,0 +1,43 @@
+"""What is common to all simulators: by name, repeatable, listed as simulated, clean after a kill."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from nasperf360.errors import UserError
+from nasperf360.raw import RawFiles
+from nasperf360.simulators import simulate
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    module = ModuleType("nasperf360.simulators.toy")
+
+    def write(folder, options, rng):
+        (folder / "data.bin").write_bytes(rng.bytes(options["bytes"]))
+        return [(folder / "data.bin", "records", {"stride": 2})]
+
+    module.simulate = write
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+@pytest.mark.usefixtures("toy")
+def test_files_are_listed_as_simulated_and_repeat(tmp_path):
+    first = RawFiles.open(simulate("toy", tmp_path / "a", {"bytes": 10}))
+    second = RawFiles.open(simulate("toy", tmp_path / "b", {"bytes": 10}))
+    assert first.simulated
+    assert "no licence needed" in first.licence
+    assert first.one("records").options == {"stride": 2}
+    assert first.manifest.read_bytes() == second.manifest.read_bytes()
+
+
+@pytest.mark.usefixtures("toy")
+def test_leftovers_go_but_downloads_stay(tmp_path):
+    (tmp_path / "raw/sub").mkdir(parents=True)
+    (tmp_path / "raw/sub/half.bin").write_bytes(b"x")
+    simulate("toy", tmp_path / "raw", {"bytes": 10})
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["data.bin", "files.json"]
+    (tmp_path / "raw/big.zip.part").write_bytes(b"x")
+    with pytest.raises(UserError, match="holds downloaded raw files; choose another 'data_run'"):
+        simulate("toy", tmp_path / "raw", {"bytes": 10})

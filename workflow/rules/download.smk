@@ -1,0 +1,71 @@
+# Where data come from: the simulators, the original sites or a mirror (raw files), or published data sets.
+# Local rules: compute nodes often have no internet, and a simulation takes seconds.
+
+LOGS_OF_DATA = f"results/{config['data_run']}/logs"
+
+if config["source"] == "simulated":
+
+    rule download:
+        output:
+            f"{RAW}/{{task}}/files.json",
+        log:
+            f"{LOGS_OF_DATA}/download/{{task}}.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            options=lambda wildcards: config["simulate"].get(wildcards.task) or {},
+            **code_params("simulate.py", lambda wildcards: f"simulators.{wildcards.task}"),
+        script:
+            "../scripts/simulate.py"
+
+elif config["source"] == "original":
+    from nasperf360.sources import read_sources, select
+
+    try:
+        SOURCES = select(
+            read_sources(config["sources"]),
+            list(dict.fromkeys(get_task(task).raw for task in TASKS)),
+            config["sources"],
+        )
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+
+    rule download:
+        output:
+            f"{RAW}/{{task}}/files.json",
+        log:
+            f"{LOGS_OF_DATA}/download/{{task}}.log",
+        retries: 3
+        localrule: True
+        conda:
+            ENVIRONMENT
+        resources:
+            mirror=config["mirror"],
+        params:
+            source=lambda wildcards: SOURCES[wildcards.task],
+            **code_params("download.py"),
+        script:
+            "../scripts/download.py"
+
+else:
+
+    ruleorder: download > preprocess
+
+    rule download:
+        output:
+            data=f"{DATA}/{{task}}.h5",
+            manifest=f"{DATA}/{{task}}.json",
+        log:
+            f"{LOGS_OF_DATA}/download/{{task}}.log",
+        retries: 3
+        localrule: True
+        conda:
+            ENVIRONMENT
+        resources:
+            **{f"publish_{key}": config["publish"].get(key, "") for key in ("bucket", "prefix", "endpoint")},
+            mirror=config["mirror"],
+        params:
+            **code_params("fetch_published.py"),
+        script:
+            "../scripts/fetch_published.py"

@@ -1,0 +1,23 @@
+"""Download the raw files of one task from their original sites or a mirror."""
+
+from pathlib import Path
+
+from nasperf360.download import fetch
+from nasperf360.job import run_job
+from nasperf360.sources import Source
+
+
+def main(path_to_manifest, task, source, mirror):
+    fetch(Source.parse(task, source), Path(path_to_manifest).parent, mirror)
+
+
+if __name__ == "__main__":
+    run_job(
+        lambda: main(
+            path_to_manifest=snakemake.output[0],
+            task=snakemake.wildcards.task,
+            source=snakemake.params.source,
+            mirror=snakemake.resources.mirror,
+        ),
+        log=snakemake.log[0],
+    )

@@ -1,0 +1,85 @@
+"""Data sets that somebody published: ``<index>/<task>.json`` and ``.h5``, from a folder, a URL or an S3 bucket."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nasperf360.errors import DataError, UserError
+from nasperf360.files import read_json, write_json
+from nasperf360.publish import check_manifest
+from nasperf360.s3 import Bucket
+from nasperf360.sources import SourceFile
+from nasperf360.transfer import copy, download, verify
+
+_MEND = "run again; if it persists, ask who published it"
+
+
+def fetch_published(
+    task: str, data: str | Path, mirror: str, settings: Mapping[str, str], progress: bool = True
+) -> None:
+    """Fetch a published data set and its manifest; both are complete and agree, or absent.
+
+    Args:
+        task: which one.
+        data: ``data/<task>.h5``; the manifest goes beside it.
+        mirror: folder or URL of the published data sets; empty: the bucket of ``settings``.
+        settings: the ``publish`` setting.
+        progress: whether to show a progress bar on standard error.
+
+    Raises:
+        UserError: it is not there, or the place cannot be reached.
+        DataError: the data differ from their manifest.
+    """
+    path = Path(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_name(f".{task}.incoming.json")
+    if mirror and not mirror.startswith(("http://", "https://")):
+        index = Path(mirror) / f"{task}.json"
+        manifest = _checked(task, read_json(index), str(index))
+        source = index.with_suffix(".h5")
+        if not source.is_file():
+            raise UserError(f"{source}: no such file, though {index} describes it; {_MEND}")
+        verify(source, _expected(task, manifest), _MEND)
+        copy(source, path, progress)
+    else:
+        bucket = None if mirror else Bucket.open(settings, anonymous=True)
+        for name in (f"{task}.json", f"{task}.h5"):
+            url, label = _object(bucket, name) if bucket else (f"{mirror.rstrip('/')}/{name}", "")
+            if name.endswith(".json"):
+                download(url, incoming, SourceFile(name, "manifest"), False, label)
+                manifest = _checked(task, _parse(incoming, label or url), label or url)
+                incoming.unlink()
+            else:
+                download(url, path, _expected(task, manifest), progress, label)
+    write_json(path.with_suffix(".json"), manifest)
+
+
+def _object(bucket: Bucket, name: str) -> tuple[str, str]:
+    """A signed URL of an object, and its name without the signature."""
+    if bucket.head(name) is None:
+        raise UserError(f"{bucket.address(name)}: not published; check 'publish' and 'tasks', or publish it first")
+    place = {"Bucket": bucket.name, "Key": bucket.key(name)}
+    return bucket.client.generate_presigned_url("get_object", Params=place, ExpiresIn=7 * 24 * 3600), bucket.address(
+        name
+    )
+
+
+def _parse(path: Path, where: str) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise DataError(f"{where}: not a manifest of a data set (not JSON: {error}); {_MEND}") from error
+
+
+def _checked(task: str, manifest: Any, where: str) -> dict[str, Any]:
+    if not isinstance(manifest, dict):
+        raise DataError(f"{where}: not a manifest of a data set; {_MEND}")
+    check_manifest(manifest, where)
+    if manifest["task"] != task:
+        raise DataError(f"{where}: describes task '{manifest['task']}', not '{task}'; {_MEND}")
+    return manifest
+
+
+def _expected(task: str, manifest: Mapping[str, Any]) -> SourceFile:
+    return SourceFile(f"{task}.h5", "data", bytes=manifest["bytes"], sha256=manifest["sha256"])

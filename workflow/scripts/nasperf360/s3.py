@@ -1,0 +1,118 @@
+"""A bucket of any S3 server: keys from the environment alone, and one clear line when something is wrong."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nasperf360.errors import UserError
+
+KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where data sets are published: the ``publish`` setting, and a client for it."""
+
+    name: str
+    prefix: str
+    endpoint: str
+    client: Any
+
+    @classmethod
+    def open(cls, settings: Mapping[str, str], *, anonymous: bool = False) -> "Bucket":
+        """A bucket by the ``publish`` setting: ``bucket``, ``prefix``, ``endpoint`` (empty: AWS).
+
+        Args:
+            anonymous: read without keys where the environment has none.
+
+        Raises:
+            UserError: no bucket is set, a key is missing, or the endpoint is no URL.
+        """
+        # Newer boto3 adds checksum headers that other servers than AWS store as part of the object.
+        os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+        os.environ.setdefault("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
+        import boto3
+        import botocore
+        from botocore.config import Config
+
+        name, endpoint = settings.get("bucket", ""), settings.get("endpoint", "")
+        if not name:
+            raise UserError("publish.bucket: not set; give the bucket: --config 'publish={bucket: my-bucket}'")
+        missing = [variable for variable in KEY_VARIABLES if not os.environ.get(variable)]
+        if missing and not anonymous:
+            raise UserError(f"{' and '.join(missing)}: not set in the environment; export the keys of bucket '{name}'")
+        access, secret = (None, None) if missing else (os.environ[variable] for variable in KEY_VARIABLES)
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        config = Config(
+            signature_version=botocore.UNSIGNED if missing else "s3v4",
+            connect_timeout=15,
+            retries={"mode": "standard", "max_attempts": 3},
+            s3={"addressing_style": "path" if endpoint else "auto"},
+        )
+        token = os.environ.get("AWS_SESSION_TOKEN") or None
+        session = boto3.Session(access, secret, token, region_name=region)
+        try:
+            client = session.client("s3", endpoint_url=endpoint or None, config=config)
+        except ValueError as error:
+            raise UserError(f"publish.endpoint: '{endpoint}' is no URL such as https://s3.example.org") from error
+        return cls(name, settings.get("prefix", "").strip("/"), endpoint, client)
+
+    def key(self, name: str) -> str:
+        """The object's key of a file name."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def address(self, name: str = "") -> str:
+        """What to call an object, or the bucket, in messages."""
+        where = f" at {self.endpoint}" if self.endpoint else ""
+        return f"s3://{self.name}/{self.key(name)}{where}" if name else f"s3://{self.name}{where}"
+
+    def head(self, name: str) -> dict[str, Any] | None:
+        """Metadata of an object, or None where there is none."""
+        from botocore.exceptions import ClientError
+
+        with self.explained():
+            try:
+                return dict(self.client.head_object(Bucket=self.name, Key=self.key(name)))
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+                    return None
+                raise
+
+    def check(self) -> None:
+        """Make one request.
+
+        Raises:
+            UserError: the endpoint cannot be reached, has no such bucket, or refuses the keys.
+        """
+        with self.explained():
+            self.client.head_bucket(Bucket=self.name)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn boto's errors into one line that names the endpoint, the bucket or the variable."""
+        from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+
+        try:
+            yield
+        except ClientError as error:
+            raise UserError(self._explain(error)) from error
+        except (EndpointConnectionError, HTTPClientError) as error:
+            raise UserError(
+                f"publish.endpoint: {self.endpoint or 'AWS'} cannot be reached; check the address and the network"
+            ) from error
+        except BotoCoreError as error:
+            raise UserError(f"{self.address()}: {error}; check the settings of 'publish'") from error
+
+    def _explain(self, error: Any) -> str:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if code in ("404", "NoSuchBucket"):
+            return f"publish.bucket: there is no bucket {self.address()}; create it or correct the name"
+        if status in (401, 403):
+            return (
+                f"{self.address()}: access denied ({code}); check {' and '.join(KEY_VARIABLES)} "
+                f"and what they may do in this bucket"
+            )
+        return f"{self.address()}: {error}; try again, or ask who runs the server"

@@ -1,0 +1,38 @@
+"""Simulators of raw files, one module per task, in exactly the layout of the original."""
+
+import shutil
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from nasperf360.errors import UserError
+from nasperf360.raw import SIMULATED, write_manifest
+from nasperf360.seeds import generator
+
+LICENCE = "simulated data, no licence needed"
+
+
+def simulate(task: str, folder: str | Path, options: Mapping[str, Any]) -> Path:
+    """Write simulated raw files below ``folder`` and list them; the manifest is written last.
+
+    Args:
+        task: whose raw files.
+        folder: ``raw/<task>/``; leftovers of a killed simulation there are removed first.
+        options: the ``simulate.<task>`` settings.
+
+    Returns:
+        The manifest, ``<folder>/files.json``.
+
+    Raises:
+        UserError: the folder holds downloaded files, which are not for a simulator to remove.
+    """
+    folder = Path(folder)
+    if (folder / ".fetched").exists() or any(folder.glob("*.part")):
+        raise UserError(f"{folder}: holds downloaded raw files; choose another 'data_run' for simulated ones")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    files = import_module(f"nasperf360.simulators.{task}").simulate(folder, options, generator("simulate", task))
+    manifest = folder / "files.json"
+    write_manifest(manifest, task, SIMULATED, LICENCE, files)
+    return manifest
