@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nasperf360 import code_digest as module
-from nasperf360.code_digest import closure, code_digest, source_digest
+from nasperf360.code_digest import closure, code_digest, code_of, code_params, source_digest
 
 
 @pytest.fixture
@@ -94,3 +94,13 @@ def test_imports_for_type_checkers_do_not_count(tmp_path, monkeypatch):
     assert closure(script) == [script]
     (other := scripts / "b.py").write_text("def f():\n    from nasperf360 import seeds\n    return seeds\n")
     assert scripts / "nasperf360" / "seeds.py" in closure(other)
+
+
+def test_params_name_each_file_and_give_the_digest_back():
+    params = code_params("retrain.py", lambda wildcards: f"tasks.{wildcards}", "spaces.wrn")
+    given = {name: value("ecg") if callable(value) else value for name, value in params.items()}
+    assert code_of([("settings", {"a@": 1}), *given.items()]) == code_digest("retrain.py", "tasks.ecg", "spaces.wrn")
+    own = [value for value in given.values() if isinstance(value, list)]
+    assert len(own) == 1  # what the task adds stands by itself: the reason for a rerun names the file
+    assert any(entry.startswith("nasperf360/tasks/ecg.py@") for entry in own[0])
+    assert not any("training.py" in entry for entry in own[0])

@@ -19,7 +19,7 @@ rule draw_figure:
     conda:
         ENVIRONMENT
     params:
-        code=lambda wildcards: code_digest("draw_figure.py", f"figures.{wildcards.figure}"),
+        **code_params("draw_figure.py", lambda wildcards: f"figures.{wildcards.figure}"),
     script:
         "../scripts/draw_figure.py"
 
@@ -35,7 +35,7 @@ rule gallery_spherical:
     conda:
         ENVIRONMENT
     params:
-        code=code_digest("draw_gallery.py"),
+        **code_params("draw_gallery.py"),
     script:
         "../scripts/draw_gallery.py"
 

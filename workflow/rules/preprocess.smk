@@ -19,8 +19,8 @@ if config["source"] != "published":
             mem_mb=2000,
             runtime=720,
         params:
+            **code_params("preprocess.py", lambda wildcards: f"tasks.{wildcards.task}"),
             options=lambda wildcards: config["prepare"].get(wildcards.task) or {},
-            code=lambda wildcards: code_digest("preprocess.py", f"tasks.{wildcards.task}"),
         script:
             "../scripts/preprocess.py"
 

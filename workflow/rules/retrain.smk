@@ -25,15 +25,15 @@ rule retrain:
         checkpoints=f"{CHECKPOINTS}/retrain",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
     params:
+        **code_params(
+            "retrain.py",
+            lambda wildcards: f"tasks.{wildcards.task}",
+            lambda wildcards: method_modules(wildcards.method, algorithm=False),
+        ),
         space_name=lambda wildcards: settings.method(config, wildcards.method)["space"],
         space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
         settings=lambda wildcards: settings.retrain_settings(config, wildcards.task, wildcards.method),
         compute_threads=config["compute_threads"],
-        code=lambda wildcards: code_digest(
-            "retrain.py",
-            f"tasks.{wildcards.task}",
-            *method_modules(wildcards.method, algorithm=False),
-        ),
     script:
         "../scripts/retrain.py"
 

@@ -22,15 +22,15 @@ rule search:
         checkpoints=f"{CHECKPOINTS}/search",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
     params:
+        **code_params(
+            "search.py",
+            lambda wildcards: f"tasks.{wildcards.task}",
+            lambda wildcards: method_modules(wildcards.method, algorithm=True),
+        ),
         method=lambda wildcards: settings.method(config, wildcards.method),
         space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
         settings=lambda wildcards: settings.search_settings(config, wildcards.task, wildcards.method),
         compute_threads=config["compute_threads"],
-        code=lambda wildcards: code_digest(
-            "search.py",
-            f"tasks.{wildcards.task}",
-            *method_modules(wildcards.method, algorithm=True),
-        ),
     script:
         "../scripts/search.py"
 

@@ -10,6 +10,11 @@ REFERENCE = "config/reference.csv"
 FORMS = ["csv", "md", "tex"]
 
 
+def task_modules(run):
+    """Task modules that a table of a run takes titles, units and licences from."""
+    return [f"tasks.{task}" for task in (PAPER_TASKS if run == "reference" else TASKS)]
+
+
 wildcard_constraints:
     run="|".join(re.escape(run) for run in (RUN, "reference")),
 
@@ -25,9 +30,9 @@ rule collect_results:
     conda:
         ENVIRONMENT
     params:
+        **code_params("collect_results.py", *task_modules(RUN)),
         cells=[list(cell) for cell in STUDY],
         snapshot=results.snapshot(RESULTS, STUDY) if config["partial"] else {},
-        code=code_digest("collect_results.py", *[f"tasks.{task}" for task in TASKS]),
     script:
         "../scripts/collect_results.py"
 
@@ -43,7 +48,7 @@ rule performance_table:
     conda:
         ENVIRONMENT
     params:
-        code=code_digest("performance_table.py"),
+        **code_params("performance_table.py", *task_modules(RUN)),
     script:
         "../scripts/performance_table.py"
 
@@ -58,7 +63,7 @@ rule reference_performance_table:
     conda:
         ENVIRONMENT
     params:
-        code=code_digest("performance_table.py"),
+        **code_params("performance_table.py", *task_modules("reference")),
     script:
         "../scripts/performance_table.py"
 
@@ -73,7 +78,7 @@ rule comparison_table:
     conda:
         ENVIRONMENT
     params:
-        code=code_digest("comparison_table.py"),
+        **code_params("comparison_table.py", *task_modules(RUN)),
     script:
         "../scripts/comparison_table.py"
 
@@ -88,7 +93,7 @@ rule aggregate_table:
     conda:
         ENVIRONMENT
     params:
-        code=code_digest("aggregate_table.py"),
+        **code_params("aggregate_table.py"),
     script:
         "../scripts/aggregate_table.py"
 
@@ -103,16 +108,13 @@ rule task_table:
     conda:
         ENVIRONMENT
     params:
+        **code_params("task_table.py", lambda wildcards: task_modules(wildcards.run)),
         tasks=lambda wildcards: (list(PAPER_TASKS) if wildcards.run == "reference" else TASKS),
         manifests=lambda wildcards: {} if wildcards.run == "reference" else MANIFESTS,
         snapshot=lambda wildcards: (
             {task: digest_file(path) for task, path in MANIFESTS.items() if Path(path).is_file()}
             if config["partial"] and wildcards.run != "reference"
             else {}
-        ),
-        code=lambda wildcards: code_digest(
-            "task_table.py",
-            *[f"tasks.{task}" for task in (PAPER_TASKS if wildcards.run == "reference" else TASKS)],
         ),
     script:
         "../scripts/task_table.py"
@@ -128,8 +130,8 @@ rule licence_table:
     conda:
         ENVIRONMENT
     params:
+        **code_params("licence_table.py", lambda wildcards: task_modules(wildcards.run)),
         tasks=lambda wildcards: (list(PAPER_TASKS) if wildcards.run == "reference" else TASKS),
-        code=code_digest("licence_table.py"),
     script:
         "../scripts/licence_table.py"
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nasperf360.cells import Cell, Machine
+from nasperf360.code_digest import code_of
 from nasperf360.job import run_job
 
 
@@ -20,7 +21,7 @@ if __name__ == "__main__":
             method=snakemake.params.method,
             space_settings=snakemake.params.space,
             settings=snakemake.params.settings,
-            code=snakemake.params.code,
+            code=code_of(snakemake.params.items()),
             data=snakemake.input.data,
             limiting=snakemake.input.get("size_limit"),
             outputs=dict(snakemake.output.items()),

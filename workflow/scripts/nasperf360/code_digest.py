@@ -1,13 +1,16 @@
 """Digests of what a job's code does: a comment, a docstring or a reformatting changes none of them.
 
-Snakemake compares these (``params: code=``) with those of the last run, so a job reruns exactly when its script, or a
-local module that it imports, or the task, space or algorithm module that it loads by name, changed in substance.
+Snakemake compares these (``params: **code_params(...)``) with those of the last run, so a job reruns exactly when its
+script, or a local module that it imports, or the task, space or algorithm module that it loads by name, changed in
+substance.
 """
 
 import ast
 import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
 SCRIPTS = PACKAGE.parent
@@ -94,6 +97,9 @@ def code_digest(script: str, *modules: str) -> dict[str, str]:
     Args:
         script: e.g. ``retrain.py``.
         modules: loaded by name at run time, below the package, e.g. ``tasks.ecg``, ``spaces.wrn``.
+
+    Raises:
+        FileNotFoundError: no such module.
     """
     named = [_module_file(f"{PACKAGE.name}.{module}") for module in modules]
     missing = [module for module, path in zip(modules, named, strict=True) if path is None]
@@ -101,3 +107,40 @@ def code_digest(script: str, *modules: str) -> dict[str, str]:
         raise FileNotFoundError(f"no module {', '.join(missing)} in {PACKAGE}")
     files = closure(SCRIPTS / script, *(path for path in named if path))
     return {path.relative_to(SCRIPTS).as_posix(): source_digest(path) for path in files}
+
+
+Modules = str | Callable[[Any], str | list[str]]
+"""Names of modules that a job loads, or a function of its wildcards that gives them."""
+
+
+def code_params(script: str, *modules: Modules) -> dict[str, Any]:
+    """The digests of :func:`code_digest` as params of a rule, ``<file>@<digest>``.
+
+    One param per file, but one list per function in ``modules``: the reason that Snakemake prints for a rerun shows the
+    params that differ, and so names the files that changed.
+    """
+    constant = code_digest(script, *(module for module in modules if isinstance(module, str)))
+    chosen = [_loaded(script, constant, module) for module in modules if callable(module)]
+    return {f"code_{number}": value for number, value in enumerate([*_entries(constant), *chosen])}
+
+
+def _entries(digests: Mapping[str, str]) -> list[str]:
+    return [f"{file}@{digest}" for file, digest in digests.items()]
+
+
+def _loaded(script: str, constant: Mapping[str, str], choose: Callable[[Any], str | list[str]]) -> Any:
+    def entries(wildcards: Any) -> list[str]:
+        names = choose(wildcards)
+        digests = code_digest(script, *([names] if isinstance(names, str) else names))
+        return _entries({file: digest for file, digest in digests.items() if file not in constant})
+
+    return entries
+
+
+def code_of(params: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """What :func:`code_digest` gave, from the named params of a job that :func:`code_params` made."""
+    entries: list[str] = []
+    for name, value in params:
+        if name.startswith("code_"):
+            entries += [value] if isinstance(value, str) else value
+    return dict(sorted(entry.split("@") for entry in entries))
