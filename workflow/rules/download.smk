@@ -14,8 +14,8 @@ if config["source"] == "simulated":
         conda:
             ENVIRONMENT
         params:
-            options=lambda wildcards: config["simulate"].get(wildcards.task) or {},
             **code_params("simulate.py", lambda wildcards: f"simulators.{wildcards.task}"),
+            options=lambda wildcards: config["simulate"].get(wildcards.task) or {},
         script:
             "../scripts/simulate.py"
 
@@ -43,14 +43,12 @@ elif config["source"] == "original":
         resources:
             mirror=config["mirror"],
         params:
-            source=lambda wildcards: SOURCES[wildcards.task],
             **code_params("download.py"),
+            source=lambda wildcards: SOURCES[wildcards.task],
         script:
             "../scripts/download.py"
 
 else:
-
-    ruleorder: download > preprocess
 
     rule download:
         output:

@@ -13,8 +13,8 @@ rule publish:
     conda:
         ENVIRONMENT
     params:
-        settings={key: config["publish"].get(key, "") for key in ("bucket", "prefix", "endpoint")},
         **code_params("publish.py"),
+        settings={key: config["publish"].get(key, "") for key in ("bucket", "prefix", "endpoint")},
     script:
         "../scripts/publish.py"
 
