@@ -218,3 +218,11 @@ def test_a_batch_larger_than_its_part(tmp_path):
     data = noise(tmp_path, {"train": 20, "valid": 16, "test": 16})
     with pytest.raises(UserError, match="batch_size 20 is larger"):
         search(data, tmp_path / "c", TWO, batch_size=5)
+
+
+def test_a_space_without_stack_layers(tmp_path):
+    """Only the path is searched."""
+    data = noise(tmp_path, {"train": 80, "valid": 16, "test": 16})
+    stages = [{"channels": [5, 6], "layers": 0}]
+    found = search(data, tmp_path / "c", {**TWO, "stages": stages}, epochs=2, batch_size=8)
+    assert set(found.architecture["layers"]) == {0}
