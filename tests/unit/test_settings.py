@@ -17,6 +17,28 @@ def test_text_from_the_command_line_equals_a_file():
     assert typed["publish"] == {"bucket": "b", "prefix": "nas-perf-360", "endpoint": ""}
 
 
+def test_every_way_of_the_command_line_equals_a_file():
+    from snakemake.cli import parse_config
+
+    entries = [
+        "tasks=[cifar100,darcy]",
+        "seeds=[0,3]",
+        "publish={bucket: b, endpoint: 'http://localhost:1'}",
+        "retrain={wrn: {darcy: {batch_size: 4, lr: 1e-4, nesterov: false}}}",
+        "run=7",
+        "compute_threads=2",
+    ]
+    typed = resolve(
+        tasks=["cifar100", "darcy"],
+        seeds=[0, 3],
+        publish={"bucket": "b", "endpoint": "http://localhost:1"},
+        retrain={"wrn": {"darcy": {"batch_size": 4, "lr": 1e-4, "nesterov": False}}},
+        run="7",
+        compute_threads=2,
+    )
+    assert settings.resolve({"methods": ["wrn-default"], **parse_config(entries)}) == typed
+
+
 def test_scale_gives_defaults_and_the_user_wins():
     demo, paper = resolve(), resolve(scale="paper")
     assert (demo["run"], demo["source"], demo["seeds"]) == ("demo", "simulated", [0, 1])
@@ -38,6 +60,9 @@ def test_scale_gives_defaults_and_the_user_wins():
         ({"tasks": ["ecg", "ecg"]}, ["tasks", "twice"]),
         ({"methods": ["wrn-defalt"]}, ["wrn-defalt", "did you mean 'wrn-default'"]),
         ({"methods": ["cnn-random"]}, ["cnn-random", "space 'cnn'"]),
+        ({"methods": ["amber-default"]}, ["amber-default", "no default architecture"]),
+        ({"methods": ["wrn-enas"]}, ["wrn-enas", "cannot serve space 'wrn'"]),
+        ({"methods": ["amber-random"], "tasks": ["darcy"]}, ["amber-random", "darcy"]),
         ({"scale": "huge"}, ["scale", "huge", "demo, paper"]),
         ({"seeds": ["a"]}, ["seeds.0", "'a'", "integer"]),
         ({"seeds": [-1]}, ["seeds.0", "-1"]),

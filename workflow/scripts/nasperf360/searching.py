@@ -50,7 +50,7 @@ def search(
     with Dataset(data) as dataset:
         signature = task.signature(dataset.split("train").shape("x"))
         space = get_space(method["space"], signature, space_settings)
-        if reason := algorithm.refuse(space):
+        if reason := algorithm.refuse(type(space)):
             raise UserError(f"{cell}: algorithm '{algorithm.name}' cannot serve space '{space.name}': {reason}")
         limit = None
         if limiting:

@@ -5,6 +5,7 @@ Precedence: schema defaults < ``config/scales/<scale>.yaml`` < ``config/config.y
 
 import difflib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,12 @@ def merge(*layers: Mapping[str, Any]) -> Config:
     return merged
 
 
+@cache
 def names_in(folder: str) -> list[str]:
-    """Modules of a sub-package (``tasks``, ``spaces``, ``algorithms``), by name."""
+    """Tasks, spaces or algorithms by name: modules of that folder that define ``TASK``, ``SPACE`` or ``ALGORITHM``."""
+    mark = {"tasks": "\nTASK = ", "spaces": "\nSPACE = ", "algorithms": "\nALGORITHM = "}[folder]
     files = sorted((Path(__file__).parent / folder).glob("*.py"))
-    return [file.stem for file in files if file.stem not in ("__init__", "base")]
+    return [file.stem for file in files if mark in file.read_text()]
 
 
 def resolve(given: Mapping[str, Any]) -> Config:
@@ -75,17 +78,27 @@ def resolve(given: Mapping[str, Any]) -> Config:
 
 
 def _to_schema_type(value: Any, entry: Mapping[str, Any]) -> Any:
-    """Snakemake hands lists and mappings of ``--config`` over as text, and numbers where text is meant."""
-    kinds = entry.get("type", [])
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if isinstance(value, str) and not {"string"} & set(kinds):
-        try:
-            return yaml.safe_load(value)
-        except yaml.YAMLError:
-            return value
-    if kinds == ["string"] and isinstance(value, int | float) and not isinstance(value, bool):
+    """Bring a value of ``--config`` to the schema's type: Snakemake hands over text, also inside lists and mappings."""
+    kinds = entry.get("type", "any")
+    if isinstance(value, list):
+        return [_to_schema_type(item, entry.get("items", {})) for item in value]
+    if isinstance(value, Mapping):
+        known = entry.get("properties", {})
+        return {key: _to_schema_type(item, known.get(key, {})) for key, item in value.items()}
+    if isinstance(value, str) and kinds != "string":
+        parsed = _parse(value)
+        return parsed if isinstance(parsed, str) or parsed is None else _to_schema_type(parsed, entry)
+    if kinds == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return value
+
+
+def _parse(text: str) -> Any:
+    """A YAML value, and also numbers such as 1e-4 that YAML takes for text."""
+    try:
+        return float(text) if any(letter.isdigit() for letter in text) and "e" in text.lower() else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError):
+        return text
 
 
 def _check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -135,7 +148,12 @@ def _check_names(config: Config) -> None:
         if task not in known:
             raise UserError("config: " + _unknown(f"tasks: unknown task '{task}'", task, known))
     for name in config["methods"]:
-        method(config, name)
+        definition = method(config, name)
+        if reason := get_algorithm(definition["algorithm"]).refuse(space_class(definition["space"])):
+            raise UserError(
+                f"config: methods: '{name}': algorithm '{definition['algorithm']}' cannot serve space "
+                f"'{definition['space']}': {reason}"
+            )
     if not cells(config):
         raise UserError(
             f"config: none of the methods {config['methods']} can do any of the tasks {config['tasks']}; "
@@ -158,7 +176,8 @@ def method(config: Config, name: str) -> Config:
     for kind, folder in (("space", "spaces"), ("algorithm", "algorithms")):
         known = names_in(folder)
         if definition[kind] not in known:
-            methods = sorted(config["method_definitions"])
+            pairs = {f"{space}-{algorithm}" for space in names_in("spaces") for algorithm in names_in("algorithms")}
+            methods = sorted(pairs | set(config["method_definitions"]))
             raise UserError(
                 f"config: methods: unknown method '{name}' ({kind} '{definition[kind]}' is not in {', '.join(known)}); "
                 + _unknown("a method is <space>-<algorithm>", name, methods)

@@ -59,7 +59,7 @@ class SearchAlgorithm(ABC):
     trains: ClassVar[bool] = True  # False: needs no data and no GPU (``default``)
     trains_candidates: ClassVar[bool] = False  # its trials train as retraining does, and so depend on those settings
 
-    def refuse(self, space: SearchSpace) -> str | None:
+    def refuse(self, space: type[SearchSpace]) -> str | None:
         """Why this algorithm cannot serve a space, in a few words; None where it can."""
         return None
 

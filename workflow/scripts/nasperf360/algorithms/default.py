@@ -10,6 +10,9 @@ class Default(SearchAlgorithm):
     name = "default"
     trains = False
 
+    def refuse(self, space: type[SearchSpace]) -> str | None:
+        return "it has no default architecture" if space.default is SearchSpace.default else None
+
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
         return SearchResult(space.default())
 

@@ -35,7 +35,7 @@ class DenseNas(SearchAlgorithm):
 
     name = "densenas"
 
-    def refuse(self, space: SearchSpace) -> str | None:
+    def refuse(self, space: type[SearchSpace]) -> str | None:
         if space.samples_operations:
             return None
         return "it has no supernet that samples operations and gives an expected cost"

@@ -36,7 +36,7 @@ class Enas(SearchAlgorithm):
 
     name = "enas"
 
-    def refuse(self, space: SearchSpace) -> str | None:
+    def refuse(self, space: type[SearchSpace]) -> str | None:
         needed = ("compose", "shared", "path")
         if all(hasattr(space, name) for name in needed):
             return None
