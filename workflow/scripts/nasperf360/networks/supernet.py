@@ -1,6 +1,7 @@
 """What a supernet is: one network that holds every architecture of a space, mixed by architecture parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,15 @@ class Supernet(nn.Module):
     def weight_parameters(self) -> list[nn.Parameter]:
         """All other parameters, in a fixed order."""
         return [value for name, value in self.named_parameters() if not name.startswith("architecture.")]
+
+    @contextmanager
+    def fixed_architecture(self) -> Iterator[None]:
+        """Within, no gradients reach the architecture parameters: a weight step need not compute them."""
+        self.architecture.requires_grad_(False)
+        try:
+            yield
+        finally:
+            self.architecture.requires_grad_(True)
 
     def groups(self, name: str) -> tuple[Tensor, ...]:
         """An architecture parameter cut into its choices: views of shape (..., options)."""

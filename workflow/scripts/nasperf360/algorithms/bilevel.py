@@ -1,0 +1,161 @@
+"""What ``gaea`` and ``darts`` share: a supernet whose weights learn on one half of the training data and whose
+architecture parameters learn on the other, by first-order gradients, in turns.
+
+Source: Liu et al. 2019; reference code, darts/gaea/search/model_def.py and autodeeplab/train_autodeeplab.py.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
+from nasperf360.seeds import derive_seed
+from nasperf360.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nasperf360.datasets import Split
+    from nasperf360.loop import Row, Stateful
+    from nasperf360.networks.supernet import Supernet
+    from nasperf360.tasks.base import Batch, Task
+
+
+class BilevelSearch(SearchAlgorithm):
+    """Base class: subclasses say how the architecture parameters start and step.
+
+    Settings: ``epochs``, ``batch_size``, ``lr``, ``schedule``, the optimiser's settings, ``clip`` and ``precision`` as
+    for training; ``architecture_lr``; ``architecture_after``: epochs before the first architecture step;
+    ``split``: ``halves``, or ``same`` to learn both on all training data.
+    """
+
+    def refuse(self, space: type[SearchSpace]) -> str | None:
+        return None if space.has_supernet else "the space has no supernet"
+
+    @abstractmethod
+    def start(self, supernet: Supernet, settings: Mapping[str, Any]) -> dict[str, Stateful]:
+        """Set the architecture parameters, and return what the steps keep, for checkpoints."""
+
+    @abstractmethod
+    def step(self, supernet: Supernet, gradients: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
+        """Change the architecture parameters, given their gradients."""
+
+    def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
+        import torch
+        from torch import nn
+
+        from nasperf360.batches import Loader
+        from nasperf360.loop import run_epochs
+        from nasperf360.optimizers import make_optimizer
+        from nasperf360.schedules import learning_rate
+        from nasperf360.training import MEMORY_BYTES, autocast, training_batches
+
+        task, settings, device = problem.task, problem.settings, problem.device
+        train, _ = problem.dataset.tuning()
+        task.fit(train)
+        parts = (train, train) if settings.get("split", "halves") == "same" else halves(task, train)
+        weight_loader, architecture_loader = (
+            Loader(part, settings["batch_size"], device, MEMORY_BYTES, one_per_group=task.one_per_group)
+            for part in parts
+        )
+        torch.manual_seed(derive_seed(problem.seed, "supernet"))
+        supernet = space.supernet().to(device)
+        kept = self.start(supernet, settings)
+        weights = supernet.weight_parameters()
+        optimizer = make_optimizer(weights, settings)
+        precision = settings.get("precision", "float32")
+        scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+
+        def loss_of(batch: Batch) -> Tensor:
+            with autocast(device, precision):
+                output = supernet(task.inputs(batch))
+            return task.loss(output.float(), batch)
+
+        def architecture_batches(epoch: int) -> Iterator[Batch]:
+            turn = 0
+            while True:
+                seed = derive_seed(problem.seed, "architecture", turn)
+                yield from training_batches(task, architecture_loader, seed, epoch)
+                turn += 1
+
+        def one_epoch(epoch: int) -> Row:
+            supernet.train()
+            steps = weight_loader.steps
+            searching = epoch >= settings.get("architecture_after", 0)
+            totals = torch.zeros(2, device=device)
+            others = architecture_batches(epoch)
+            for number, batch in enumerate(training_batches(task, weight_loader, problem.seed, epoch)):
+                rate = learning_rate(settings, epoch, number, steps)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                with supernet.fixed_architecture():
+                    loss = loss_of(batch)
+                    optimizer.zero_grad(set_to_none=True)
+                    scaler.scale(loss).backward()
+                totals[0] += loss.detach()
+                scaler.unscale_(optimizer)  # type: ignore[arg-type]
+                if clip := settings.get("clip"):
+                    nn.utils.clip_grad_norm_(weights, clip)
+                scaler.step(optimizer)  # type: ignore[arg-type]
+                scaler.update()
+                if searching:
+                    loss, gradients = architecture_gradients(
+                        supernet, lambda: loss_of(next(others)), scaler.get_scale()
+                    )
+                    totals[1] += loss
+                    self.step(supernet, gradients, settings)
+            train_loss, architecture_loss = (totals / steps).tolist()
+            row = {"lr": rate, "train_loss": train_loss, "certainty": certainty(supernet)}
+            return row | ({"architecture_loss": architecture_loss} if searching else {})
+
+        history = run_epochs(
+            one_epoch,
+            settings["epochs"],
+            {"supernet": supernet, "optimizer": optimizer, "scaler": scaler, **kept},
+            seed=problem.seed,
+            checkpoint=problem.checkpoint,
+            label=problem.label,
+        )
+        return SearchResult(space.derive(supernet), history)
+
+
+def halves(task: Task, train: Split) -> tuple[Split, Split]:
+    """The first and the second half of the training split; where an epoch visits groups, of its groups."""
+    middle = len(train) // 2
+    if task.one_per_group:
+        groups = train.load("group")
+        starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+        middle = int(starts[len(starts) // 2])
+    return train.part(0, middle), train.part(middle, len(train))
+
+
+def architecture_gradients(
+    supernet: Supernet, loss: Callable[[], Tensor], scale: float = 1.0
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A loss, and its gradients with respect to the architecture parameters; weights get none.
+
+    ``scale`` lifts the gradients inside the network above the smallest float16 number; the result is free of it.
+    """
+    import torch
+
+    parameters, value = supernet.architecture_parameters(), loss()
+    gradients = torch.autograd.grad(value * scale, list(parameters.values()), allow_unused=True)
+    filled = [
+        torch.zeros_like(parameter) if gradient is None else gradient / scale
+        for parameter, gradient in zip(parameters.values(), gradients, strict=True)
+    ]
+    return value.detach(), dict(zip(parameters, filled, strict=True))
+
+
+def certainty(supernet: Supernet) -> float:
+    """Mean over all choices of the largest mixture weight: 1 where every choice is made."""
+    largest = [
+        supernet.relax(group).detach().amax(-1).flatten()
+        for name in supernet.architecture_parameters()
+        for group in supernet.groups(name)
+    ]
+    return sum(float(values.sum()) for values in largest) / sum(len(values) for values in largest)
