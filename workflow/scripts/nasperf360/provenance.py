@@ -4,11 +4,17 @@ import os
 import platform
 import resource
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from nasperf360.files import read_json, write_json
+
+HEARTBEAT = 10.0  # seconds: of a killed job at most so much goes uncounted
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "h5py", "optuna", "snakemake")
 
 
@@ -38,9 +44,44 @@ class CostMeter:
 
     def __init__(self, device: str, threads: int):
         self.device, self.threads, self.started = device, threads, time.monotonic()
+        self.earlier: dict[str, Any] = {"attempts": 0, "seconds": 0.0}
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of this attempt and of those before it."""
+        return round(self.earlier["seconds"] + time.monotonic() - self.started, 3)
+
+    @contextmanager
+    def kept(self, folder: Path, identity: str, heartbeat: float = HEARTBEAT) -> Iterator[None]:
+        """Add up attempts: count what earlier ones at the same job noted in ``folder``, and note this one's time.
+
+        Args:
+            folder: of the job's checkpoint, under its lock.
+            identity: digest of what makes that checkpoint valid; time spent on another job does not count.
+            heartbeat: seconds between two notes, since a killed job writes none at its end.
+        """
+        path, over = folder / "spent.json", threading.Event()
+        if path.exists() and (found := read_json(path))["identity"] == identity:
+            self.earlier = found
+
+        def note_time() -> None:
+            write_json(path, {"identity": identity, "attempts": self.earlier["attempts"] + 1, "seconds": self.seconds})
+
+        def beat() -> None:
+            while not over.wait(heartbeat):
+                note_time()
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            note_time()
 
     def read(self) -> dict[str, Any]:
-        """Device, wall time in seconds, peak memory in MB, versions, host, commit."""
+        """Device, wall time in seconds over all attempts, peak memory of the last in MB, versions, host, commit."""
         memory = {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
         name = platform.processor() or platform.machine()
         if self.device == "cuda":
@@ -51,7 +92,8 @@ class CostMeter:
         return {
             "device": self.device,
             "device_name": name,
-            "wall_seconds": round(time.monotonic() - self.started, 3),
+            "wall_seconds": self.seconds,
+            "attempts": self.earlier["attempts"] + 1,
             **memory,
             "threads": self.threads,
             "versions": versions(),

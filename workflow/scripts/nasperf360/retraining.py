@@ -62,7 +62,8 @@ def retrain(
             "multiply_adds": count_multiply_adds(model, signature.input_shape),
         }
         model = model.to(device)
-        with machine.checkpoint(cell, origin, device.type).locked() as checkpoint:
+        checkpoint = machine.checkpoint(cell, origin, device.type)
+        with checkpoint.locked(), meter.kept(checkpoint.folder, checkpoint.digest):
             history = fit(
                 model,
                 task,
@@ -88,7 +89,7 @@ def retrain(
         buffer = io.BytesIO()
         torch.save({name: value.cpu() for name, value in model.state_dict().items()}, buffer)
         partial.write_bytes(buffer.getvalue())
-    write_json(outputs["cost"], meter.read())
+    write_json(outputs["cost"], {**meter.read(), "simulated": simulated})
     write_json(
         outputs["result"],
         {

@@ -58,7 +58,8 @@ def search(
         origin = provenance(
             cell, dataset.manifest, {"method": method, "space": space_settings, **settings, "limit": limit}, code
         )
-        with machine.checkpoint(cell, origin, device.type).locked() as checkpoint:
+        checkpoint = machine.checkpoint(cell, origin, device.type)
+        with checkpoint.locked(), meter.kept(checkpoint.folder, checkpoint.digest):
             problem = Problem(
                 task=task,
                 dataset=dataset,
@@ -75,7 +76,7 @@ def search(
     space.check(found.architecture)
     network = space.build(found.architecture)
     write_history(outputs["history"], found.history)
-    write_json(outputs["cost"], meter.read())
+    write_json(outputs["cost"], {**meter.read(), "simulated": simulated})
     write_json(
         outputs["architecture"],
         {

@@ -1,0 +1,67 @@
+"""Cost: the time of a killed job counts, that of another job does not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nasperf360.provenance import CostMeter
+
+JOB = """
+import sys, time
+from pathlib import Path
+from nasperf360.provenance import CostMeter
+
+meter = CostMeter("cpu", 1)
+with meter.kept(Path(sys.argv[1]), "this job", heartbeat=0.05):
+    print("started", flush=True)
+    time.sleep(60)
+"""
+
+
+def attempt(folder, identity):
+    """The cost of an attempt that does nothing, and its own part of it."""
+    meter = CostMeter("cpu", 1)
+    with meter.kept(folder, identity):
+        pass
+    return meter.read(), time.monotonic() - meter.started
+
+
+def test_the_cost_of_a_killed_job_adds_up_over_attempts(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", JOB, str(tmp_path)], stdout=subprocess.PIPE, env=environment()) as job:
+        job.stdout.readline()
+        spent = tmp_path / "spent.json"
+        deadline = time.monotonic() + 60
+        while not (spent.exists() and json.loads(spent.read_text())["seconds"] > 0.2):
+            assert time.monotonic() < deadline, "the job noted no time"
+            time.sleep(0.01)
+        job.send_signal(signal.SIGKILL)
+    noted = json.loads(spent.read_text())["seconds"]
+    cost, own = attempt(tmp_path, "this job")
+    assert cost["attempts"] == 2
+    assert noted <= cost["wall_seconds"] <= noted + own + 0.01
+    cost, _ = attempt(tmp_path, "this job")
+    assert cost["attempts"] == 3
+    assert cost["wall_seconds"] >= noted
+
+
+def test_time_spent_on_another_job_does_not_count(tmp_path):
+    (tmp_path / "spent.json").write_text(json.dumps({"identity": "other code", "attempts": 3, "seconds": 1e6}))
+    cost, own = attempt(tmp_path, "this job")
+    assert cost["attempts"] == 1
+    assert cost["wall_seconds"] <= own + 0.01
+
+
+def test_a_job_that_fails_keeps_its_time(tmp_path):
+    meter = CostMeter("cpu", 1)
+    with pytest.raises(ZeroDivisionError), meter.kept(tmp_path, "this job"):
+        raise ZeroDivisionError
+    assert attempt(tmp_path, "this job")[0]["attempts"] == 2
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
