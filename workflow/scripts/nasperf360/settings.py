@@ -37,13 +37,22 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def merge(*layers: Mapping[str, Any]) -> Config:
-    """Later layers win; mappings are merged key by key, lists are replaced whole."""
+    """Later layers win; mappings are merged key by key, lists are replaced whole.
+
+    Keys are in order at every level, wherever they were written: Snakemake compares params as text.
+    """
     merged: Config = {}
     for layer in layers:
         for key, value in layer.items():
             both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-            merged[key] = merge(merged[key], value) if both else value
-    return merged
+            merged[key] = merge(merged[key], value) if both else _in_order(value)
+    return dict(sorted(merged.items()))
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return merge(value)
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
 @cache

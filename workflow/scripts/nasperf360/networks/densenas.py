@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nasperf360.networks.initial_weights import init_convolutions
 from nasperf360.networks.routing_graph import RoutingGraph
 from nasperf360.networks.sampled_supernet import SampledSupernet
-from nasperf360.networks.wide_resnet import init_convolutions
 
 BASIC_BLOCK, SKIP = 0, 1  # operations of a stack layer
 SKIP_COST = 0.1  # of a basic block's: what the reference charges for a skip

@@ -6,14 +6,7 @@ Source: paper section 4.1; reference code, backbone/backbone_pt.py and backbone/
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def init_convolutions(module: nn.Module) -> None:
-    """Kaiming-normal convolutions (fan out), zero biases of linear layers."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv1d | nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(layer, nn.Linear):
-            nn.init.zeros_(layer.bias)
+from nasperf360.networks.initial_weights import init_convolutions
 
 
 class PreActivationBlock(nn.Module):
