@@ -24,6 +24,23 @@ rule draw_figure:
         "../scripts/draw_figure.py"
 
 
+rule draw_cost:
+    input:
+        performance=f"{RESULTS}/tables/performance.csv",
+        costs=f"{RESULTS}/tables/cost.csv",
+        tasks=f"{RESULTS}/tables/tasks.csv",
+    output:
+        expand(f"{RESULTS}/figures/cost.{{form}}", form=FIGURE_FORMS),
+    log:
+        f"{RESULTS}/logs/figures/cost.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("draw_cost.py"),
+    script:
+        "../scripts/draw_cost.py"
+
+
 rule gallery_spherical:
     input:
         data=ancient(f"{DATA}/spherical.h5"),
@@ -42,7 +59,7 @@ rule gallery_spherical:
 
 rule figures:
     input:
-        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=FIGURES, form=FIGURE_FORMS),
+        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=[*FIGURES, "cost"], form=FIGURE_FORMS),
         expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=GALLERIES, form=["pdf", "svg", "png"]),
 
 

@@ -1,6 +1,6 @@
 # Results -> tables, of this run and, by the same rules, of the paper's printed results (results/reference/).
 
-from nasperf360 import results
+from nasperf360 import costs, results
 from nasperf360.files import digest_file
 from nasperf360.labels import PAPER_TASKS
 
@@ -120,6 +120,24 @@ rule task_table:
         "../scripts/task_table.py"
 
 
+# The only table that reads cost files, which differ between equal runs.
+rule cost_table:
+    input:
+        [] if config["partial"] else costs.cost_paths(RESULTS, STUDY),
+    output:
+        expand(f"{RESULTS}/tables/cost.{{form}}", form=FORMS),
+    log:
+        f"{RESULTS}/logs/tables/cost.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("cost_table.py", *task_modules(RUN)),
+        cells=[list(cell) for cell in STUDY],
+        snapshot=costs.snapshot(RESULTS, STUDY) if config["partial"] else {},
+    script:
+        "../scripts/cost_table.py"
+
+
 rule licence_table:
     input:
         sources=lambda wildcards: ("config/sources.yaml" if wildcards.run == "reference" else config["sources"]),
@@ -140,6 +158,6 @@ rule tables:
     input:
         expand(
             f"{RESULTS}/tables/{{table}}.{{form}}",
-            table=["tasks", "performance", "comparison", "aggregate", "licences"],
+            table=["tasks", "performance", "comparison", "aggregate", "cost", "licences"],
             form=FORMS,
         ),

@@ -1,0 +1,126 @@
+"""Costs: hours add up by stage, devices are said, missing cells stay empty, cost files alone decide the table."""
+
+import json
+
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from nasperf360 import costs, tables
+from nasperf360.errors import DataError
+from nasperf360.figures import cost as figure
+from nasperf360.figures import style
+from nasperf360.performance import read_reference, summarise, with_errors
+from nasperf360.task_table import task_frame
+
+from .small_run import CELLS, REFERENCE, TASKS, make_run, scores_of
+
+HOUR = 3600
+
+
+def write_cost(folder, stage, cell, seconds, device="cpu", **more):
+    path = costs.cost_path(folder, stage, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"device": device, "device_name": device.upper(), "wall_seconds": seconds, "peak_memory_mb": 512}
+    path.write_text(json.dumps(content | {"simulated": True} | more))
+
+
+def make_costs(folder, device="cpu"):
+    """A search of (1 + seed) hours and a retraining of 10 hours per cell."""
+    for cell in CELLS:
+        write_cost(folder, "search", cell, (1 + cell[2]) * HOUR, "cpu")
+        write_cost(
+            folder, "retrain", cell, 10 * HOUR, device, **({"peak_gpu_memory_mb": 2048} if device == "cuda" else {})
+        )
+
+
+def table_of(folder, cells=CELLS):
+    return costs.summarise(costs.job_costs(folder, cells), cells)
+
+
+def test_hours_are_sums_and_means_over_seeds_search_and_retraining_apart(tmp_path):
+    make_costs(tmp_path, "cuda")
+    row = table_of(tmp_path).iloc[0]
+    assert (row["search_hours"], row["search_hours_per_seed"]) == (3, 1.5)
+    assert (row["retrain_hours"], row["retrain_hours_per_seed"]) == (20, 10)
+    assert row["hours_per_seed"] == 11.5
+    assert (row["search_device"], row["retrain_device"], row["device_names"]) == ("CPU", "GPU", "CPU; CUDA")
+    assert (row["search_memory_gb"], row["retrain_memory_gb"]) == (0.5, 2)
+
+
+def test_the_table_adds_up_a_method_s_tasks_and_names_devices(tmp_path):
+    make_costs(tmp_path)
+    write_cost(tmp_path, "retrain", CELLS[0], 10 * HOUR, "cuda")
+    table = costs.cost_table(table_of(tmp_path), "Caption.")
+    totals, cells = table.blocks
+    assert list(totals["Search, h"]) == ["9.0", "9.0"]
+    assert list(totals["Both, h"]) == ["69", "69"]
+    assert list(totals["Device"]) == ["mixed", "CPU"]
+    assert list(cells["Device"]) == ["mixed", "CPU", "CPU", "CPU", "CPU", "CPU"]
+    assert "Simulated data" in tables.to_markdown(table)
+
+
+def test_a_partial_run_shows_what_there_is(tmp_path):
+    make_costs(tmp_path)
+    gone = CELLS[0], CELLS[1]
+    before = costs.snapshot(tmp_path, CELLS)
+    for cell in gone:
+        costs.cost_path(tmp_path, "retrain", cell).unlink()
+    assert len(before) - len(costs.snapshot(tmp_path, CELLS)) == 2
+    table = table_of(tmp_path)
+    assert table.iloc[0]["search_hours"] == 3
+    assert table.iloc[0][["retrain_hours", "hours_per_seed"]].isna().all()
+    shown = costs.cost_table(table, "Caption.").blocks[1].iloc[0]
+    assert (shown["Retraining, h"], shown["Both, h"], shown["Seeds"]) == ("", "", "2 / 0")
+    assert len(table_of(tmp_path / "nothing")) == len(table)
+    costs.cost_table(table_of(tmp_path / "nothing"), "Caption.")
+
+
+def test_a_cost_file_without_a_key_is_named(tmp_path):
+    make_costs(tmp_path)
+    path = costs.cost_path(tmp_path, "search", CELLS[0])
+    path.write_text("{}")
+    with pytest.raises(DataError, match=rf"{path}: lacks the key 'wall_seconds'"):
+        table_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (0.00064, "0.00064"), (0.0996, "0.10"), (3.14, "3.1"), (1234.5, "1,234")]
+)
+def test_hours_keep_two_digits(value, text):
+    assert costs.hours(value) == text
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Performance, costs after a round trip through the csv, and tasks."""
+    scores = scores_of(make_run(tmp_path), tmp_path)
+    make_costs(tmp_path)
+    tables.write(costs.cost_table(table_of(tmp_path), "Caption."), [tmp_path / "cost.csv"])
+    tasks = task_frame(list(TASKS), {}).set_index("task", drop=False)
+    return with_errors(summarise(scores, read_reference(REFERENCE))), costs.read_costs(tmp_path / "cost.csv"), tasks
+
+
+def test_the_figure_sets_the_relative_error_against_the_hours_of_a_seed(study, tmp_path):
+    performance, spent, tasks = study
+    numbers = figure.numbers(performance, spent)
+    assert len(numbers) == 6
+    assert (numbers["hours"] == 11.5).all()
+    errors = performance.set_index(["task", "method"])["error"]
+    row = numbers[(numbers["task"] == "ecg") & (numbers["method"] == "darts-gaea")].iloc[0]
+    assert row["relative_error"] == pytest.approx(errors["ecg", "darts-gaea"] / errors["ecg", "wrn-default"])
+    drawn = figure.draw(numbers, tasks)
+    texts = {text.get_text() for text in drawn.findobj(Text)}
+    assert {"Search and retraining of one seed, CPU-hours", "ECG", "Darcy Flow", "CIFAR-100"} <= texts
+    again = [tmp_path / f"{turn}.{form}" for turn in (1, 2) for form in ("svg", "csv")]
+    style.save(drawn, again[:2], True, numbers)
+    style.save(figure.draw(numbers, tasks), again[2:], True, numbers)
+    assert again[0].read_bytes() == again[2].read_bytes()
+    assert pd.read_csv(again[1])["simulated"].all()
+
+
+def test_without_the_baseline_the_figure_says_so(study):
+    performance, spent, tasks = study
+    only = performance[performance["method"] == "darts-gaea"]
+    texts = {text.get_text() for text in figure.draw(figure.numbers(only, spent), tasks).findobj(Text)}
+    assert "no task has a result and a cost of wrn-default, to which errors are compared" in texts

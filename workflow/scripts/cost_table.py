@@ -1,0 +1,25 @@
+"""Hours of search and of retraining, per task and method."""
+
+from pathlib import Path
+
+from nasperf360 import tables
+from nasperf360.costs import cost_table, job_costs, summarise
+from nasperf360.job import run_job
+
+CAPTION = "Hours of search and of retraining for each method, over all its tasks and on each task."
+
+
+def main(path_to_results, cells, outputs):
+    cells = [(task, method, int(seed)) for task, method, seed in cells]
+    tables.write(cost_table(summarise(job_costs(path_to_results, cells), cells), CAPTION), outputs)
+
+
+if __name__ == "__main__":
+    run_job(
+        lambda: main(
+            path_to_results=Path(snakemake.output[0]).parents[1],  # results/<run>
+            cells=snakemake.params.cells,
+            outputs=list(snakemake.output),
+        ),
+        log=snakemake.log[0],
+    )

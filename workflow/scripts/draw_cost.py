@@ -1,0 +1,25 @@
+"""Draw error against cost."""
+
+from nasperf360.costs import read_costs
+from nasperf360.figures import cost, style
+from nasperf360.job import run_job
+from nasperf360.performance import read_performance
+from nasperf360.task_table import read_tasks
+
+
+def main(path_to_performance, path_to_costs, path_to_tasks, outputs):
+    performance = read_performance(path_to_performance)
+    numbers = cost.numbers(performance, read_costs(path_to_costs))
+    style.save(cost.draw(numbers, read_tasks(path_to_tasks)), outputs, bool(performance["simulated"].any()), numbers)
+
+
+if __name__ == "__main__":
+    run_job(
+        lambda: main(
+            path_to_performance=snakemake.input.performance,
+            path_to_costs=snakemake.input.costs,
+            path_to_tasks=snakemake.input.tasks,
+            outputs=list(snakemake.output),
+        ),
+        log=snakemake.log[0],
+    )
