@@ -289,9 +289,11 @@ def test_task_table_with_and_without_data(tmp_path):
     assert "Train" not in tables.to_markdown(task_table(task_frame(["ecg"], {}), "Caption."))
 
 
-def test_a_task_without_a_licence_is_refused():
+def test_a_source_without_a_licence_is_refused():
     with pytest.raises(UserError, match="'cifar100' has no licence"):
-        licence_frame(["spherical"], {"ecg": {"licence": "ODC-BY 1.0"}})
+        licence_frame(["spherical"], {"cifar100": {"homepage": "https://x.org"}})
+    # A task of one's own that is only simulated needs no entry.
+    assert licence_frame(["spherical"], {"ecg": {"licence": "ODC-BY 1.0"}}).iloc[0]["licence"] == "not stated"
     entry = {"licence": "CC BY 4.0", "homepage": "https://x.org", "files": [{"bytes": 5}, {"bytes": 6}]}
     row = licence_frame(["spherical"], {"cifar100": entry}).iloc[0]
     assert (row["licence"], row["files"], row["bytes"]) == ("CC BY 4.0", 2, 11)

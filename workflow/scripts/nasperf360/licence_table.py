@@ -9,21 +9,25 @@ from nasperf360.errors import UserError
 from nasperf360.tables import Table
 from nasperf360.tasks import get_task
 
+NOT_LISTED = {"licence": "not stated"}
+
 
 def licence_frame(tasks: Sequence[str], sources: Mapping[str, Any]) -> pd.DataFrame:
     """One row per task: its raw data's licence, home page, number of files and their bytes where all are known.
+
+    A task that the sources do not list (its data were never but simulated) has ``not stated``.
 
     Args:
         tasks: in the order of the table.
         sources: the entries of ``config/sources.yaml`` by name of the task that owns the raw files.
 
     Raises:
-        UserError: a task without an entry, or an entry without a licence.
+        UserError: an entry without a licence.
     """
     rows = []
     for name in tasks:
         task = get_task(name)
-        entry = sources.get(task.raw) or {}
+        entry = sources.get(task.raw, NOT_LISTED) or {}
         if not entry.get("licence"):
             raise UserError(f"sources: '{task.raw}' has no licence; add it to the sources file")
         sizes = [file.get("bytes") for file in entry.get("files") or []]
