@@ -27,7 +27,7 @@ rule search:
             lambda wildcards: f"tasks.{wildcards.task}",
             lambda wildcards: method_modules(wildcards.method, algorithm=True),
         ),
-        method=lambda wildcards: settings.method(config, wildcards.method),
+        method=lambda wildcards: settings.search_definition(config, wildcards.method),
         space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
         settings=lambda wildcards: settings.search_settings(config, wildcards.task, wildcards.method),
         compute_threads=config["compute_threads"],

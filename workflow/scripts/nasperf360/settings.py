@@ -194,6 +194,11 @@ def method(config: Config, name: str) -> Config:
     return definition
 
 
+def search_definition(config: Config, name: str) -> Config:
+    """A method's definition as its search takes it: without settings, which come resolved, and by stage."""
+    return {key: value for key, value in method(config, name).items() if key != "settings"}
+
+
 def cells(config: Config) -> list[tuple[str, str]]:
     """The (task, method) pairs of the study: each selected method on each selected task that its space serves."""
     pairs = []

@@ -1,0 +1,37 @@
+"""A small study, run once in a copy of the checkout."""
+
+import pytest
+from checkout import Checkout
+
+# Beside the run, each job writes which files of the library it loaded, and which its code digest names.
+RECORDER = """
+import atexit, json, os, sys, uuid
+
+@atexit.register
+def record():
+    job = getattr(sys.modules["__main__"], "snakemake", None)
+    if job is None:
+        return
+    loaded = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name != "__main__"]
+    from nasperf360.code_digest import SCRIPTS, code_of
+    loaded = [os.path.relpath(file, SCRIPTS) for file in loaded if file]
+    entry = {
+        "job": " ".join([job.rule, *job.wildcards]),
+        "loaded": sorted(name for name in loaded if not name.startswith("..")),
+        "named": sorted(code_of(job.params.items())),
+    }
+    with open(os.path.join(os.path.dirname(__file__), f"{uuid.uuid4()}.json"), "w") as stream:
+        json.dump(entry, stream)
+"""
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory) -> Checkout:
+    """The checkout after a full run; tests leave it as they found it. ``recorded`` beside it: what each job loaded."""
+    folder = tmp_path_factory.mktemp("study")
+    checkout = Checkout(folder / "checkout")
+    recorded = folder / "recorded"
+    recorded.mkdir()
+    (recorded / "sitecustomize.py").write_text(RECORDER)
+    checkout.snakemake("--cores", "2", path=str(recorded))
+    return checkout
