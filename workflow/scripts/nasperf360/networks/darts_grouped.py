@@ -131,10 +131,10 @@ class EdgeBundle(nn.Module):
 
     def _factorized_reduce(self, active: Tensor) -> Tensor:
         """FactorizedReduce of every edge, before its normalisation."""
-        first = F.conv2d(self.layers.every_second(active), self.skip_first)
-        second = F.conv2d(self.layers.every_second(active, shift=True), self.skip_second)
-        halves = (part.unflatten(1, (self.edges, -1)) for part in (first, second))
-        return torch.cat(list(halves), 2).flatten(1, 2)
+        first = F.conv2d(_innermost(self.layers.every_second(active)), self.skip_first)
+        second = F.conv2d(_innermost(self.layers.every_second(active, shift=True)), self.skip_second)
+        halves = [part.movedim(1, 3).unflatten(3, (self.edges, -1)) for part in (first, second)]
+        return torch.cat(halves, 4).flatten(3, 4).movedim(3, 1)
 
     def _mixing(self, weights: Tensor) -> Tensor:
         """The weighted sum over operations as a 1x1 convolution: (edges * channels, inputs, 1, 1)."""
@@ -200,18 +200,18 @@ class GroupedCell(nn.Module):
         def send(state: Tensor, source: int) -> None:
             targets = range(max(0, source - 1), NODES)
             rows = [sum(range(2, node + 2)) + source for node in targets]
-            parts = self.bundles[source](state[:, : self.channels], scaled[rows]).split(self.channels, 1)
+            active, rest = state.split([self.channels, state.shape[1] - self.channels], 1)
+            parts = self.bundles[source](active, scaled[rows]).split(self.channels, 1)
             for node, part in zip(targets, parts, strict=True):
                 mixed[node].append(part)
             if self.partial == 1:
                 return
-            rest = state[:, self.channels :]
             rest = self.bypass(rest) if source < 2 else rest
             for node, row in zip(targets, rows, strict=True):
                 passed[node].append(rest * edges[row])
 
-        send(self.preprocess0(s0), 0)
-        send(self.preprocess1(s1), 1)
+        send(_innermost(self.preprocess0(s0)), 0)
+        send(_innermost(self.preprocess1(s1)), 1)
         for node in range(NODES):
             state = _sum(mixed[node])
             if self.partial > 1:
@@ -223,6 +223,11 @@ class GroupedCell(nn.Module):
             if node < NODES - 1:
                 send(state, node + 2)
         return torch.cat(nodes, 1)
+
+
+def _innermost(x: Tensor) -> Tensor:
+    """The same values with channels innermost in memory."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _sum(terms: list[Tensor]) -> Tensor:

@@ -15,6 +15,7 @@ from nasperf360.networks.supernet import Supernet
 from nasperf360.spaces.darts import NODES, OPERATIONS
 
 EDGES = sum(range(2, NODES + 2))
+FORMS = {"grouped": GroupedCell, "plain": PlainCell}
 
 
 class SearchNetwork(Supernet):
@@ -43,8 +44,9 @@ class SearchNetwork(Supernet):
             raise UserError(f"spaces.darts: search width {width}; it must be a multiple of {2 * partial} (2 * partial)")
         if depth < 3:
             raise UserError(f"spaces.darts: search depth {depth}; it must be at least 3 to hold both kinds of cells")
-        layers = Layers(dimensions, {"affine": False})
-        cell = {"grouped": GroupedCell, "plain": PlainCell}[form]
+        if form not in FORMS:
+            raise UserError(f"spaces.darts: search form '{form}'; allowed are {', '.join(FORMS)}")
+        layers, cell = Layers(dimensions, {"affine": False}), FORMS[form]
         self.stem = make_stem(input_channels, 3 * width, Layers(dimensions))
         self.cells = nn.ModuleList()
         self.memory_format = torch.channels_last if form == "grouped" else torch.contiguous_format

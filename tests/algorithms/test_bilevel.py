@@ -1,0 +1,237 @@
+"""GAEA and first-order DARTS: the simplex, descent, planted answers, data halves, resuming, refusals."""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import synthetic
+from nasperf360.algorithms import get_algorithm
+from nasperf360.algorithms.base import Problem, SearchResult
+from nasperf360.algorithms.bilevel import BilevelSearch, architecture_gradients, halves
+from nasperf360.algorithms.gaea import exponentiated_gradient
+from nasperf360.checkpoints import Checkpoint
+from nasperf360.errors import UserError
+from nasperf360.spaces import get_space, space_class
+from nasperf360.spaces.base import SearchSpace
+from planted import CHOICES, OPTIONS, planted
+
+SETTINGS = {
+    "epochs": 30, "batch_size": 32, "lr": 0.1, "momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0,
+    "schedule": {"name": "cosine"}, "architecture_after": 5,
+}  # fmt: skip
+METHODS = {
+    "gaea": {"architecture_lr": 1.0},
+    "gaea simplex": {"architecture_lr": 0.3, "mixture": "simplex"},
+    "darts": {"architecture_lr": 0.05, "architecture_betas": [0.5, 0.999]},
+    "darts same": {"architecture_lr": 0.05, "split": "same"},
+}
+SMALL = {"search": {"width": 8, "depth": 3}}
+
+
+def search(
+    space: SearchSpace, data: synthetic.Synthetic, method: str, folder: Path, seed: int = 0, **changes: Any
+) -> SearchResult:
+    algorithm = get_algorithm(method.split()[0])
+    settings = {**SETTINGS, **METHODS[method], **changes}
+    checkpoint = Checkpoint(folder / "checkpoint", {"test": method})
+    problem = Problem(data.task, data.dataset, settings, {}, seed, torch.device("cpu"), checkpoint, label=method)
+    return algorithm.search(space, problem)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_finds_the_planted_option(tmp_path: Path, method: str) -> None:
+    """Every choice right in at least four of five seeds; random choice gets all four right once in 4096."""
+    hits = 0
+    for seed in range(5):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        right = (3 * seed + 1) % OPTIONS
+        data, space = planted(folder, right, seed)
+        hits += search(space, data, method, folder, seed).architecture["options"] == [right] * CHOICES
+    assert hits >= 4
+    rng = np.random.default_rng(0)
+    assert not any(space.sample(rng)["options"] == [right] * CHOICES for _ in range(5))
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-5])
+def test_exponentiated_gradient_stays_on_the_simplex_and_descends(floor: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.rand(14, 8, generator=generator, dtype=torch.float64)
+    values /= values.sum(-1, keepdim=True)
+    target = torch.rand(14, 8, generator=generator, dtype=torch.float64)
+    target /= target.sum(-1, keepdim=True)
+
+    def loss(point: torch.Tensor) -> torch.Tensor:
+        return (point - target).square().sum()
+
+    losses = [float(loss(values))]
+    for _ in range(300):
+        point = values.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(point), point)
+        values = exponentiated_gradient(values, gradient, 0.5, floor)
+        assert (values > 0).all()
+        torch.testing.assert_close(values.sum(-1), torch.ones(14, dtype=torch.float64))
+        losses.append(float(loss(values)))
+    assert all(later < earlier for earlier, later in pairwise(losses[:100]))
+    assert losses[-1] < 1e-2 * losses[0]
+
+
+def test_exponentiated_gradient_of_huge_gradients() -> None:
+    values = exponentiated_gradient(torch.full((1, 3), 1 / 3), torch.tensor([[1e6, -1e6, 0.0]]), 0.1)
+    torch.testing.assert_close(values, torch.tensor([[0.0, 1.0, 0.0]]))
+
+
+def supernet_after(mixture: str, steps: int = 60) -> Any:
+    """A DARTS supernet after steps of GAEA that all favour sep_conv_3x3 and each node's first edge."""
+    algorithm = get_algorithm("gaea")
+    assert isinstance(algorithm, BilevelSearch)
+    space = get_space("darts", synthetic.SyntheticTask().signature((3, 16, 16)), SMALL)
+    supernet, settings = space.supernet(), {"architecture_lr": 1.0, "mixture": mixture}
+    algorithm.start(supernet, settings)
+    gradients = {name: torch.zeros_like(value) for name, value in supernet.architecture_parameters().items()}
+    for name, gradient in gradients.items():
+        if name.startswith("operations"):
+            gradient[:, 4] = -1
+        else:
+            gradient[[0, 2, 5, 9]] = -1
+    for _ in range(steps):
+        algorithm.step(supernet, gradients, settings)
+    return supernet
+
+
+def test_published_mixture_stays_soft() -> None:
+    """A softmax on top of the simplex: no operation can leave [0.103, 0.280], and edges share one simplex."""
+    supernet = supernet_after("softmax")
+    weights = supernet.mixture("operations_normal")
+    assert weights.max().item() == pytest.approx(math.e / (math.e + 7), abs=1e-4)
+    assert weights.min().item() == pytest.approx(1 / (math.e + 7), abs=1e-4)
+    rows = supernet.architecture["operations_normal"].sum(-1)
+    torch.testing.assert_close(rows, torch.ones(14))
+    edges = supernet.architecture["edges_normal"]
+    assert edges.sum().item() == pytest.approx(1, abs=1e-5)
+    assert edges[0].item() == pytest.approx(1 / 4, abs=1e-4)
+
+
+def test_simplex_mixture_can_decide() -> None:
+    supernet = supernet_after("simplex")
+    assert supernet.mixture("operations_normal")[:, 4].min().item() > 0.999
+    torch.testing.assert_close(supernet.mixture("operations_normal"), supernet.architecture["operations_normal"])
+    for group in supernet.groups("edges_reduce"):
+        assert group.sum().item() == pytest.approx(1, abs=1e-5)
+        assert group[0].item() > 0.999
+
+
+def test_unknown_mixture_is_refused() -> None:
+    with pytest.raises(UserError, match="mixture 'hard'"):
+        supernet_after("hard")
+
+
+def test_start_is_uniform() -> None:
+    supernet = supernet_after("softmax", steps=0)
+    torch.testing.assert_close(supernet.mixture("operations_reduce"), torch.full((14, 8), 1 / 8))
+    torch.testing.assert_close(supernet.mixture("edges_reduce")[2:5], torch.full((3,), 1 / 3))
+
+
+def test_weight_and_architecture_steps_leave_each_other_alone() -> None:
+    space = get_space("darts", synthetic.SyntheticTask().signature((3, 16, 16)), SMALL)
+    supernet, x = space.supernet(), torch.randn(2, 3, 16, 16)
+    with supernet.fixed_architecture():
+        supernet(x).sum().backward()
+    assert all(value.grad is None for value in supernet.architecture_parameters().values())
+    supernet.zero_grad()
+    value, gradients = architecture_gradients(supernet, lambda: supernet(x).square().sum())
+    assert float(value) > 0
+    assert all(weight.grad is None for weight in supernet.weight_parameters())
+    assert all(float(gradient.abs().sum()) > 0 for gradient in gradients.values())
+    _, scaled = architecture_gradients(supernet, lambda: supernet(x).square().sum(), scale=1024.0)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(scaled[name], gradient, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["gaea", "darts"])
+@pytest.mark.parametrize(("dimensions", "kind"), [(1, "point"), (2, "point"), (2, "dense")])
+def test_searches_the_darts_space(tmp_path: Path, method: str, dimensions: int, kind: str) -> None:
+    shape = (1, 32) if dimensions == 1 else (1, 9, 10)
+    data = synthetic.write(tmp_path, dimensions, kind, shape)
+    space = get_space("darts", data.signature, SMALL)
+    found = search(space, data, method, tmp_path, epochs=2, batch_size=16, architecture_after=1)
+    space.check(found.architecture)
+    assert [("architecture_loss" in row) for row in found.history] == [False, True]
+    assert found.history[1]["certainty"] > found.history[0]["certainty"]
+
+
+@pytest.mark.parametrize(
+    ("method", "space_name"),
+    [*((method, "planted") for method in METHODS), pytest.param("gaea", "darts", marks=pytest.mark.slow)],
+)
+def test_resumed_search_equals_an_undisturbed_one(
+    tmp_path: Path, method: str, space_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, space = planted(tmp_path, 3)
+    if space_name == "darts":
+        space = get_space("darts", data.signature, SMALL)
+    whole = search(space, data, method, tmp_path / "whole", epochs=4, architecture_after=1)
+
+    saves: list[Mapping[str, Any]] = []
+    original = Checkpoint.save
+
+    def interrupted(self: Checkpoint, state: Mapping[str, Any], *, last: bool = False) -> None:
+        original(self, state, last=last)
+        saves.append(state)
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+
+    (tmp_path / "cut").mkdir()
+    monkeypatch.setattr(Checkpoint, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search(space, data, method, tmp_path / "cut", epochs=4, architecture_after=1)
+    monkeypatch.undo()
+    resumed = search(space, data, method, tmp_path / "cut", epochs=4, architecture_after=1)
+    assert resumed == whole
+    assert len(whole.history) == 4
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    data, space = planted(tmp_path, 0)
+    with pytest.raises(UserError, match=r"gaea: .* in epoch"):
+        search(space, data, "gaea", tmp_path, lr=1e30, clip=None)
+
+
+def test_batch_larger_than_the_half_is_refused(tmp_path: Path) -> None:
+    data, space = planted(tmp_path, 0)
+    with pytest.raises(UserError, match="batch_size 97 is larger"):
+        search(space, data, "darts", tmp_path, batch_size=97)
+
+
+@pytest.mark.parametrize("algorithm", ["gaea", "darts"])
+def test_refuses_spaces_without_a_supernet(algorithm: str) -> None:
+    assert "no supernet" in str(get_algorithm(algorithm).refuse(space_class("wrn")))
+    assert get_algorithm(algorithm).refuse(space_class("darts")) is None
+
+
+class GroupedSplit:
+    """Nine samples of groups of unequal size."""
+
+    groups = np.array([0, 0, 1, 2, 2, 2, 2, 3, 3])
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def load(self, field: str) -> np.ndarray:
+        return {"group": self.groups}[field]
+
+    def part(self, start: int, stop: int) -> tuple[int, int]:
+        return start, stop
+
+
+def test_halves_never_cut_a_group() -> None:
+    task = synthetic.SyntheticTask()
+    assert halves(task, GroupedSplit()) == ((0, 4), (4, 9))  # type: ignore[arg-type, comparison-overlap]
+    task.one_per_group = True  # type: ignore[misc]
+    assert halves(task, GroupedSplit()) == ((0, 3), (3, 9))  # type: ignore[arg-type, comparison-overlap]
