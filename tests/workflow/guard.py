@@ -1,0 +1,73 @@
+"""What every rule must keep to, so that reruns stay exact: read from the rules that Snakemake parsed."""
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from snakemake.api import SnakemakeApi
+from snakemake.iocontainers import Wildcards
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
+from snakemake.workflow import Workflow
+
+SECTIONS = ("simulate", "prepare", "spaces", "search", "retrain", "method_definitions")  # of many tasks or methods
+DERIVED = {"input", "output", "threads", "resources"}
+WILDCARDS = Wildcards(
+    fromdict={"task": "darcy", "method": "wrn-default", "seed": "0", "run": "reference", "figure": "scores"}
+)
+
+
+def read(snakefile: Path, config: Mapping[str, Any]) -> Workflow:
+    """The rules of a Snakefile under a configuration."""
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        opened = api.workflow(ResourceSettings(), config_settings=ConfigSettings(config=config), snakefile=snakefile)
+        return opened._workflow
+
+
+def faults(workflow: Workflow, config: Mapping[str, Any]) -> list[str]:
+    """One line per rule and fault; rules without a body are targets, and run nothing."""
+    return [f"{rule.name}: {fault}" for rule in workflow.rules if not rule.norun for fault in _faults(rule, config)]
+
+
+def _faults(rule: Any, config: Mapping[str, Any]) -> Iterator[str]:
+    if not rule.is_script:
+        yield "its body is no script: what it does is seen by no digest"
+        return
+    script = Path(rule.script).name
+    params = dict(_values(rule))
+    code = [entry for value in params.values() for entry in (value if isinstance(value, list) else [value])]
+    if not any(isinstance(entry, str) and re.fullmatch(rf"{re.escape(script)}@[0-9a-f]{{8}}", entry) for entry in code):
+        yield f"no param holds the code digest of {script}"
+    whole = [config, *(config[name] for name in SECTIONS if config.get(name))]
+    for name, value in params.items():
+        if any(value == section for section in whole):
+            yield f"param '{name}' is the whole configuration, or a whole section"
+        if not _representable(value):
+            yield f"param '{name}' holds what Snakemake cannot compare: {type(value).__name__}"
+    for name, value in rule.params._allitems():
+        if callable(value) and DERIVED & set(inspect.signature(value).parameters):
+            yield f"param '{name}' is a function of more than wildcards, which Snakemake does not track"
+    if not rule.log:
+        yield "it has no log"
+    if re.search(
+        r"snakemake\.config\b", (Path(rule.basedir.get_path_or_uri(secret_free=True)) / rule.script).read_text()
+    ):
+        yield "its script reads the configuration past its params"
+
+
+def _values(rule: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in rule.params._allitems():
+        if not callable(value):
+            yield name, value
+        elif set(inspect.signature(value).parameters) <= {"wildcards", "_"}:
+            yield name, value(WILDCARDS)
+
+
+def _representable(value: Any) -> bool:
+    try:
+        return json.loads(json.dumps(value)) == value
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,50 @@
+"""Every job rule keeps to what makes reruns exact; a rule that does not is found."""
+
+import pytest
+from checkout import ROOT
+from guard import faults, read
+
+from nasperf360 import settings
+
+
+@pytest.mark.parametrize("source", ["simulated", "original", "published"])
+@pytest.mark.parametrize("partial", [False, True])
+def test_every_rule_of_the_workflow(tmp_path, monkeypatch, source, partial):
+    monkeypatch.chdir(ROOT)
+    given = {"source": source, "partial": partial, "run": "guarded", "publish": {"bucket": "b", "prefix": "p"}}
+    workflow = read(ROOT / "Snakefile", given)
+    names = {rule.name for rule in workflow.rules if not rule.norun}
+    assert names >= {"collect_results", "performance_table", "draw_figure"}
+    assert partial or names >= {"download", "search", "retrain", "publish"}
+    assert faults(workflow, settings.resolve(given)) == []
+
+
+RULES = {
+    "no digest": 'params: a=1\n    script: "a.py"',
+    "another script's digest": 'params: a="b.py@01234567"\n    script: "a.py"',
+    "whole config": 'params: a=config, code="a.py@01234567"\n    script: "a.py"',
+    "whole section": 'params: a=lambda wildcards: config["retrain"], code="a.py@01234567"\n    script: "a.py"',
+    "untracked": 'params: a=lambda wildcards, input: input[0], code="a.py@01234567"\n    script: "a.py"',
+    "not comparable": 'params: a=object(), code="a.py@01234567"\n    script: "a.py"',
+    "shell": 'params: code="a.py@01234567"\n    shell: "if true; then touch {output}; fi"',
+    "run": 'params: code="a.py@01234567"\n    run: open(output[0], "w").close()',
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_bad_rule_is_found(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text("")
+    config = {"retrain": {"wrn": {"epochs": 1}, "densenas": {"epochs": 2}}, "seeds": [0, 1]}
+    (tmp_path / "Snakefile").write_text(f'rule made:\n    output: "x"\n    log: "l"\n    {RULES[name]}\n')
+    found = faults(read(tmp_path / "Snakefile", config), config)
+    assert len(found) == 1
+    assert found[0].startswith("made: ")
+
+
+def test_a_script_that_reads_the_configuration_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text("print(snakemake.config)\n")
+    rule = 'rule made:\n    output: "x"\n    log: "l"\n    params: code="a.py@01234567"\n    script: "a.py"\n'
+    (tmp_path / "Snakefile").write_text(rule)
+    assert "past its params" in faults(read(tmp_path / "Snakefile", {}), {})[0]
