@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ class Checkpoint:
                 note(f"{self.folder}: process {lock.read().strip() or '?'} still works on this cell; waiting for it")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             lock.truncate(0)
-            lock.write(str(os.getpid()))
+            lock.write(f"{os.getpid()} on {platform.node()}")
             lock.flush()
             yield self
 

@@ -63,6 +63,7 @@ def retrain(
         }
         model = model.to(device)
         checkpoint = machine.checkpoint(cell, origin, device.type)
+        # Held until the results are written: an orphan and its successor never write together.
         with checkpoint.locked(), meter.kept(checkpoint.folder, checkpoint.digest):
             history = fit(
                 model,
@@ -74,32 +75,32 @@ def retrain(
                 checkpoint=checkpoint,
                 label=str(cell),
             )
-        scores = evaluate(
-            model,
-            task,
-            test,
-            batch_size=settings.get("test_batch_size", settings["batch_size"]),
-            device=device,
-            precision=settings.get("precision", "float32"),
-        )
-        simulated, samples = dataset.simulated, {"train": len(train), "test": len(test)}
-    write_history(outputs["history"], history)
-    with atomic_path(outputs["model"]) as partial:
-        # Through a buffer: torch.save writes the name of a file that it opens itself into the archive.
-        buffer = io.BytesIO()
-        torch.save({name: value.cpu() for name, value in model.state_dict().items()}, buffer)
-        partial.write_bytes(buffer.getvalue())
-    write_json(outputs["cost"], {**meter.read(), "simulated": simulated})
-    write_json(
-        outputs["result"],
-        {
-            **cell.names(),
-            "metric": {"name": task.metric.name, "higher_is_better": task.metric.higher_is_better},
-            "value": scores["value"],
-            "scores": scores,
-            **counts,
-            "samples": samples,
-            "simulated": simulated,
-            "provenance": origin,
-        },
-    )
+            scores = evaluate(
+                model,
+                task,
+                test,
+                batch_size=settings.get("test_batch_size", settings["batch_size"]),
+                device=device,
+                precision=settings.get("precision", "float32"),
+            )
+            simulated, samples = dataset.simulated, {"train": len(train), "test": len(test)}
+            write_history(outputs["history"], history)
+            with atomic_path(outputs["model"]) as partial:
+                # Through a buffer: torch.save writes the name of a file that it opens itself into the archive.
+                buffer = io.BytesIO()
+                torch.save({name: value.cpu() for name, value in model.state_dict().items()}, buffer)
+                partial.write_bytes(buffer.getvalue())
+            write_json(outputs["cost"], {**meter.read(), "simulated": simulated})
+            write_json(
+                outputs["result"],
+                {
+                    **cell.names(),
+                    "metric": {"name": task.metric.name, "higher_is_better": task.metric.higher_is_better},
+                    "value": scores["value"],
+                    "scores": scores,
+                    **counts,
+                    "samples": samples,
+                    "simulated": simulated,
+                    "provenance": origin,
+                },
+            )

@@ -59,6 +59,7 @@ def search(
             cell, dataset.manifest, {"method": method, "space": space_settings, **settings, "limit": limit}, code
         )
         checkpoint = machine.checkpoint(cell, origin, device.type)
+        # Held until the results are written: an orphan and its successor never write together.
         with checkpoint.locked(), meter.kept(checkpoint.folder, checkpoint.digest):
             problem = Problem(
                 task=task,
@@ -72,19 +73,19 @@ def search(
                 label=str(cell),
             )
             found = algorithm.search(space, problem)
-        simulated = dataset.simulated
-    space.check(found.architecture)
-    network = space.build(found.architecture)
-    write_history(outputs["history"], found.history)
-    write_json(outputs["cost"], {**meter.read(), "simulated": simulated})
-    write_json(
-        outputs["architecture"],
-        {
-            **cell.names(),
-            "architecture": found.architecture,
-            "parameters": count_parameters(network),
-            "multiply_adds": count_multiply_adds(network, signature.input_shape),
-            "simulated": simulated,
-            "provenance": origin,
-        },
-    )
+            simulated = dataset.simulated
+            space.check(found.architecture)
+            network = space.build(found.architecture)
+            write_history(outputs["history"], found.history)
+            write_json(outputs["cost"], {**meter.read(), "simulated": simulated})
+            write_json(
+                outputs["architecture"],
+                {
+                    **cell.names(),
+                    "architecture": found.architecture,
+                    "parameters": count_parameters(network),
+                    "multiply_adds": count_multiply_adds(network, signature.input_shape),
+                    "simulated": simulated,
+                    "provenance": origin,
+                },
+            )
