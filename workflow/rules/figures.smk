@@ -2,7 +2,31 @@
 
 FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores"]
 FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
+PICTURE_FORMS = ["pdf", "svg", "png"]
 GALLERIES = ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
+
+
+def space_of(method):
+    return settings.method(config, method)["space"]
+
+
+# Methods whose space has a drawing of its own, nasperf360/figures/architecture_<space>.py.
+DRAWN = [
+    method
+    for method in METHODS
+    if (ROOT / f"workflow/scripts/nasperf360/figures/architecture_{space_of(method)}.py").is_file()
+    and method in [name for _, name in CELLS]
+]
+ARCHITECTURES = expand(RESULTS + "/figures/architectures/{{method}}/{seed}.{form}", seed=SEEDS, form=PICTURE_FORMS)
+
+
+def architectures_of(method):
+    """What the method found on each task and seed; with ``partial``, of those that exist."""
+    return [
+        path
+        for path in cell_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json")
+        if path.split("/")[-3] == method
+    ]
 
 
 rule draw_figure:
@@ -41,12 +65,35 @@ rule draw_cost:
         "../scripts/draw_cost.py"
 
 
+rule draw_architectures:
+    input:
+        lambda wildcards: [] if config["partial"] else architectures_of(wildcards.method),
+    output:
+        ARCHITECTURES,
+    log:
+        f"{RESULTS}/logs/figures/architectures/{{method}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params(
+            "draw_architectures.py",
+            lambda wildcards: f"figures.architecture_{space_of(wildcards.method)}",
+            lambda wildcards: [f"tasks.{task}" for task, method in CELLS if method == wildcards.method],
+        ),
+        space=lambda wildcards: space_of(wildcards.method),
+        snapshot=lambda wildcards: (
+            {path: digest_file(path) for path in architectures_of(wildcards.method)} if config["partial"] else {}
+        ),
+    script:
+        "../scripts/draw_architectures.py"
+
+
 rule gallery_spherical:
     input:
         data=ancient(f"{DATA}/spherical.h5"),
         manifest=f"{DATA}/spherical.json",
     output:
-        expand(f"{RESULTS}/figures/gallery_spherical.{{form}}", form=["pdf", "svg", "png"]),
+        expand(f"{RESULTS}/figures/gallery_spherical.{{form}}", form=PICTURE_FORMS),
     log:
         f"{RESULTS}/logs/figures/gallery_spherical.log",
     conda:
@@ -60,7 +107,8 @@ rule gallery_spherical:
 rule figures:
     input:
         expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=[*FIGURES, "cost"], form=FIGURE_FORMS),
-        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=GALLERIES, form=["pdf", "svg", "png"]),
+        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=GALLERIES, form=PICTURE_FORMS),
+        expand(ARCHITECTURES, method=DRAWN),
 
 
 rule reference:
