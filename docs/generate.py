@@ -1,7 +1,7 @@
-"""Write what is made from the sources: the table of config/README.md and the rule graph of README.md.
+"""Write what is made from the sources: the table of config/README.md, the rule graph and the picture of README.md.
 
-    python docs/generate.py            write them
-    python docs/generate.py --check    fail, and say which, if they are out of date
+python docs/generate.py            write them
+python docs/generate.py --check    fail, and say which, if they are out of date
 """
 
 import argparse
@@ -30,9 +30,30 @@ def config_table() -> str:
 
 def rule_graph() -> str:
     """The rules of the study as a Mermaid graph."""
-    command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--config", "run=rule-graph", "--", "all"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--rulegraph",
+        "mermaid-js",
+        "--config",
+        "run=rule-graph",
+        "--",
+        "all",
+    ]
     graph = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return "```mermaid\n" + graph[graph.index("---") :].strip() + "\n```"
+    # Snakemake numbers and orders the rules anew at each call: name and sort them.
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
+    edges = sorted(f"    {names[left]} --> {names[right]}" for left, right in re.findall(r"(id\d+) --> (id\d+)", graph))
+    return "\n".join(["```mermaid", "flowchart TB", *edges, "```"])
+
+
+def picture() -> bytes:
+    """Figure 1, recomputed from the paper's printed results."""
+    name = "results/reference/figures/profiles_settings.png"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all", "--", name]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return (ROOT / name).read_bytes()
 
 
 def replace(text: str, name: str, content: str) -> str:
@@ -45,19 +66,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    stale = []
+    made = {ROOT / "docs" / "profiles_settings.png": picture()}
     for path, name, make in (
         (ROOT / "config" / "README.md", "keys", config_table),
         (ROOT / "README.md", "rule graph", rule_graph),
     ):
-        old = path.read_text()
-        new = replace(old, name, make())
-        if new != old:
-            stale.append(path.relative_to(ROOT).as_posix())
-            if not check:
-                path.write_text(new)
+        made[path] = replace(path.read_text(), name, make()).encode()
+    stale = [path for path, content in made.items() if not path.exists() or path.read_bytes() != content]
+    if not check:
+        for path in stale:
+            path.write_bytes(made[path])
     if check and stale:
-        print(f"out of date: {', '.join(stale)}; run python docs/generate.py", file=sys.stderr)
+        names = ", ".join(path.relative_to(ROOT).as_posix() for path in stale)
+        print(f"out of date: {names}; run python docs/generate.py", file=sys.stderr)
     return int(check and bool(stale))
 
 
