@@ -32,7 +32,7 @@ def _path(axes: Axes, title: str, path: Sequence[int]) -> None:
     for level, stride in enumerate(STRIDES):
         axes.text(-1.5, -level, f"1/{stride}", fontsize=6.5, va="center", color=style.GREY)
     grid = [(layer, -level) for layer in range(1, len(path) + 1) for level in range(LEVELS) if level <= layer]
-    axes.scatter(*zip(*grid, strict=True), s=7, color="#cccccc", zorder=1)
+    axes.scatter([layer for layer, _ in grid], [height for _, height in grid], s=7, color="#cccccc", zorder=1)
     points = [(0, 0), *((layer, -level) for layer, level in enumerate(path, 1))]
     axes.plot(*zip(*points, strict=True), color=diagram.BLUE, lw=1.4, marker="o", ms=4.5, zorder=3)
     diagram.node(axes, 0, 0, "stem", "#ffffff", 6)
