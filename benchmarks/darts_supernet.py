@@ -6,6 +6,7 @@ python benchmarks/darts_supernet.py [--batch 16] [--width 16] [--depth 8] [--thr
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,16 +15,17 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from nasperf360.algorithms.bilevel import architecture_gradients
+from nasperf360.optimizers import make_optimizer
 from nasperf360.spaces.darts import DartsSpace
 from nasperf360.tasks.base import Signature
 
 
-def step_times(form: str, options: argparse.Namespace) -> tuple[float, float]:
-    """Best seconds of a weight step and of a weight and an architecture step."""
+def make_steps(form: str, options: argparse.Namespace) -> list[Callable[[], None]]:
+    """A weight step and an architecture step, as the search takes them."""
     torch.manual_seed(0)
     size = {"form": form, "width": options.width, "depth": options.depth}
     net = DartsSpace(Signature(2, False, (3, 32, 32), 10), {"search": size}).supernet().to(options.device)
-    optimizer = torch.optim.SGD(net.weight_parameters(), lr=0.1, momentum=0.9, weight_decay=3e-4)
+    optimizer = make_optimizer(net.weight_parameters(), {"lr": 0.1, "momentum": 0.9, "weight_decay": 3e-4})
     x = torch.randn(options.batch, 3, 32, 32, device=options.device)
     y = torch.randint(10, (options.batch,), device=options.device)
 
@@ -37,17 +39,16 @@ def step_times(form: str, options: argparse.Namespace) -> tuple[float, float]:
     def architecture_step() -> None:
         architecture_gradients(net, lambda: F.cross_entropy(net(x), y))
 
-    best = [float("inf")] * 2
-    for repeat in range(options.repeats + 1):
-        moments = [time.perf_counter()]
-        for step in (weight_step, architecture_step):
-            step()
-            if options.device == "cuda":
-                torch.cuda.synchronize()
-            moments.append(time.perf_counter())
-        if repeat:  # the first warms up
-            best = [min(best[0], moments[1] - moments[0]), min(best[1], moments[2] - moments[0])]
-    return best[0], best[1]
+    return [weight_step, architecture_step]
+
+
+def seconds(step: Callable[[], None], device: str) -> float:
+    """Time of one step."""
+    start = time.perf_counter()
+    step()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -57,11 +58,17 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    times = {form: step_times(form, options) for form in ("plain", "grouped")}
-    for form, (weight, both) in times.items():
-        print(f"{form:8} weight step {1e3 * weight:8.1f} ms   weight + architecture step {1e3 * both:8.1f} ms")
-    plain, grouped = times["plain"], times["grouped"]
-    print(f"speed-up {plain[0] / grouped[0]:.2f} (weight), {plain[1] / grouped[1]:.2f} (weight + architecture)")
+    steps = {form: make_steps(form, options) for form in ("plain", "grouped")}
+    times: dict[str, list[list[float]]] = {form: [] for form in steps}
+    for _ in range(options.repeats + 1):  # in turns, so that a busy machine slows both
+        for form, pair in steps.items():
+            times[form].append([seconds(step, options.device) for step in pair])
+    # The first warms up.
+    best = {form: [1e3 * min(column) for column in zip(*rows[1:], strict=True)] for form, rows in times.items()}
+    for form, (weight, architecture) in best.items():
+        print(f"{form:8} weight step {weight:8.1f} ms   weight + architecture step {weight + architecture:8.1f} ms")
+    plain, grouped = best["plain"], best["grouped"]
+    print(f"speed-up {plain[0] / grouped[0]:.2f} (weight), {sum(plain) / sum(grouped):.2f} (weight + architecture)")
 
 
 if __name__ == "__main__":
