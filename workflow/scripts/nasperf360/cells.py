@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nasperf360.files import atomic_path, digest_json
+from nasperf360.files import atomic_path, digest_file, digest_json
 from nasperf360.provenance import versions
 from nasperf360.seeds import derive_seed
 
@@ -90,6 +90,11 @@ def provenance(cell: Cell, data: Mapping[str, Any], settings: Mapping[str, Any],
         "settings": dict(settings),
         "seed": cell.derived_seed,
     }
+
+
+def digests(*paths: str) -> dict[str, str]:
+    """Sha256 of each file, by its name."""
+    return {Path(path).name: digest_file(path) for path in paths}
 
 
 def write_history(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

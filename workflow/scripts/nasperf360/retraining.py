@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nasperf360.cells import Cell, Machine, provenance, write_history
+from nasperf360.cells import Cell, Machine, digests, provenance, write_history
 from nasperf360.counts import count_multiply_adds, count_parameters
 from nasperf360.datasets import Dataset
 from nasperf360.files import atomic_path, read_json, write_json
@@ -101,6 +101,7 @@ def retrain(
                     **counts,
                     "samples": samples,
                     "simulated": simulated,
+                    "files": digests(outputs["history"], outputs["model"]),
                     "provenance": origin,
                 },
             )

@@ -1,8 +1,10 @@
 """A run's folder records its scale and source, and refuses another: two studies never mix in one folder."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nasperf360 import settings
 from nasperf360.errors import UserError
 from nasperf360.files import read_json, write_json
 
@@ -32,8 +34,34 @@ def check(config: dict[str, Any]) -> None:
 
 
 def record(config: dict[str, Any]) -> None:
-    """Write what :func:`check` compares, once a run starts."""
+    """Write what :func:`check` compares, and the study as it was asked for last, once a run starts."""
     for name in ("run", "data_run"):
         path = _record(config[name])
         if not path.exists():
             write_json(path, {key: config[key] for key in KEYS})
+    write_json(
+        Path("results") / config["run"] / "study.json",
+        {"data_run": config["data_run"], "cells": settings.cells(config), "seeds": config["seeds"]},
+    )
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a run was last asked for."""
+
+    data_run: str
+    cells: list[tuple[str, str, int]]  # task, method, seed
+
+
+def read_study(folder: Path) -> Study:
+    """The study of ``results/<run>``.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = folder / "study.json"
+    if not path.is_file():
+        raise UserError(f"{folder}: no run has been started there (it has no study.json)")
+    study = read_json(path)
+    cells = [(task, method, seed) for task, method in study["cells"] for seed in study["seeds"]]
+    return Study(study["data_run"], cells)

@@ -5,7 +5,7 @@ from typing import Any
 
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
-from nasperf360.cells import Cell, Machine, provenance, write_history
+from nasperf360.cells import Cell, Machine, digests, provenance, write_history
 from nasperf360.counts import count_multiply_adds, count_parameters
 from nasperf360.datasets import Dataset
 from nasperf360.errors import UserError
@@ -86,6 +86,7 @@ def search(
                     "parameters": count_parameters(network),
                     "multiply_adds": count_multiply_adds(network, signature.input_shape),
                     "simulated": simulated,
+                    "files": digests(outputs["history"]),
                     "provenance": origin,
                 },
             )

@@ -1,0 +1,27 @@
+"""List the cells of a run without a result, and why: python workflow/scripts/status.py --run demo"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from nasperf360.errors import UserError
+from nasperf360.runs import read_study
+from nasperf360.status import missing
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", default="demo", help="name of the run: results/<run>/")
+    folder = Path("results") / parser.parse_args().run
+    without, cells = missing(folder), read_study(folder).cells
+    print(f"{folder}: {len(cells) - len(without)} of {len(cells)} cells have a result")
+    for entry in without:
+        print(entry)
+    return 1 if without else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"Error: {error}")

@@ -1,0 +1,26 @@
+"""Verify a results folder against its own provenance: python workflow/scripts/verify.py results/demo"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from nasperf360.errors import UserError
+from nasperf360.verification import verify
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="results/<run>")
+    folder = parser.parse_args().folder
+    faults = list(verify(folder))
+    for fault in faults:
+        print(fault)
+    print(f"{folder}: {len(faults)} faults" if faults else f"{folder}: everything fits")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"Error: {error}")
