@@ -1,5 +1,6 @@
 """Fit and evaluate any module on any task; retraining and search use the same functions."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -33,6 +34,8 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
         UserError: ``cuda`` is asked for and there is none.
     """
     torch.set_num_threads(threads)
+    # A supernet has more kinds of small convolutions than oneDNN keeps compiled: it would compile all anew each step.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
     # The same switch as use_deterministic_algorithms, which also imports torch's compiler: more than a second a job.
     torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.benchmark = False
