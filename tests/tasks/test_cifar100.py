@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nasperf360.cifar_archive import read_archive, train_size
 from nasperf360.datasets import Dataset, DatasetWriter
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.raw import RawFiles, write_manifest
 from nasperf360.seeds import generator
 from nasperf360.simulators.cifar100 import COARSE, FINE, draw_images, simulate
@@ -296,3 +296,12 @@ def test_a_small_network_learns_and_a_linear_one_does_not(simulated: RawFiles, t
     error = final_error(data, network(8))
     assert 15 < error < 85  # chance is 99
     assert final_error(data, linear(3 * 32 * 32)) > max(80, error + 10)
+
+
+def test_switches_are_set_by_name_and_unknown_ones_refused():
+    task = get_task("cifar100")
+    task.configure({"cutout": False})
+    assert task.cutout is False
+    assert get_task("cifar100").cutout is True
+    with pytest.raises(UserError, match="cutouts"):
+        task.configure({"cutouts": False})

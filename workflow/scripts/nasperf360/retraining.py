@@ -45,6 +45,7 @@ def retrain(
     device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
     meter = CostMeter(device.type, machine.threads)
     task, found = get_task(cell.task), read_json(architecture)["architecture"]
+    task.configure(settings.get("task", {}))
     with Dataset(data) as dataset:
         train, test = dataset.final(task.merge_valid)
         task.fit(train)

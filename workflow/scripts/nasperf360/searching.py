@@ -47,6 +47,7 @@ def search(
     device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
     meter = CostMeter(device.type, machine.threads)
     task, algorithm = get_task(cell.task), get_algorithm(method["algorithm"])
+    task.configure(settings["search"].get("task", {}))
     with Dataset(data) as dataset:
         signature = task.signature(dataset.split("train").shape("x"))
         space = get_space(method["space"], signature, space_settings)

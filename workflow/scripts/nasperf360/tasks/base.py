@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from nasperf360.errors import UserError
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -73,6 +75,17 @@ class Task(ABC):
         """
 
     # -- training and evaluation: torch --------------------------------------------------------------------------
+
+    def configure(self, switches: Mapping[str, Any]) -> None:
+        """Set switches of the augmentation, such as ``cutout``, from the ``task`` settings of a search or training.
+
+        Raises:
+            UserError: the task has no such switch.
+        """
+        for name, value in switches.items():
+            if not hasattr(type(self), name):
+                raise UserError(f"settings of {self.name}: task has no switch '{name}'; remove it")
+            setattr(self, name, value)
 
     def fit(self, train: Split) -> None:  # noqa: B027 - most tasks learn nothing here
         """Learn normalisation from the training split; called before any of the methods below."""
