@@ -1,0 +1,37 @@
+"""Two clones, one core and two: the same bytes for data, architectures, results, models, tables and figures."""
+
+import os
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+
+pytestmark = pytest.mark.slow
+
+DIFFER = ("cost.json", "cost.csv", "cost.md", "cost.tex", "spent.json")  # and figures of cost
+FOLDERS = ("raw", "data", "search", "retrain", "tables", "figures")
+
+
+def contents(checkout: Checkout, run: str) -> dict[str, bytes]:
+    """Every reproducible file of a run, by path."""
+    root = checkout.folder / "results" / run
+    files = [path for folder in FOLDERS for path in sorted((root / folder).rglob("*")) if path.is_file()]
+    kept = [path for path in files if path.name not in DIFFER and path.stem != "cost"]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in kept}
+
+
+def test_two_clones_give_the_same_bytes(checkout, tmp_path: Path):
+    """The other clone: elsewhere, one core instead of two, and another hash seed, so that no set orders a number."""
+    other = Checkout(tmp_path / "elsewhere" / "clone")
+    os.environ["PYTHONHASHSEED"] = "7"
+    try:
+        other.snakemake("--cores", "1")
+    finally:
+        del os.environ["PYTHONHASHSEED"]
+    for run in ("small", "reference"):
+        left, right = contents(checkout, run), contents(other, run)
+        assert left.keys() == right.keys()
+        assert [name for name in left if left[name] != right[name]] == []
+    names = contents(other, "small")
+    for name in ("data/darcy.h5", "retrain/darcy/densenas-random/0/model.pt", "figures/scores.pdf", "tables/tasks.tex"):
+        assert name in names

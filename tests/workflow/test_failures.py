@@ -1,0 +1,87 @@
+"""A cell that fails stops no other; a partial run shows it missing, and why; one command lists what is missing."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from checkout import environment
+
+pytestmark = pytest.mark.slow
+
+RUN = "failing"
+# A learning rate at which darcy's loss becomes infinite, and methods that are quick.
+CONFIG = (
+    f"run={RUN}",
+    "data_run=small",
+    "methods=[wrn-default]",
+    "retrain={wrn: {darcy: {lr: 1.0e+30}}}",
+)
+
+
+@pytest.fixture(scope="module")
+def failed(checkout):
+    """The study with one cell that fails; its exit status is 1."""
+    output = checkout.snakemake("--cores", "2", config=CONFIG, status=1)
+    return checkout, output
+
+
+def command(checkout, script, *arguments, status):
+    done = subprocess.run(
+        [sys.executable, f"workflow/scripts/{script}", *arguments],
+        cwd=checkout.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_the_others_go_on_and_the_reason_stands_beside(failed):
+    checkout, output = failed
+    results = checkout.folder / "results" / RUN / "retrain"
+    reason = json.loads((results / "darcy/wrn-default/0/failure.json").read_text())["reason"]
+    assert "train_loss became" in reason
+    assert "lower the learning rate" in reason
+    assert f"Error: {reason}" in output
+    assert not (results / "darcy/wrn-default/0/result.json").exists()
+    assert (results / "satellite/wrn-default/0/result.json").exists()
+
+
+def test_partial_shows_it_missing_and_trains_nothing(failed):
+    checkout, _ = failed
+    plan = checkout.plan("tables", "figures", config=(*CONFIG, "partial=true"))
+    assert plan
+    assert not any(job.startswith(("search", "retrain", "preprocess", "download")) for job in plan)
+    checkout.snakemake("--cores", "2", "tables", "figures", config=(*CONFIG, "partial=true"))
+    with open(checkout.folder / f"results/{RUN}/tables/performance.csv") as stream:
+        status = {row["task"]: row["status"] for row in csv.DictReader(stream)}
+    assert status["satellite"] == "complete"
+    assert status["darcy"].startswith("missing: seed 0 retrain failed: retrain darcy wrn-default seed 0: train_loss")
+    assert "missing" in (checkout.folder / f"results/{RUN}/tables/performance.md").read_text()
+    retry = checkout.plan(config=CONFIG)  # without partial it is a job to do
+    assert "retrain darcy wrn-default 0" in retry
+    assert "retrain satellite wrn-default 0" not in retry
+
+
+def test_one_command_lists_what_is_missing_and_why(failed):
+    checkout, _ = failed
+    lines = command(checkout, "status.py", "--run", RUN, status=1).splitlines()
+    assert lines[0] == f"results/{RUN}: 1 of 2 cells have a result"
+    assert lines[1].startswith("darcy wrn-default seed 0: retrain failed: ")
+    assert lines[1].endswith(f"see results/{RUN}/logs/retrain/darcy/wrn-default/0.log")
+    assert len(lines) == 2
+    assert command(checkout, "status.py", "--run", "small", status=0).startswith("results/small: 6 of 6 cells")
+    command(checkout, "status.py", "--run", "nothing", status=1)
+
+
+def test_a_cell_that_works_again_takes_its_failure_back(failed):
+    checkout, _ = failed
+    config = (*CONFIG[:-1], "retrain={wrn: {darcy: {lr: 0.01}}}")
+    checkout.snakemake("--cores", "2", config=config)
+    assert not (checkout.folder / f"results/{RUN}/retrain/darcy/wrn-default/0/failure.json").exists()
+    command(checkout, "status.py", "--run", RUN, status=0)
