@@ -38,8 +38,8 @@ class AutoDeepLabSpace(SearchSpace):
     """An architecture is ``{"space": "autodl", "path": levels, "cell": pairs}``.
 
     ``path``: level of each layer, 0 (stride 4) to 3 (stride 32), one step at most from layer to layer, the first from
-    level 0. ``cell``: two ``[operation, input]`` pairs per node, ten in all: inputs 0 and 1 are the two cells before, node
-    n (from 0) is input n + 2.
+    level 0. ``cell``: two ``[operation, input]`` pairs per node, ten in all: inputs 0 and 1 are the two cells before,
+    node n (from 0) is input n + 2.
 
     Settings: ``layers``; ``pad_to``, the multiple that images are padded to, of 32; ``none``, whether cells may hold
     the operation ``none``, as published; ``search`` (width) and ``evaluation`` (width, stem, aspp, low_level, dropout),
