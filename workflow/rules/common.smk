@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 from nasperf360 import runs, settings
 from nasperf360.code_digest import code_params
 from nasperf360.errors import UserError
+from nasperf360.labels import PAPER_TASKS
 from nasperf360.tasks import get_task
 
 try:
@@ -65,3 +66,22 @@ def search_inputs(wildcards):
     if limit:
         inputs["size_limit"] = f"{RESULTS}/search/{wildcards.task}/{limit['method']}/{wildcards.seed}/architecture.json"
     return inputs
+
+
+def space_of(method):
+    """Module of a method's search space."""
+    return settings.method(config, method)["space"]
+
+
+def architectures_of(method):
+    """What the method found on each task and seed; with ``partial``, of those that exist."""
+    return [
+        path
+        for path in cell_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json")
+        if path.split("/")[-3] == method
+    ]
+
+
+def task_modules(run):
+    """Task modules that a table of a run takes titles, units and licences from."""
+    return [f"tasks.{task}" for task in (PAPER_TASKS if run == "reference" else TASKS)]

@@ -6,10 +6,6 @@ PICTURE_FORMS = ["pdf", "svg", "png"]
 GALLERIES = ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
 
 
-def space_of(method):
-    return settings.method(config, method)["space"]
-
-
 # Methods whose space has a drawing of its own, nasperf360/figures/architecture_<space>.py.
 DRAWN = [
     method
@@ -17,16 +13,9 @@ DRAWN = [
     if (ROOT / f"workflow/scripts/nasperf360/figures/architecture_{space_of(method)}.py").is_file()
     and method in [name for _, name in CELLS]
 ]
-ARCHITECTURES = expand(RESULTS + "/figures/architectures/{{method}}/{seed}.{form}", seed=SEEDS, form=PICTURE_FORMS)
-
-
-def architectures_of(method):
-    """What the method found on each task and seed; with ``partial``, of those that exist."""
-    return [
-        path
-        for path in cell_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json")
-        if path.split("/")[-3] == method
-    ]
+ARCHITECTURES = expand(
+    f"{RESULTS}/figures/architectures/{{{{method}}}}/{{seed}}.{{form}}", seed=SEEDS, form=PICTURE_FORMS
+)
 
 
 rule draw_figure:

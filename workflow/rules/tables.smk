@@ -2,17 +2,11 @@
 
 from nasperf360 import costs, results
 from nasperf360.files import digest_file
-from nasperf360.labels import PAPER_TASKS
 
 STUDY = [(task, method, seed) for task, method in CELLS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
 REFERENCE = "config/reference.csv"
 FORMS = ["csv", "md", "tex"]
-
-
-def task_modules(run):
-    """Task modules that a table of a run takes titles, units and licences from."""
-    return [f"tasks.{task}" for task in (PAPER_TASKS if run == "reference" else TASKS)]
 
 
 wildcard_constraints:

@@ -26,8 +26,8 @@ class Asha(SearchAlgorithm):
     """Trials train by the retraining settings; at each rung the best ``1 / reduction_factor`` so far go on.
 
     Settings: ``trials``, ``reduction_factor``, ``min_epochs`` (the first rung), ``rungs``, ``max_epochs``, and
-    ``training``, which overrides retraining settings in trials only. The study lies in the checkpoint's folder, so that a later process
-    resumes it: finished trials count, a killed one goes on from its last epoch.
+    ``training``, which overrides retraining settings in trials only. The study lies in the checkpoint's folder, so that
+    a later process resumes it: finished trials count, a killed one goes on from its last epoch.
     """
 
     name = "asha"
