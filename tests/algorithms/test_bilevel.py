@@ -209,6 +209,13 @@ def test_batch_larger_than_the_half_is_refused(tmp_path: Path) -> None:
         search(space, data, "darts", tmp_path, batch_size=97)
 
 
+def test_max_samples_is_a_part_of_the_training_rows(tmp_path: Path) -> None:
+    data, space = planted(tmp_path, 0)
+    assert search(space, data, "darts", tmp_path, epochs=1, max_samples=64, batch_size=32).history
+    with pytest.raises(UserError, match=r"train\[0:64\]\[0:32\]' with 32 samples"):
+        search(space, data, "darts", tmp_path, epochs=1, max_samples=64, batch_size=33)
+
+
 @pytest.mark.parametrize("algorithm", ["gaea", "darts"])
 def test_refuses_spaces_without_a_supernet(algorithm: str) -> None:
     assert "no supernet" in str(get_algorithm(algorithm).refuse(space_class("wrn")))

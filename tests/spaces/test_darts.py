@@ -219,6 +219,17 @@ def test_refuses_a_missing_cell() -> None:
         DartsSpace(CIFAR10, {}).check(only_normal)
 
 
+def test_stem_stride_halves_point_networks_and_is_refused_for_dense() -> None:
+    settings = {"search": {"width": 8, "depth": 3, "stem_stride": 2}, "evaluation": {"width": 4, "stem_stride": 2}}
+    space = DartsSpace(CIFAR10, settings)
+    for built in (space.supernet(), space.build(architecture("DARTS_V2"))):
+        assert built.stem(torch.zeros(2, 3, 15, 16)).shape[2:] == (8, 8)
+    dense = DartsSpace(Signature(2, True, (3, 16, 16), 1), settings)
+    for build in (dense.supernet, lambda: dense.build(architecture("DARTS_V2"))):
+        with pytest.raises(UserError, match="stem_stride 2"):
+            build()
+
+
 @pytest.mark.parametrize("settings", [{"width": 12}, {"depth": 2}, {"form": "fast"}])
 def test_refuses_impossible_supernets(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"search {next(iter(settings))}"):

@@ -30,7 +30,8 @@ class BilevelSearch(SearchAlgorithm):
 
     Settings: ``epochs``, ``batch_size``, ``lr``, ``schedule``, the optimiser's settings, ``clip`` and ``precision`` as
     for training; ``architecture_lr``; ``architecture_after``: epochs before the first architecture step;
-    ``split``: ``halves``, or ``same`` to learn both on all training data.
+    ``split``: ``halves``, or ``same`` to learn both on all training data; ``max_samples``: search on the first so many
+    training samples only, all by default.
     """
 
     def refuse(self, space: type[SearchSpace]) -> str | None:
@@ -57,6 +58,7 @@ class BilevelSearch(SearchAlgorithm):
         task, settings, device = problem.task, problem.settings, problem.device
         train, _ = problem.dataset.tuning()
         task.fit(train)
+        train = train.part(0, min(len(train), settings.get("max_samples", len(train))))
         parts = (train, train) if settings.get("split", "halves") == "same" else halves(task, train)
         weight_loader, architecture_loader = (
             Loader(part, settings["batch_size"], device, MEMORY_BYTES, one_per_group=task.one_per_group)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from nasperf360.errors import UserError
 from nasperf360.networks.darts_operations import FactorizedReduce, Layers, as_image, make_operation, relu_conv_norm
 
 Cell = Sequence[tuple[str, int]]
@@ -33,9 +34,17 @@ class Head(nn.Module):
         return self.linear(x.flatten(2).mean(2))
 
 
-def make_stem(channels_in: int, channels_out: int, layers: Layers) -> nn.Sequential:
-    """A 3x3 convolution and a default batch normalisation, no ReLU."""
-    return nn.Sequential(layers.conv(channels_in, channels_out, 3), replace(layers, norm={}).batch_norm(channels_out))
+def make_stem(channels_in: int, channels_out: int, stride: int, dense: bool, layers: Layers) -> nn.Sequential:
+    """A 3x3 convolution and a default batch normalisation, no ReLU.
+
+    Raises:
+        UserError: a stride on a dense task.
+    """
+    if dense and stride != 1:
+        raise UserError(f"spaces.darts: stem_stride {stride}; networks of dense tasks keep the size, it must be 1")
+    return nn.Sequential(
+        layers.conv(channels_in, channels_out, 3, stride), replace(layers, norm={}).batch_norm(channels_out)
+    )
 
 
 def drop_path(x: Tensor, probability: float) -> Tensor:
@@ -95,17 +104,19 @@ class EvaluationNetwork(nn.Module):
         drop_path_epochs: epochs of the ramp; None: as many as are trained.
         norm: momentum and eps of the batch normalisation in the cells, all of it or that of the inputs alone.
         norm_operations: whether ``norm`` also holds inside operations.
+        stem_stride: of the first convolution; 2 for a network at half the resolution. Point tasks only.
     """
 
     def __init__(
         self, input_channels: int, outputs: int, *, normal: Cell, reduce: Cell, width: int = 36, depth: int = 20,
         dimensions: int = 2, dense: bool = False, drop_path: float = 0.0, drop_path_epochs: int | None = None,
         norm: dict[str, float] | None = None, norm_operations: bool = True,
+        stem_stride: int = 1,
     ):  # fmt: skip
         super().__init__()
         plain = Layers(dimensions)
         special = replace(plain, norm=norm or {})
-        self.stem = make_stem(input_channels, 3 * width, plain)
+        self.stem = make_stem(input_channels, 3 * width, stem_stride, dense, plain)
         self.cells = nn.ModuleList()
         before, last, after_reduce = 3 * width, 3 * width, False
         for position in range(depth):
@@ -131,7 +142,7 @@ class EvaluationNetwork(nn.Module):
         self.dropping = self.drop_path * epoch / (self.drop_path_epochs or epochs)
 
     def forward(self, x: Tensor) -> Tensor:
-        s0 = s1 = self.stem(as_image(x))
+        s0 = s1 = self.stem(as_image(x).contiguous(memory_format=torch.channels_last))
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, self.dropping)
         return self.head(s1)

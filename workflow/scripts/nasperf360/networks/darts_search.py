@@ -33,11 +33,12 @@ class SearchNetwork(Supernet):
         dimensions: 1 or 2.
         dense: one output per pixel and no reduction.
         form: ``grouped`` (fast) or ``plain``, with the same numbers.
+        stem_stride: of the first convolution; 2 for a network at half the resolution. Point tasks only.
     """
 
     def __init__(
         self, input_channels: int, outputs: int, *, width: int = 16, depth: int = 8, partial: int = 4,
-        dimensions: int = 2, dense: bool = False, form: str = "grouped",
+        dimensions: int = 2, dense: bool = False, form: str = "grouped", stem_stride: int = 1,
     ):  # fmt: skip
         super().__init__()
         if width % (2 * partial):
@@ -47,7 +48,7 @@ class SearchNetwork(Supernet):
         if form not in FORMS:
             raise UserError(f"spaces.darts: search form '{form}'; allowed are {', '.join(FORMS)}")
         layers, cell = Layers(dimensions, {"affine": False}), FORMS[form]
-        self.stem = make_stem(input_channels, 3 * width, Layers(dimensions))
+        self.stem = make_stem(input_channels, 3 * width, stem_stride, dense, Layers(dimensions))
         self.cells = nn.ModuleList()
         self.memory_format = torch.channels_last if form == "grouped" else torch.contiguous_format
         self.kinds: list[str] = []
