@@ -1,0 +1,151 @@
+"""The dry estimate: numbers that follow by hand, for one cell of each kind of search; no data, no training."""
+
+import subprocess
+import sys
+
+import pytest
+
+from nasperf360 import estimate, settings
+from nasperf360.counts import count_multiply_adds
+from nasperf360.errors import UserError
+from nasperf360.spaces import get_space
+from nasperf360.tasks.base import Signature
+
+DIFFERENCE = 1e-12  # float64 sums of whole numbers
+
+
+def configuration(*methods, **more):
+    shipped = settings.read_yaml(settings.ROOT / "config" / "config.yaml")
+    return settings.resolve(settings.merge(shipped, {"scale": "paper", "methods": list(methods)}, more))
+
+
+def wide_resnet_16_4(classes):
+    """Multiply-adds of WRN-16-4 on 32 x 32 images, layer by layer: widths 16, then 64, 128, 256 at 32, 16 and 8."""
+    total = 32**2 * 16 * 3 * 9
+    before = 16
+    for width, side in ((64, 32), (128, 16), (256, 8)):
+        first_block = before * width * 9 + width * width * 9 + before * width
+        second_block = 2 * width * width * 9
+        total += side**2 * (first_block + second_block)
+        before = width
+    return total + 256 * classes
+
+
+def test_the_default_wrn_on_cifar100_by_hand():
+    cell = estimate.work(configuration("wrn-default"), "cifar100", "wrn-default", estimate.PUBLISHED["cifar100"])
+    assert cell.search == 0
+    expected = (200 * 50_000 * 3 + 10_000) * wide_resnet_16_4(100)
+    assert cell.retrain == pytest.approx(expected, rel=DIFFERENCE)
+
+
+def test_hours_jobs_and_the_total(monkeypatch):
+    config = configuration("wrn-default", tasks=["cifar100"], seeds=[0, 1, 2], data_run="no-such-run")
+    (row,) = estimate.estimate(config, "v100", 0.5)
+    seconds = (200 * 50_000 * 3 + 10_000) * wide_resnet_16_4(100) / (15.7e12 / 2 * 0.5)
+    assert (row.searches, row.retrainings, row.search_hours) == (3, 3, 0)
+    assert row.hours == pytest.approx(3 * seconds / 3600, rel=DIFFERENCE)
+    assert estimate.table([row, row]).splitlines()[-1].split()[:3] == ["all", "6", "6"]
+
+
+def test_asha_on_cifar100_by_hand():
+    """28 trials run 12 epochs, a quarter of them 36 more, a sixteenth 152 more; each is validated at its rungs."""
+    cell = estimate.work(configuration("wrn-asha"), "cifar100", "wrn-asha", estimate.PUBLISHED["cifar100"])
+    epochs, validations = 28 * 12 + 7 * 36 + 1.75 * 152, 28 + 7 + 1.75
+    expected = (epochs * 40_000 * 3 + validations * 10_000) * wide_resnet_16_4(100)
+    assert cell.search == pytest.approx(expected, rel=DIFFERENCE)
+
+
+SEARCH = {"epochs": 10, "warmup_epochs": 4, "architecture_after": 4, "batch_size": 8, "trials": 3}
+SIZE = estimate.Size((3, 32, 32), 1000, 100, 1100, 200)
+
+
+class Networks:
+    """Networks of round costs."""
+
+    def drawn(self):
+        return 7.0
+
+    def supernet(self):
+        return 11.0
+
+    def sampled_supernet(self, count):
+        return 100.0 * count
+
+    def shared(self):
+        return 13.0
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "more", "expected"),
+    [
+        ("default", {}, 0),
+        ("random", {}, 3 * (10 * 1000 * 3 + 100) * 7),
+        ("gaea", {}, (10 + 6) * 500 * 3 * 11),
+        ("darts", {"split": "same"}, (10 + 6) * 1000 * 3 * 11),
+        ("densenas", {}, 3 * (10 * 800 * 100 + 6 * 200 * 200)),
+        ("enas", {"episodes": 5, "child_steps": 20, "samples": 2}, ((5 * 20 * 8 + 4 * 1000) * 3 + 5 * 2 * 100) * 13),
+    ],
+)
+def test_searches_by_hand(algorithm, more, expected):
+    assert estimate.SEARCHES[algorithm](Networks(), {**SEARCH, **more}, SIZE) == expected
+
+
+@pytest.mark.parametrize("name", ["wrn", "densenas", "darts"])
+def test_a_network_on_the_meta_device_counts_as_a_real_one(name):
+    settings_of = {"darts": {"evaluation": {"width": 8, "depth": 3}}, "wrn": {"depth": 10, "widen": 1}}
+    space = get_space(name, Signature(2, False, (3, 32, 32), 10), settings_of.get(name, {}))
+    networks = estimate.Counted(space)
+    architecture = networks.sample(0)
+    assert networks._built(architecture) == count_multiply_adds(space.build(architecture), (3, 32, 32))
+
+
+def test_sampling_one_operation_costs_less_than_two_and_no_more_than_all():
+    space = get_space("densenas", Signature(2, False, (3, 32, 32), 10), {})
+    networks = estimate.Counted(space)
+    one, two = networks.sampled_supernet(1), networks.sampled_supernet(2)
+    assert 0 < one < two
+    assert two == networks.supernet()
+
+
+def test_the_searches_that_limit_another_method_count():
+    config = configuration("densenas-random", tasks=["ninapro"], data_run="no-such-run")
+    rows = estimate.estimate(config, "v100")
+    assert [(row.method, row.searches, row.retrainings) for row in rows] == [
+        ("densenas-random", 3, 3),
+        ("densenas-original", 3, 0),
+    ]
+    assert rows[1].search_hours > 0
+
+
+def test_what_nothing_is_known_of_is_said(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"no published size; run: snakemake .*newtask\.h5"):
+        estimate.size_of("newtask", tmp_path)
+    monkeypatch.delitem(estimate.SEARCHES, "asha")
+    with pytest.raises(UserError, match="nothing is known of algorithm 'asha'"):
+        estimate.work(configuration("wrn-asha"), "cifar100", "wrn-asha", estimate.PUBLISHED["cifar100"])
+    with pytest.raises(UserError, match="unknown device 'abacus', allowed are t4, v100"):
+        estimate.throughput("abacus", "wrn")
+
+
+def test_sizes_on_disk_win(tmp_path):
+    from nasperf360.tasks import cifar100
+    from synthetic import write
+
+    made = write(tmp_path, samples={"train": 20, "valid": 6, "test": 8})
+    made.dataset.path.rename(tmp_path / "cifar100.h5")
+    made.dataset.path.with_suffix(".json").rename(tmp_path / "cifar100.json")
+    assert cifar100.TASK.merge_valid
+    assert estimate.size_of("cifar100", tmp_path) == estimate.Size((3, 16, 16), 20, 6, 26, 8)
+
+
+def test_the_script_prints_a_row_per_method_and_the_sum():
+    script = settings.ROOT / "workflow" / "scripts" / "estimate.py"
+    command = [sys.executable, str(script), "--config", "scale=paper", "tasks=[satellite]", "seeds=[0]", "run=none"]
+    done = subprocess.run([*command, "methods=[wrn-default]"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split()[:3] for line in done.stdout.splitlines()]
+    assert ["wrn-default", "1", "1"] in rows
+    assert ["all", "1", "1"] in rows
+    done = subprocess.run([*command, "methods=[wrn-nothing]"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: config: methods: unknown method 'wrn-nothing'")

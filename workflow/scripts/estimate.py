@@ -1,0 +1,46 @@
+"""Say how many jobs a study has and about how many GPU-hours it takes; trains nothing and needs no data.
+
+python workflow/scripts/estimate.py --config scale=paper
+"""
+
+import argparse
+import sys
+
+from nasperf360 import settings
+from nasperf360.errors import UserError
+from nasperf360.estimate import PEAKS, UTILISATION, UTILISATION_OF, estimate, table
+
+
+def main(given, files, device, utilisation):
+    files = [settings.ROOT / "config" / "config.yaml", *files]
+    config = settings.resolve(settings.merge(*(settings.read_yaml(file) or {} for file in files), given))
+    rows = estimate(config, device, utilisation)
+    reached = f"{utilisation:.0%}" if utilisation else f"{UTILISATION:.0%} ({_exceptions()})"
+    print(f"scale {config['scale']}, {len(config['tasks'])} tasks, {len(config['seeds'])} seeds")
+    print(f"on one {device}, taken to train at {reached} of its {PEAKS[device] / 1e12:g} TFLOP/s in float32\n")
+    print(table(rows))
+    print(f"\n{2 * len(config['tasks'])} jobs make the data; tables and figures take seconds.")
+
+
+def _exceptions():
+    return ", ".join(f"{space} {fraction:.0%}" for space, fraction in UTILISATION_OF.items())
+
+
+def _pair(text):
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"'{text}' is not KEY=VALUE")
+    return key, value
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", nargs="*", type=_pair, default=[], metavar="KEY=VALUE", help="as for snakemake")
+    parser.add_argument("--configfile", nargs="*", default=[], metavar="FILE", help="as for snakemake")
+    parser.add_argument("--device", choices=PEAKS, default="v100", help="the paper's, by default")
+    parser.add_argument("--utilisation", type=float, help="fraction of the device's peak that training reaches")
+    arguments = parser.parse_args()
+    try:
+        main(dict(arguments.config), arguments.configfile, arguments.device, arguments.utilisation)
+    except UserError as error:
+        sys.exit(f"Error: {error}")

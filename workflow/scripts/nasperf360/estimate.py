@@ -1,0 +1,393 @@
+"""A dry estimate: how many jobs a study has, and about how many hours of a device they take. Trains nothing.
+
+Work is counted in multiply-adds: training a sample takes three times its forward pass (the backward pass is twice as
+much), evaluating it takes one. A network's forward pass is counted on torch's meta device, which holds no numbers; the
+architecture that a search will find is not known, so the mean over a few drawn at random stands for it. Hours follow
+from a device's peak in float32 and the fraction of it that training reaches, which is an assumption: expect a factor of
+two or three between the estimate and the clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nasperf360 import settings
+from nasperf360.errors import UserError
+from nasperf360.seeds import generator
+from nasperf360.settings import Config
+from nasperf360.spaces import get_space
+from nasperf360.spaces.base import Architecture, SearchSpace
+from nasperf360.tasks import get_task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+TRAINING = 3  # forward passes that a training step of a sample is worth
+DRAWS = 4  # architectures that stand for an unknown one
+
+PEAKS = {"t4": 8.1e12, "v100": 15.7e12, "a100": 19.5e12, "h100": 67e12}
+"""Float32 operations per second, without tensor cores, as the maker states them; a multiply-add is two."""
+
+UTILISATION = 0.3
+"""Fraction of the peak that training reaches."""
+
+UTILISATION_OF = {"darts": 0.07, "autodl": 0.07}
+"""The same for spaces of depthwise convolutions, which wait for memory: DARTS' evaluation network trains 600 epochs of
+CIFAR-10 in 1.5 days on a GTX 1080 Ti (Liu et al. 2019), 7 percent of its peak."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Samples of a task, each of the shape of a stored training sample; larger test samples count as several.
+
+    Args:
+        shape: of a stored training sample ``x``.
+        train: in an epoch of a search.
+        valid: evaluated once per validation.
+        final_train: in an epoch of retraining.
+        test: evaluated after retraining.
+    """
+
+    shape: tuple[int, ...]
+    train: int
+    valid: int
+    final_train: int
+    test: int
+
+
+PUBLISHED = {
+    "cifar100": Size((3, 32, 32), 40_000, 10_000, 50_000, 10_000),
+    "spherical": Size((3, 60, 60), 40_000, 10_000, 50_000, 10_000),
+    "ninapro": Size((1, 16, 52), 2_638, 659, 3_297, 659),
+    # An epoch visits a chunk per clip; every chunk, two per second of sound, is evaluated: about 8 and 28 hours.
+    "fsd50k": Size((1, 96, 101), 36_796, 55_000, 36_796, 191_000),
+    "darcy": Size((1, 85, 85), 900, 100, 1_000, 100),
+    "psicov": Size((57, 128, 128), 3_356, 100, 3_456, 150 * 16),  # test proteins of 512 x 512
+    "cosmic": Size((1, 128, 128), 4_347, 483, 4_830, 420),
+    "ecg": Size((1, 1000), 261_740, 33_281, 296_044, 32_471),
+    "satellite": Size((1, 46), 800_000, 100_000, 900_000, 100_000),
+    "deepsea": Size((4, 1000), 71_753, 2_490, 71_753, 149_400),
+}
+"""The tasks at full size."""
+
+
+def size_of(task: str, data: Path) -> Size:
+    """Of the processed data where they are there, else as published.
+
+    Raises:
+        UserError: a task that is neither.
+    """
+    path = data / f"{task}.h5"
+    if path.is_file():
+        return _size_on_disk(task, path)
+    if task not in PUBLISHED:
+        raise UserError(f"{path}: no such file, and the task has no published size; run: snakemake {path}")
+    return PUBLISHED[task]
+
+
+def _size_on_disk(name: str, path: Path) -> Size:
+    from nasperf360.datasets import Dataset
+
+    task = get_task(name)
+    with Dataset(path) as dataset:
+        train, valid = dataset.tuning()
+        final_train, test = dataset.final(task.merge_valid)
+
+        def epoch(split: Any) -> int:
+            return len(np.unique(split.load("group"))) if task.one_per_group else len(split)
+
+        larger = math.prod(test.shape("x")) / math.prod(train.shape("x"))
+        return Size(train.shape("x"), epoch(train), len(valid), epoch(final_train), round(len(test) * larger))
+
+
+@dataclass(frozen=True)
+class Work:
+    """Multiply-adds of one seed of a (task, method)."""
+
+    task: str
+    method: str
+    search: float
+    retrain: float
+
+
+# -- networks --------------------------------------------------------------------------------------------------------
+
+
+def forward_pass(network: nn.Module, input_shape: tuple[int, ...]) -> float:
+    """Multiply-adds of convolutions and matrix products for one sample, of a network on the meta device.
+
+    Unlike :func:`nasperf360.counts.count_multiply_adds` it sees operations, not layers: supernets run some without.
+    """
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    aten = torch.ops.aten
+    products = (aten.mm.default, aten.addmm.default, aten.bmm.default)
+
+    class Counter(TorchDispatchMode):
+        total = 0
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = function(*args, **(kwargs or {}))
+            if function is aten.convolution.default:
+                self.total += result.numel() * math.prod(args[1].shape[1:])
+            elif function in products:
+                self.total += result.numel() * args[-1].shape[-2]
+            return result
+
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.forward = _unchanged  # type: ignore[assignment]  # no product, and slow there
+    with torch.no_grad(), Counter() as counter:
+        network(torch.zeros(1, *input_shape, device="meta"))
+    return float(counter.total)
+
+
+def _unchanged(x: Any) -> Any:
+    return x
+
+
+@contextmanager
+def meta_device() -> Iterator[None]:
+    """Tensors made inside hold no numbers."""
+    import torch
+
+    with torch.device("meta"):
+        yield
+
+
+class Counted:
+    """The networks of a space, counted.
+
+    Args:
+        space: for one task.
+        sample: draws an architecture by number.
+    """
+
+    def __init__(self, space: SearchSpace, sample: Callable[[int], Architecture] | None = None):
+        self.space, self.shape = space, space.signature.input_shape
+        self.sample = sample or (lambda number: space.sample(generator("estimate", space.name, number)))
+
+    def drawn(self) -> float:
+        """Forward pass of an architecture to train, the mean over some."""
+        return float(np.mean([self._built(self.sample(number)) for number in range(DRAWS)]))
+
+    def default(self) -> float:
+        """Forward pass of the default architecture."""
+        return self._built(self.space.default())
+
+    def supernet(self) -> float:
+        """Forward pass of the supernet, all operations mixed."""
+        with meta_device():
+            return forward_pass(self.space.supernet(), self.shape)
+
+    def sampled_supernet(self, count: int) -> float:
+        """The same with ``count`` operations per layer, drawn uniformly; the mean over some draws."""
+        import torch
+
+        with meta_device():
+            supernet: Any = self.space.supernet()
+        passes = []
+        for number in range(DRAWS):
+            rng = generator("estimate", "operations", number)
+            for name in supernet.sampled_names:
+                rows, options = supernet.architecture[name].shape
+                kept = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
+                supernet.sampled[name] = torch.tensor(kept, dtype=torch.long, device="cpu").view(
+                    rows, min(count, options)
+                )
+            passes.append(forward_pass(supernet, self.shape))
+        return float(np.mean(passes))
+
+    def shared(self) -> float:
+        """Forward pass of a path through the network with shared weights, the mean over some."""
+        with meta_device():
+            shared: Any = self.space.shared()  # type: ignore[attr-defined]
+        passes = []
+        for number in range(DRAWS):
+            shared.path = self.space.path(self.sample(number))  # type: ignore[attr-defined]
+            passes.append(forward_pass(shared, self.shape))
+        return float(np.mean(passes))
+
+    def _built(self, architecture: Architecture) -> float:
+        with meta_device():
+            return forward_pass(self.space.build(architecture), self.shape)
+
+
+# -- searches --------------------------------------------------------------------------------------------------------
+
+Search = Callable[[Counted, Mapping[str, Any], Size], float]
+"""Multiply-adds of a search, from its networks, its settings and the task's size."""
+
+
+def _default(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+    return 0.0
+
+
+def _asha(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+    """Of the trials that reach a rung, one in ``reduction_factor`` goes on to the next."""
+    from nasperf360.algorithms.asha import rung_epochs
+
+    factor = search["reduction_factor"]
+    rungs = rung_epochs(search["min_epochs"], factor, search["rungs"], search["max_epochs"])
+    samples, before = 0.0, 0
+    for number, rung in enumerate(rungs):
+        trials = search["trials"] / factor**number
+        samples += trials * ((rung - before) * size.train * TRAINING + size.valid)
+        before = rung
+    return samples * networks.drawn()
+
+
+def _random(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+    return search["trials"] * (search["epochs"] * size.train * TRAINING + size.valid) * networks.drawn()
+
+
+def _bilevel(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+    """An architecture step follows each weight step, once they begin, on as many samples."""
+    epoch = size.train if search.get("split", "halves") == "same" else size.train / 2
+    epochs = search["epochs"] + max(0, search["epochs"] - search.get("architecture_after", 0))
+    return epochs * epoch * TRAINING * networks.supernet()
+
+
+def _densenas(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+    """Weight steps run one operation per layer on four fifths of the data, architecture steps two on the last fifth."""
+    weights = search["epochs"] * size.train * 4 / 5 * networks.sampled_supernet(1)
+    searching = max(0, search["epochs"] - search["warmup_epochs"])
+    return TRAINING * (weights + searching * size.train / 5 * networks.sampled_supernet(2))
+
+
+def _enas(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+    """Steps of the shared weights, and the validation of the architectures of each episode."""
+    trained = search["episodes"] * search["child_steps"] * search["batch_size"] + search["warmup_epochs"] * size.train
+    return (trained * TRAINING + search["episodes"] * search["samples"] * size.valid) * networks.shared()
+
+
+SEARCHES: dict[str, Search] = {
+    "default": _default,
+    "asha": _asha,
+    "random": _random,
+    "gaea": _bilevel,
+    "darts": _bilevel,
+    "densenas": _densenas,
+    "enas": _enas,
+}
+"""By algorithm."""
+
+
+# -- the study -------------------------------------------------------------------------------------------------------
+
+
+def work(config: Config, task: str, method: str, size: Size) -> Work:
+    """Multiply-adds of one seed of a (task, method).
+
+    Raises:
+        UserError: an algorithm that :data:`SEARCHES` does not know.
+    """
+    definition = settings.method(config, method)
+    search = settings.search_settings(config, task, method)["search"]
+    retrain = settings.retrain_settings(config, task, method)
+    signature = get_task(task).signature(size.shape)
+    space = get_space(definition["space"], signature, settings.space_settings(config, task, method))
+    if definition["algorithm"] not in SEARCHES:
+        raise UserError(
+            f"estimate: nothing is known of algorithm '{definition['algorithm']}'; leave out method '{method}', or add "
+            f"the algorithm to SEARCHES in nasperf360/estimate.py"
+        )
+    networks = Counted(space, _derived(space) if search.get("sampler") == "derive" else None)
+    found = networks.default() if definition["algorithm"] == "default" else networks.drawn()
+    return Work(
+        task,
+        method,
+        search=SEARCHES[definition["algorithm"]](networks, search, size),
+        retrain=(retrain["epochs"] * size.final_train * TRAINING + size.test) * found,
+    )
+
+
+def _derived(space: SearchSpace) -> Callable[[int], Architecture]:
+    """Draws as random search with the sampler ``derive`` does."""
+    from nasperf360.algorithms.random import _derivation
+
+    return _derivation(space)
+
+
+def throughput(device: str, space: str, utilisation: float | None = None) -> float:
+    """Multiply-adds per second of training.
+
+    Raises:
+        UserError: an unknown device.
+    """
+    if device not in PEAKS:
+        raise UserError(f"estimate: unknown device '{device}', allowed are {', '.join(PEAKS)}")
+    return PEAKS[device] / 2 * (utilisation or UTILISATION_OF.get(space, UTILISATION))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Jobs and hours of one method, over all its tasks and seeds."""
+
+    method: str
+    searches: int
+    retrainings: int
+    search_hours: float
+    retrain_hours: float
+
+    @property
+    def hours(self) -> float:
+        """Of both stages."""
+        return self.search_hours + self.retrain_hours
+
+
+def estimate(config: Mapping[str, Any], device: str, utilisation: float | None = None) -> list[Estimate]:
+    """One row per method, in the order of the configuration.
+
+    A method that was not selected but whose networks limit the size of another's follows, with its searches alone.
+    """
+    config = dict(config)
+    limits = [settings.method(config, name).get("size_limit", {}).get("method") for name in config["methods"]]
+    others = [name for name in dict.fromkeys(limits) if name and name not in config["methods"]]
+    return [
+        *(_estimate(config, name, device, utilisation) for name in config["methods"]),
+        *(_estimate(config, name, device, utilisation, retrained=False) for name in others),
+    ]
+
+
+def _estimate(
+    config: Config, method: str, device: str, utilisation: float | None, *, retrained: bool = True
+) -> Estimate:
+    data, seeds = Path("results", config["data_run"], "data"), len(config["seeds"])
+    tasks = [task for task, _ in settings.cells({**config, "methods": [method]})]
+    works = [work(config, task, method, size_of(task, data)) for task in tasks]
+    hours = seeds / 3600 / throughput(device, settings.method(config, method)["space"], utilisation)
+    return Estimate(
+        method,
+        searches=len(tasks) * seeds,
+        retrainings=len(tasks) * seeds * retrained,
+        search_hours=hours * sum(each.search for each in works),
+        retrain_hours=hours * sum(each.retrain for each in works) * retrained,
+    )
+
+
+def table(rows: Sequence[Estimate]) -> str:
+    """The rows and their sum, as aligned text."""
+    total = Estimate(
+        "all",
+        sum(row.searches for row in rows),
+        sum(row.retrainings for row in rows),
+        sum(row.search_hours for row in rows),
+        sum(row.retrain_hours for row in rows),
+    )
+    lines = [f"{'method':<20} {'searches':>8} {'retrainings':>11} {'search h':>10} {'retrain h':>10} {'both h':>10}"]
+    for row in [*rows, total]:
+        lines.append(
+            f"{row.method:<20} {row.searches:>8} {row.retrainings:>11} "
+            f"{row.search_hours:>10,.1f} {row.retrain_hours:>10,.1f} {row.hours:>10,.1f}"
+        )
+    return "\n".join(lines)
