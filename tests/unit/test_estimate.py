@@ -99,6 +99,7 @@ def test_a_network_on_the_meta_device_counts_as_a_real_one(name):
     assert networks._built(architecture) == count_multiply_adds(space.build(architecture), (3, 32, 32))
 
 
+@pytest.mark.slow
 def test_sampling_one_operation_costs_less_than_two_and_no_more_than_all():
     space = get_space("densenas", Signature(2, False, (3, 32, 32), 10), {})
     networks = estimate.Counted(space)
@@ -107,6 +108,7 @@ def test_sampling_one_operation_costs_less_than_two_and_no_more_than_all():
     assert two == networks.supernet()
 
 
+@pytest.mark.slow
 def test_the_searches_that_limit_another_method_count():
     config = configuration("densenas-random", tasks=["ninapro"], data_run="no-such-run")
     rows = estimate.estimate(config, "v100")
@@ -138,6 +140,7 @@ def test_sizes_on_disk_win(tmp_path):
     assert estimate.size_of("cifar100", tmp_path) == estimate.Size((3, 16, 16), 20, 6, 26, 8)
 
 
+@pytest.mark.slow
 def test_the_script_prints_a_row_per_method_and_the_sum():
     script = settings.ROOT / "workflow" / "scripts" / "estimate.py"
     command = [sys.executable, str(script), "--config", "scale=paper", "tasks=[satellite]", "seeds=[0]", "run=none"]
