@@ -19,15 +19,23 @@ FIGURES = ("profiles_settings", "profiles_tasks", "profiles_groups", "scores")
 
 
 def cells(stages=("search", "retrain"), tasks=TASKS, methods=METHODS, seeds=(0,)) -> set[str]:
-    return {f"{stage} {task} {name} {seed}" for stage in stages for task in tasks for name in methods for seed in seeds}
+    """The jobs of these cells, and the pictures of what their searches found."""
+    jobs = {f"{stage} {task} {name} {seed}" for stage in stages for task in tasks for name in methods for seed in seeds}
+    return jobs | (pictures(methods) if "search" in stages else set())
 
 
 SEARCHED = ("densenas-original", "densenas-random")
+
+
+def pictures(methods=SEARCHED) -> set[str]:
+    return {f"draw_architectures {name}" for name in methods if name in SEARCHED}
+
+
 OF_DATA = {"task_table small"}
-OF_SCORES = {"performance_table", "comparison_table", "aggregate_table small"} | {
+OF_SCORES = {"performance_table", "comparison_table", "aggregate_table small", "draw_cost"} | {
     f"draw_figure small {figure}" for figure in FIGURES
 }
-OF_RESULTS = {"collect_results"} | OF_SCORES
+OF_RESULTS = {"collect_results", "cost_table"} | OF_SCORES
 REFERENCE = {"reference_performance_table", "aggregate_table reference"} | {
     f"draw_figure reference {figure}" for figure in FIGURES
 }
@@ -62,6 +70,8 @@ CODE = {
     "one table": (f"{LIBRARY}/aggregate.py", None),
     "the script of one table": (f"{SCRIPTS}/comparison_table.py", {"comparison_table"}),
     "one figure": (f"{LIBRARY}/figures/scores.py", {"draw_figure small scores", "draw_figure reference scores"}),
+    "the picture of one space": (f"{LIBRARY}/figures/architecture_densenas.py", pictures()),
+    "the sums of costs": (f"{LIBRARY}/costs.py", {"cost_table", "draw_cost"}),
     "a task that is not selected": (
         f"{LIBRARY}/tasks/ecg.py",
         {"licence_table reference", "task_table reference"} | REFERENCE,
@@ -158,7 +168,7 @@ def test_the_reason_names_the_file_that_changed_and_no_other(checkout: Checkout)
 def test_every_module_that_a_job_loads_stands_in_its_digest(checkout: Checkout):
     """Imports by name too: whatever a job loaded, a change of it reruns the job."""
     jobs = [json.loads(path.read_text()) for path in (checkout.folder.parent / "recorded").glob("*.json")]
-    assert {job["job"] for job in jobs} >= cells() | {"preprocess darcy", "draw_figure small scores"}
+    assert {job["job"] for job in jobs} >= cells() | {"preprocess darcy", "draw_figure small scores", "cost_table"}
     for job in jobs:
         assert set(job["loaded"]) <= set(job["named"]), job["job"]
 
@@ -223,7 +233,7 @@ CONFIG = {
         cells(methods=["wrn-random"]) | OF_RESULTS,
     ),
     "one method less": (("methods",), list(METHODS[:2]), OF_RESULTS),
-    "one task less": (("tasks",), ["darcy"], OF_DATA | OF_RESULTS | {"licence_table small"}),
+    "one task less": (("tasks",), ["darcy"], OF_DATA | OF_RESULTS | pictures() | {"licence_table small"}),
     "threads that compute": (("compute_threads",), 2, cells() | OF_RESULTS),
     "a mirror": (("mirror",), "/nowhere", set()),
     "where to publish": (("publish",), {"bucket": "other", "endpoint": "http://localhost:1"}, set()),
@@ -264,6 +274,17 @@ def test_another_scale_is_refused_in_the_same_run(checkout: Checkout):
     text = checkout.snakemake("-n", "--cores", "1", config=("scale=paper", "source=simulated"), status=1)
     assert "results/small was made with scale: demo" in text
     assert "Traceback" not in text
+
+
+def test_another_cost_reruns_the_cost_table_and_figure_alone(checkout: Checkout):
+    path = checkout.folder / "results/small/search/darcy/densenas-random/0/cost.json"
+    content, times = path.read_text(), path.stat()
+    path.write_text(json.dumps(json.loads(content) | {"wall_seconds": 1e6}))
+    try:
+        assert set(checkout.plan()) == {"cost_table", "draw_cost"}
+    finally:
+        path.write_text(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def test_lost_metadata_never_passes_for_a_new_study(checkout: Checkout):

@@ -13,9 +13,7 @@ DRAWN = [
     if (ROOT / f"workflow/scripts/nasperf360/figures/architecture_{space_of(method)}.py").is_file()
     and method in [name for _, name in CELLS]
 ]
-ARCHITECTURES = expand(
-    f"{RESULTS}/figures/architectures/{{{{method}}}}/{{seed}}.{{form}}", seed=SEEDS, form=PICTURE_FORMS
-)
+ARCHITECTURES = expand(RESULTS + "/figures/architectures/{{method}}/{seed}.{form}", seed=SEEDS, form=PICTURE_FORMS)
 
 
 rule draw_figure:
