@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from nasperf360.datasets import Dataset, DatasetWriter
 from nasperf360.tasks.base import Metric, Task
 
