@@ -13,7 +13,9 @@ DRAWN = [
     if (ROOT / f"workflow/scripts/nasperf360/figures/architecture_{space_of(method)}.py").is_file()
     and method in [name for _, name in CELLS]
 ]
-ARCHITECTURES = expand(RESULTS + "/figures/architectures/{{method}}/{seed}.{form}", seed=SEEDS, form=PICTURE_FORMS)
+ARCHITECTURES = [
+    f"{RESULTS}/figures/architectures/{{method}}/{seed}.{form}" for seed in SEEDS for form in PICTURE_FORMS
+]
 
 
 rule draw_figure:
