@@ -16,7 +16,8 @@ def test_every_rule_of_the_workflow(tmp_path, monkeypatch, source, partial):
     names = {rule.name for rule in workflow.rules if not rule.norun}
     assert names >= {"collect_results", "performance_table", "draw_figure"}
     assert partial or names >= {"download", "search", "retrain", "publish"}
-    assert faults(workflow, settings.resolve(given)) == []
+    config = settings.resolve({**settings.read_yaml(ROOT / "config" / "config.yaml"), **given})
+    assert faults(workflow, config) == []
 
 
 RULES = {
