@@ -16,7 +16,7 @@ from snakemake.workflow import Workflow
 SECTIONS = ("simulate", "prepare", "spaces", "search", "retrain", "method_definitions")  # of many tasks or methods
 DERIVED = {"input", "output", "threads", "resources"}
 WILDCARDS = Wildcards(
-    fromdict={"task": "darcy", "method": "wrn-default", "seed": "0", "run": "reference", "figure": "scores"}
+    fromdict={"task": "darcy", "method": "densenas-original", "seed": "0", "run": "reference", "figure": "scores"}
 )
 
 
