@@ -1,0 +1,91 @@
+"""Preprocessing per core: samples per second and peak memory of each task, on simulated raw files.
+
+    PYTHONPATH=workflow/scripts python benchmarks/preprocessing.py [task ...]
+
+Each task runs in a process of its own; rates are of ``Task.prepare`` alone, HDF5 included. Samples have their true shape,
+but for darcy, psicov, cosmic and deepsea, which have the demo's. Compare rates within one run only.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.raw import RawFiles
+from nasperf360.settings import resolve
+from nasperf360.simulators import simulate
+from nasperf360.tasks import get_task
+
+TASKS = ["cifar100", "spherical", "ninapro", "fsd50k", "darcy", "psicov", "cosmic", "ecg", "satellite", "deepsea"]
+UNITS = {
+    "cifar100": "images",
+    "spherical": "images",
+    "ninapro": "windows",
+    "fsd50k": "chunks",
+    "darcy": "fields",
+    "psicov": "proteins",
+    "cosmic": "tiles",
+    "ecg": "windows",
+    "satellite": "series",
+    "deepsea": "rows",
+}
+# Raw files large enough to time, small enough to make; where a task is not listed, those of the demo.
+SIMULATE = {
+    "cifar100": {"train": 10000, "test": 2000, "noise": 0.08},
+    "ecg": {"counts": [300, 60, 150, 20], "seconds": [9, 61]},
+    "satellite": {"train": 90000, "test": 10000},
+    "ninapro": {"subjects": 3, "repetitions": 6, "movement_seconds": 5, "rest_seconds": 3},
+}
+
+
+def measure(task: str) -> None:
+    """Simulate, prepare, and print one line of JSON."""
+    demo, paper = (
+        resolve({"scale": "demo", "methods": ["wrn-default"]}),
+        resolve({"scale": "paper", "methods": ["wrn-default"]}),
+    )
+    info = get_task(task)
+    # Tasks whose demo files are smaller than a true sample are prepared as in the demo.
+    scale = demo if task in ("darcy", "psicov", "cosmic", "deepsea") else paper
+    options = dict(scale["prepare"].get(task) or {})
+    if task == "ninapro":
+        options["windows"] = 3956
+    with tempfile.TemporaryDirectory() as folder:
+        raw_folder = Path(folder) / info.raw
+        simulate(info.raw, raw_folder, SIMULATE.get(info.raw, demo["simulate"].get(info.raw) or {}))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        raw = RawFiles.open(raw_folder / "files.json")
+        start, path = time.process_time(), Path(folder) / f"{task}.h5"
+        with DatasetWriter(path, task=task, origin="simulated", licence="", parameters={}, sources={}) as writer:
+            info.prepare(raw, writer, options)
+        seconds = time.process_time() - start
+        with Dataset(path) as data:
+            samples = sum(split["samples"] for split in data.manifest["splits"].values())
+            shape = data.split("train").shape("x")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    row = {"task": task, "samples": samples, "shape": shape, "cpu_seconds": seconds, "peak_mb": peak // 1024}
+    print(json.dumps({**row, "before_mb": before // 1024}))
+
+
+def main() -> None:
+    tasks = sys.argv[1:] or TASKS
+    print(f"{'task':<10} {'sample':<14} {'samples':>8} {'CPU s':>7} {'per second':>18} {'peak MB':>8}")
+    for task in tasks:
+        done = subprocess.run([sys.executable, __file__, "--one", task], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{task}: {done.stderr.strip().splitlines()[-1]}")
+        row = json.loads(done.stdout.strip().splitlines()[-1])
+        shape = "x".join(map(str, row["shape"]))
+        rate = f"{row['samples'] / row['cpu_seconds']:,.0f} {UNITS[task]}"
+        print(f"{task:<10} {shape:<14} {row['samples']:>8} {row['cpu_seconds']:>7.2f} {rate:>18} {row['peak_mb']:>8}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        measure(sys.argv[2])
+    else:
+        main()
