@@ -2,7 +2,7 @@
 
     PYTHONPATH=workflow/scripts python benchmarks/preprocessing.py [task ...]
 
-Each task runs in a process of its own; rates are of ``Task.prepare`` alone, HDF5 included. Samples have their true shape,
+Each task runs in a process of its own; rates are of ``Task.prepare`` alone, HDF5 included. Samples have true shapes,
 but for darcy, psicov, cosmic and deepsea, which have the demo's. Compare rates within one run only.
 """
 
