@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,12 +10,31 @@ import torch
 from nasperf360.cells import Cell, Machine, digests, provenance, write_history
 from nasperf360.counts import count_multiply_adds, count_parameters
 from nasperf360.datasets import Dataset
+from nasperf360.errors import UserError
 from nasperf360.files import atomic_path, read_json, write_json
 from nasperf360.provenance import CostMeter
 from nasperf360.seeds import derive_seed
 from nasperf360.spaces import get_space
+from nasperf360.spaces.base import Architecture, SearchSpace
 from nasperf360.tasks import get_task
 from nasperf360.training import evaluate, fit, setup_torch
+
+
+def read_architecture(path: str | Path, space: SearchSpace) -> Architecture:
+    """The architecture of an ``architecture.json``.
+
+    Raises:
+        UserError: it holds none of this space; names the file.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or "architecture" not in content:
+        raise UserError(f"{path}: lacks the key 'architecture'; delete it and search again")
+    try:
+        space.check(content["architecture"])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    architecture: Architecture = content["architecture"]
+    return architecture
 
 
 def retrain(
@@ -44,14 +64,14 @@ def retrain(
     """
     device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
     meter = CostMeter(device.type, machine.threads)
-    task, found = get_task(cell.task), read_json(architecture)["architecture"]
+    task = get_task(cell.task)
     task.configure(settings.get("task", {}))
     with Dataset(data) as dataset:
         train, test = dataset.final(task.merge_valid)
         task.fit(train)
         signature = task.signature(train.shape("x"))
         space = get_space(space_name, signature, space_settings)
-        space.check(found)
+        found = read_architecture(architecture, space)
         settings = {**settings, **space.hyperparameters(found)}
         origin = provenance(
             cell, dataset.manifest, {"space": space_settings, "retrain": settings, "architecture": found}, code

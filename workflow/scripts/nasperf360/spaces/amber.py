@@ -64,15 +64,20 @@ class AmberSpace(SearchSpace):
     def check(self, architecture: Architecture) -> None:
         self._check_space(architecture)
         layers = architecture.get("layers", [])
-        if len(layers) != self.depth:
-            raise UserError(f"architecture of space 'amber': {len(layers)} layers, expected {self.depth}")
+        if not isinstance(layers, list | tuple) or len(layers) != self.depth:
+            raise UserError(f"architecture of space 'amber': 'layers' must be a list of {self.depth} layers")
         for index, layer in enumerate(layers):
             where = f"architecture of space 'amber': layer {index}"
-            if layer["operation"] not in self.operations:
+            if not isinstance(layer, dict) or layer.keys() != {"operation", "skips"}:
+                raise UserError(f"{where}: '{layer}' does not have an operation and skips, and nothing else")
+            operation, skips = layer["operation"], layer["skips"]
+            if operation not in self.operations:
                 allowed = ", ".join(self.operations)
-                raise UserError(f"{where}: operation '{layer['operation']}', allowed are {allowed}")
-            if any(not 0 <= source < index for source in layer["skips"]):
-                raise UserError(f"{where}: skips {layer['skips']}, allowed are layers before it")
+                raise UserError(f"{where}: operation '{operation}', allowed are {allowed}")
+            if not isinstance(skips, list | tuple) or any(
+                type(source) is not int or not 0 <= source < index for source in skips
+            ):
+                raise UserError(f"{where}: skips {skips}, allowed are layers before it")
 
     def path(self, architecture: Architecture) -> list[Layer]:
         """The architecture as the networks take it."""

@@ -84,8 +84,9 @@ class SearchSpace(ABC):
         return {}
 
     def _check_space(self, architecture: Architecture) -> None:
-        if architecture.get("space") != self.name:
+        space = architecture.get("space") if isinstance(architecture, dict) else None
+        if space != self.name:
             raise UserError(
-                f"an architecture of space '{architecture.get('space')}' was given to space '{self.name}'; "
+                f"an architecture of space '{space}' was given to space '{self.name}'; "
                 f"delete its architecture.json and search again"
             )

@@ -68,6 +68,9 @@ class DenseNasSpace(SearchSpace):
         blocks = self.graph.blocks
         index_of = {block.width: index for index, block in enumerate(blocks[:-1])}
         where = "architecture of space 'densenas'"
+        for key, values in (("channels", channels), ("layers", layers)):
+            if not isinstance(values, list | tuple) or any(type(value) is not int for value in values):
+                raise UserError(f"{where}: {key} {values}, expected a list of whole numbers")
         if unknown := [width for width in channels if width not in index_of]:
             raise UserError(f"{where}: channels {unknown[0]}, allowed are {', '.join(map(str, index_of))}")
         path = [index_of[width] for width in channels]
@@ -77,7 +80,7 @@ class DenseNasSpace(SearchSpace):
         if len(layers) != len(path) - 1:
             raise UserError(f"{where}: {len(layers)} numbers of layers for {len(path) - 1} blocks after the stem")
         for index, depth in zip(path[1:], layers, strict=True):
-            if not isinstance(depth, int) or not 0 <= depth <= blocks[index].layers:
+            if not 0 <= depth <= blocks[index].layers:
                 raise UserError(
                     f"{where}: {depth} layers in the block of {blocks[index].width} channels, "
                     f"allowed are 0 to {blocks[index].layers}"

@@ -49,7 +49,7 @@ class WideResNetSpace(SearchSpace):
         for key, value in architecture.items():
             if key == "space":
                 continue
-            if key not in HYPERPARAMETERS or not isinstance(value, int | float) or not 0 <= value <= 1:
+            if key not in HYPERPARAMETERS or type(value) not in (int, float) or not 0 <= value <= 1:
                 raise UserError(
                     f"architecture of space 'wrn': '{key}: {value}'; allowed are numbers from 0 to 1 for "
                     f"{', '.join(HYPERPARAMETERS)}"
