@@ -119,6 +119,7 @@ def test_one_step_of_a_cell(method: str, task_name: str, tmp_path: Path, monkeyp
     definition = settings.method(config, method)
     algorithm, task, form = get_algorithm(definition["algorithm"]), get_task(task_name), FORMS[task_name]
     of_search = settings.search_settings(config, task_name, method)["search"]
+    task.configure(of_search.get("task", {}))
     one_step = {**of_search, **ONE_STEP[algorithm.name]}
     if algorithm.name == "densenas" and task.kind == "dense":
         one_step["batch_size"] = BATCH // 2  # its weight steps take four times as many
@@ -173,7 +174,8 @@ def check_retraining(
 ) -> None:
     """One step of the architecture found, on a batch of two, by the schedule of the whole training."""
     training = {**problem.retrain_settings, **space.hyperparameters(architecture), "batch_size": BATCH}
-    task = problem.task
+    task = get_task(problem.task.name)
+    task.configure(training.get("task", {}))
     train = problem.dataset.split("train").part(0, BATCH)
     task.fit(train)
     torch.manual_seed(0)
