@@ -34,7 +34,7 @@ def test_results_moved_with_their_records_are_as_at_home(checkout, elsewhere):
 def test_results_moved_alone_are_trusted_and_touched_once_followed(elsewhere):
     with elsewhere.changed(TRAINING):
         assert elsewhere.plan() == {}  # nothing to compare with
-    elsewhere.snakemake("--cores", "1", "--touch")
+    elsewhere.snakemake("--cores", "1", "--touch", "--forceall")
     assert elsewhere.plan() == {}
     with elsewhere.changed(TRAINING):
         assert "retrain darcy wrn-default 0" in elsewhere.plan()

@@ -12,19 +12,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nasperf360.memo import Memo
+
 PACKAGE = Path(__file__).parent
 SCRIPTS = PACKAGE.parent
 
 
-@cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), filename=str(path))
+# Parsing all sources takes longer than the rest of a dry run; beside Snakemake's own records of the working directory.
+MEMO = Memo(".snakemake/nasperf360-sources.json")
 
 
 @cache
-def source_digest(path: Path) -> str:
-    """Eight hex digits of a file's normalised source."""
-    tree = _parse(path)
+def _read(path: Path) -> tuple[str, list[str]]:
+    """Digest and imported names of a source file."""
+    digest, names = MEMO.get(path.read_text(), _analyse)
+    return digest, names
+
+
+def _analyse(text: str) -> list[Any]:
+    tree = ast.parse(text)
+    names = _imported_names(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
@@ -34,7 +41,12 @@ def source_digest(path: Path) -> str:
                 and isinstance(first.value.value, str)
             ):
                 node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
+    return [hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8], names]
+
+
+def source_digest(path: Path) -> str:
+    """Eight hex digits of a file's normalised source."""
+    return _read(path)[0]
 
 
 def _module_file(name: str) -> Path | None:
@@ -69,7 +81,7 @@ def _imported_names(node: ast.AST) -> list[str]:
 def _imports(path: Path) -> tuple[Path, ...]:
     """Local files that a file imports directly, packages on the way included."""
     files: list[Path] = []
-    for name in _imported_names(_parse(path)):
+    for name in _read(path)[1]:
         parts = name.split(".")
         for end in range(1, len(parts) + 1):
             found = _module_file(".".join(parts[:end]))
