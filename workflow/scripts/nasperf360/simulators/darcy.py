@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from nasperf360.matlab import without_date
+
 HIGH, LOW = 12.0, 3.0
 ALPHA, TAU = 2.0, 3.0
 TOLERANCE = 1e-7  # of the preconditioned residual, far below the error of any grid in use
@@ -60,6 +62,7 @@ def write_mat(path: Path, resolution: int, count: int, rng: np.random.Generator)
         savemat(stream, {"sol": sol}, do_compression=True)
         del sol
         savemat(stream, {"coeff": np.where(high, HIGH, LOW)}, do_compression=True)
+    without_date(path)
 
 
 def permeability(resolution: int, count: int, rng: np.random.Generator) -> np.ndarray:

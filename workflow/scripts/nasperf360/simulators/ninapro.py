@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from nasperf360.matlab import without_date
+
 RATE = 200  # Hz
 CHANNELS = 16
 MOVEMENTS = 17
@@ -62,6 +64,7 @@ def simulate(
                 "rerepetition": rerepetition[:, None],
             },
         )
+        without_date(path)
         written.append((path, "recordings", {}))
     return written
 
