@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from nasperf360 import code_digest as module
-from nasperf360.code_digest import closure, code_digest, code_of, code_params, source_digest
+from nasperf360.code_digest import closure, code_digest, code_params, source_digest
+from nasperf360.provenance import code_of
 
 
 @pytest.fixture
@@ -104,3 +105,9 @@ def test_params_name_each_file_and_give_the_digest_back():
     assert len(own) == 1  # what the task adds stands by itself: the reason for a rerun names the file
     assert any(entry.startswith("nasperf360/tasks/ecg.py@") for entry in own[0])
     assert not any("training.py" in entry for entry in own[0])
+
+
+def test_how_digests_are_made_is_no_part_of_them():
+    """Else a change of this module, which computes no result, would train the whole study again."""
+    for script in ("search.py", "retrain.py", "preprocess.py"):
+        assert "nasperf360/code_digest.py" not in code_digest(script)

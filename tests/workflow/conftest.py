@@ -13,7 +13,8 @@ def record():
     if job is None:
         return
     loaded = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name != "__main__"]
-    from nasperf360.code_digest import SCRIPTS, code_of
+    from nasperf360.code_digest import SCRIPTS
+    from nasperf360.provenance import code_of
     loaded = [os.path.relpath(file, SCRIPTS) for file in loaded if file]
     entry = {
         "job": " ".join([job.rule, *job.wildcards]),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from nasperf360.cells import Cell, Machine
-from nasperf360.code_digest import code_of
 from nasperf360.job import run_job
+from nasperf360.provenance import code_of
 
 
 def main(cell, machine, **arguments):

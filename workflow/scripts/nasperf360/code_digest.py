@@ -7,7 +7,7 @@ substance.
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -147,12 +147,3 @@ def _loaded(script: str, constant: Mapping[str, str], choose: Callable[[Any], st
         return _entries({file: digest for file, digest in digests.items() if file not in constant})
 
     return entries
-
-
-def code_of(params: Iterable[tuple[str, Any]]) -> dict[str, str]:
-    """What :func:`code_digest` gave, from the named params of a job that :func:`code_params` made."""
-    entries: list[str] = []
-    for name, value in params:
-        if name.startswith("code_"):
-            entries += [value] if isinstance(value, str) else value
-    return dict(sorted(entry.split("@") for entry in entries))

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,6 +37,15 @@ def commit() -> str:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def code_of(params: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Digest of each source file of a job, by its path, from the named params that ``code_params`` made."""
+    entries: list[str] = []
+    for name, value in params:
+        if name.startswith("code_"):
+            entries += [value] if isinstance(value, str) else value
+    return dict(sorted(entry.split("@") for entry in entries))
 
 
 class CostMeter:
