@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -285,14 +284,3 @@ def test_another_cost_reruns_the_cost_table_and_figure_alone(checkout: Checkout)
     finally:
         path.write_text(content)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-
-def test_lost_metadata_never_passes_for_a_new_study(checkout: Checkout):
-    """Snakemake's own records are what params are compared with; without them only files count."""
-    hidden = checkout.folder / "hidden"
-    shutil.move(checkout.folder / ".snakemake" / "metadata", hidden)
-    try:
-        assert checkout.plan() == {}
-    finally:
-        shutil.rmtree(checkout.folder / ".snakemake" / "metadata", ignore_errors=True)
-        shutil.move(hidden, checkout.folder / ".snakemake" / "metadata")
