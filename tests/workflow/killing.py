@@ -26,6 +26,8 @@ LONGER = {
         "random": {"all": {"trials": 3, "epochs": 4}},
         "asha": {"all": {"trials": 5, "max_epochs": 8, "rungs": 2}},
         "enas": {"all": {"episodes": 10}},
+        "gaea": {"all": {"epochs": 6}},
+        "darts": {"all": {"epochs": 6, "batch_size": 8}},
     },
 }
 # Stage, task, method: every kind of network and every algorithm that trains.
@@ -37,6 +39,8 @@ CELLS = [
     ("search", "satellite", "densenas-random"),
     ("search", "ninapro", "wrn-asha"),
     ("search", "satellite", "amber-enas"),
+    ("search", "ninapro", "darts-gaea"),
+    ("search", "darcy", "autodl-darts"),
 ]
 
 
