@@ -68,6 +68,6 @@ def test_network_learns(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = space.build(space.default())
     fit(network, data.task, train, {**TRAINING, "epochs": 12, "batch_size": 16}, seed=0, device=torch.device("cpu"))
-    error = evaluate(network, data.task, test, batch_size=32, device=torch.device("cpu"))["value"]
+    error = evaluate(network, data.task, test, {"batch_size": 32}, device=torch.device("cpu"))["value"]
     share = test.load("y").mean()
     assert error < 100 * min(share, 1 - share) / 2

@@ -104,4 +104,4 @@ def test_a_pair_searches_and_trains_what_it_found(space_name, algorithm_name, li
     training = {**retrain, **space.hyperparameters(found.architecture)}
     history = fit(network, data.task, train, training, seed=1, device=CPU)
     assert len(history) == training["epochs"]
-    assert 0 <= evaluate(network, data.task, test, batch_size=8, device=CPU)["value"] <= 100
+    assert 0 <= evaluate(network, data.task, test, {"batch_size": 8}, device=CPU)["value"] <= 100

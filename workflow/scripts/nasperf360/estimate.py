@@ -313,9 +313,9 @@ def work(config: Config, task: str, method: str, size: Size) -> Work:
 
 def _derived(space: SearchSpace) -> Callable[[int], Architecture]:
     """Draws as random search with the sampler ``derive`` does."""
-    from nasperf360.algorithms.random import _derivation
+    from nasperf360.algorithms.random import derivation
 
-    return _derivation(space)
+    return derivation(space)
 
 
 def throughput(device: str, space: str, utilisation: float | None = None) -> float:

@@ -16,6 +16,42 @@ Row = dict[str, float]
 """One line of history: numbers by name."""
 
 
+class Losses:
+    """The losses of an epoch's steps, left on the device: to read one at each step would make a GPU wait for it.
+
+    Args:
+        name: of the loss, as history has it.
+        at_once: read each all the same, where the next step cannot be taken after one that is not finite.
+    """
+
+    def __init__(self, name: str, *, at_once: bool = False):
+        self.name, self.at_once = name, at_once
+        self._values: list[torch.Tensor] = []
+
+    def add(self, loss: torch.Tensor) -> None:
+        """Of the next step."""
+        self._values.append(loss.detach())
+        if self.at_once and not loss.isfinite():
+            self.mean()
+
+    def mean(self) -> float:
+        """Over the steps so far.
+
+        Raises:
+            NotFiniteError: at the first step whose loss is not finite.
+        """
+        values = torch.stack(self._values)
+        bad = (~values.isfinite()).nonzero()
+        if len(bad):
+            step = int(bad[0])
+            raise NotFiniteError(f"{self.name} became {float(values[step])} at step {step + 1}")
+        return float(values.mean())
+
+
+class NotFiniteError(Exception):
+    """A number that training cannot go on from; :func:`run_epochs` adds where it happened."""
+
+
 class Stateful(Protocol):
     """What a checkpoint can hold: modules, optimisers, and the like."""
 
@@ -47,7 +83,7 @@ def run_epochs(
         label: for the progress bar.
 
     Raises:
-        DivergedError: a value of the row is not finite; the last good checkpoint stays.
+        DivergedError: a loss or a value of the row is not finite; the last good checkpoint stays.
     """
     history: list[Row] = []
     if checkpoint and (saved := checkpoint.load()):
@@ -59,13 +95,16 @@ def run_epochs(
     )
     for number in bar:
         torch.manual_seed(derive_seed(seed, "epoch", number))
-        row = {"epoch": float(number), **epoch(number)}
-        for name, value in row.items():
-            if not math.isfinite(value):
-                raise DivergedError(
-                    f"{label}: {name} became {value} in epoch {number + 1} of {epochs}; "
-                    f"lower the learning rate (lr) or set clip, then run again"
-                )
+        try:
+            row = {"epoch": float(number), **epoch(number)}
+            for name, value in row.items():
+                if not math.isfinite(value):
+                    raise NotFiniteError(f"{name} became {value}")
+        except NotFiniteError as fault:
+            raise DivergedError(
+                f"{label}: {fault} in epoch {number + 1} of {epochs}; "
+                f"lower the learning rate (lr) or set clip, then run again"
+            ) from None
         history.append(row)
         bar.set_postfix({name: f"{value:.4g}" for name, value in row.items() if name != "epoch"}, refresh=False)
         if checkpoint:

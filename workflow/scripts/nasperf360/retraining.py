@@ -96,14 +96,7 @@ def retrain(
                 checkpoint=checkpoint,
                 label=str(cell),
             )
-            scores = evaluate(
-                model,
-                task,
-                test,
-                batch_size=settings.get("test_batch_size", settings["batch_size"]),
-                device=device,
-                precision=settings.get("precision", "float32"),
-            )
+            scores = evaluate(model, task, test, settings, device=device)
             simulated, samples = dataset.simulated, {"train": len(train), "test": len(test)}
             write_history(outputs["history"], history)
             with atomic_path(outputs["model"]) as partial:

@@ -16,6 +16,18 @@ from nasperf360.tasks import get_task
 from nasperf360.training import setup_torch
 
 
+def size_limit(path: str, slack: float) -> int:
+    """Most parameters: those of the architecture in ``path``, and ``slack`` more.
+
+    Raises:
+        UserError: the file does not say how many these are.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("parameters"), int):
+        raise UserError(f"{path}: lacks the key 'parameters'; delete it and search again")
+    return int(content["parameters"] + slack)
+
+
 def search(
     cell: Cell,
     method: Mapping[str, Any],
@@ -53,9 +65,7 @@ def search(
         space = get_space(method["space"], signature, space_settings)
         if reason := algorithm.refuse(type(space)):
             raise UserError(f"{cell}: algorithm '{algorithm.name}' cannot serve space '{space.name}': {reason}")
-        limit = None
-        if limiting:
-            limit = read_json(limiting)["parameters"] + int(method["size_limit"].get("slack", 0))
+        limit = size_limit(limiting, method["size_limit"].get("slack", 0)) if limiting else None
         origin = provenance(
             cell, dataset.manifest, {"method": method, "space": space_settings, **settings, "limit": limit}, code
         )

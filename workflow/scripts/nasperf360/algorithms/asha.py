@@ -112,9 +112,7 @@ def _run_trial(
                 epochs=epochs,
                 label=label,
             )
-            score = evaluate(model, problem.task, valid, batch_size=training["batch_size"], device=problem.device)[
-                "value"
-            ]
+            score = evaluate(model, problem.task, valid, training, device=problem.device)["value"]
         except DivergedError:
             # A learning rate drawn too high is a result, not a failure.
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)

@@ -50,7 +50,7 @@ class BilevelSearch(SearchAlgorithm):
         from torch import nn
 
         from nasperf360.batches import Loader
-        from nasperf360.loop import run_epochs
+        from nasperf360.loop import Losses, run_epochs
         from nasperf360.optimizers import make_optimizer
         from nasperf360.schedules import learning_rate
         from nasperf360.training import MEMORY_BYTES, autocast, training_batches
@@ -86,19 +86,18 @@ class BilevelSearch(SearchAlgorithm):
 
         def one_epoch(epoch: int) -> Row:
             supernet.train()
-            steps = weight_loader.steps
             searching = epoch >= settings.get("architecture_after", 0)
-            totals = torch.zeros(2, device=device)
+            losses, architecture_losses = Losses("train_loss"), Losses("architecture_loss")
             others = architecture_batches(epoch)
             for number, batch in enumerate(training_batches(task, weight_loader, problem.seed, epoch)):
-                rate = learning_rate(settings, epoch, number, steps)
+                rate = learning_rate(settings, epoch, number, weight_loader.steps)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 with supernet.fixed_architecture():
                     loss = loss_of(batch)
                     optimizer.zero_grad(set_to_none=True)
                     scaler.scale(loss).backward()
-                totals[0] += loss.detach()
+                losses.add(loss)
                 scaler.unscale_(optimizer)  # type: ignore[arg-type]
                 if clip := settings.get("clip"):
                     nn.utils.clip_grad_norm_(weights, clip)
@@ -108,11 +107,10 @@ class BilevelSearch(SearchAlgorithm):
                     loss, gradients = architecture_gradients(
                         supernet, lambda: loss_of(next(others)), scaler.get_scale()
                     )
-                    totals[1] += loss
+                    architecture_losses.add(loss)
                     self.step(supernet, gradients, settings)
-            train_loss, architecture_loss = (totals / steps).tolist()
-            row = {"lr": rate, "train_loss": train_loss, "certainty": certainty(supernet)}
-            return row | ({"architecture_loss": architecture_loss} if searching else {})
+            row = {"lr": rate, "train_loss": losses.mean(), "certainty": certainty(supernet)}
+            return row | ({"architecture_loss": architecture_losses.mean()} if searching else {})
 
         history = run_epochs(
             one_epoch,

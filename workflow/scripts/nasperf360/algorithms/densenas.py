@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
-from nasperf360.errors import DivergedError, UserError
+from nasperf360.errors import UserError
 from nasperf360.seeds import derive_seed
 from nasperf360.spaces.base import SearchSpace
 
@@ -91,36 +91,27 @@ class _Search:
         """Train one epoch of weight steps; returns losses and cost."""
         import torch
 
+        from nasperf360.loop import Losses
         from nasperf360.schedules import learning_rate
         from nasperf360.training import training_batches
 
         self.supernet.train()
         searching = number >= self.settings["warmup_epochs"]
         architecture_batches = self._architecture_batches(number)
-        weight_loss = architecture_loss = 0.0
+        # Operations are drawn by weights that must be numbers; the draw waits for the device anyway.
+        losses, architecture_losses = (Losses(name, at_once=True) for name in ("train_loss", "architecture_loss"))
         for step, batch in enumerate(training_batches(self.task, self.weight_loader, self.problem.seed, number)):
             if searching:
-                architecture_loss += self._finite(self._architecture_step(next(architecture_batches)), number, step)
+                architecture_losses.add(self._architecture_step(next(architecture_batches)))
             rate = learning_rate(self.settings, number, step, self.weight_loader.steps)
             for group in self.weights.param_groups:
                 group["lr"] = rate
-            weight_loss += self._finite(self._weight_step(batch, uniform=not searching), number, step)
-        steps = self.weight_loader.steps
-        row = {"lr": rate, "train_loss": weight_loss / steps}
+            losses.add(self._weight_step(batch, uniform=not searching))
+        row = {"lr": rate, "train_loss": losses.mean()}
         if searching:
-            row["architecture_loss"] = architecture_loss / steps
+            row["architecture_loss"] = architecture_losses.mean()
         with torch.no_grad():
             return row | {"expected_cost": float(self.supernet.expected_cost())}
-
-    def _finite(self, loss: Tensor, epoch: int, step: int) -> float:
-        """The loss as a number. One wait per step costs nothing: sampling operations waits for the device anyway."""
-        value = float(loss)
-        if not math.isfinite(value):
-            raise DivergedError(
-                f"{self.problem.label}: the supernet's loss became {value} in epoch {epoch + 1}, step {step + 1}; "
-                f"lower the learning rate (lr) or set clip, then run again"
-            )
-        return value
 
     def _architecture_batches(self, epoch: int) -> Iterator[Batch]:
         """Batches of the architecture part without end: the two parts' epochs may differ by a step."""

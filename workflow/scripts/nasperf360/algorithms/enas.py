@@ -171,8 +171,10 @@ class _Search:
         }
 
     def _train_shared(self, number: int, steps: int, draws: torch.Generator) -> float:
+        from nasperf360.loop import Losses
+
         self.shared.train()
-        total = 0.0
+        losses = Losses("train_loss")
         for _, batch in zip(range(steps), self._endless(number), strict=False):
             draw = self.controller.sample(1, draws)
             self.shared.path = self.space.path(self.space.compose(*draw.choices(0)))
@@ -180,8 +182,8 @@ class _Search:
             self.weights.zero_grad(set_to_none=True)
             loss.backward()
             self.weights.step()
-            total += float(loss.detach())
-        return total / max(1, steps)
+            losses.add(loss)
+        return losses.mean()
 
     def _endless(self, number: int) -> Iterator[Batch]:
         from nasperf360.training import training_batches
@@ -198,7 +200,7 @@ class _Search:
 
         self.shared.path = self.space.path(self.space.compose(*draw.choices(row)))
         task, settings = self.problem.task, self.problem.settings
-        values = outputs(self.shared, task, self.valid, batch_size=settings["batch_size"], device=self.problem.device)
+        values = outputs(self.shared, task, self.valid, settings, device=self.problem.device)
         return reward(task, values, self.valid.extras(), settings["reward"])
 
 

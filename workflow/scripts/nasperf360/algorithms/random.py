@@ -96,7 +96,7 @@ def _sampler(space: SearchSpace, problem: Problem) -> Sampler:
         case "uniform":
             return lambda seed: space.sample(generator(seed))
         case "derive" if space.has_supernet:
-            return _derivation(space)
+            return derivation(space)
         case "derive":
             raise UserError(
                 f"{problem.label}: sampler 'derive' needs a supernet, and space '{space.name}' has none; "
@@ -105,7 +105,8 @@ def _sampler(space: SearchSpace, problem: Problem) -> Sampler:
     raise UserError(f"{problem.label}: sampler '{problem.settings['sampler']}', expected uniform or derive")
 
 
-def _derivation(space: SearchSpace) -> Sampler:
+def derivation(space: SearchSpace) -> Sampler:
+    """The sampler ``derive``: what the space derives from its supernet with random architecture parameters."""
     import torch
 
     supernet = space.supernet()
@@ -146,15 +147,7 @@ def _score(
         epochs=problem.settings["epochs"],
         label=f"{problem.label} trial {trial + 1} of {problem.settings['trials']}",
     )
-    scores = evaluate(
-        model,
-        problem.task,
-        valid,
-        batch_size=settings.get("test_batch_size", settings["batch_size"]),
-        device=problem.device,
-        precision=settings.get("precision", "float32"),
-    )
-    return scores["value"]
+    return evaluate(model, problem.task, valid, settings, device=problem.device)["value"]
 
 
 ALGORITHM = RandomSearch

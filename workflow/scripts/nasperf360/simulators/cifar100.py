@@ -44,9 +44,10 @@ def simulate(
 ) -> list[tuple[Path, str, dict[str, Any]]]:
     """Write ``cifar-100-python.tar.gz``.
 
-    Options: ``train`` and ``test`` (images; 50,000 and 10,000 at full size) and ``noise`` (standard deviation of the
-    noise, in units of the full range).
+    Options: ``train`` and ``test`` (images; 50,000 and 10,000 at full size), ``classes`` (how many of the 100 occur,
+    spread evenly; all by default) and ``noise`` (standard deviation of the noise, in units of the full range).
     """
+    classes = int(options.get("classes", len(FINE)))
     noise = float(options.get("noise", 0.08))
     path = folder / "cifar-100-python.tar.gz"
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ def simulate(
         _add(archive, "meta", meta)
         for name, batch in (("test", "testing batch 1 of 1"), ("train", "training batch 1 of 1")):
             count = int(options.get(name, {"train": 50_000, "test": 10_000}[name]))
-            labels = rng.permutation(np.arange(count) % len(FINE))
+            labels = rng.permutation(np.arange(count) % classes * len(FINE) // classes)
             starts = range(0, count, BLOCK)
             images = [draw_images(labels[start : start + BLOCK], noise, rng) for start in starts]
             _add(
