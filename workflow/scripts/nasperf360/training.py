@@ -38,7 +38,7 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
     # The same switch as use_deterministic_algorithms, which also imports torch's compiler: more than a second a job.
     torch.set_deterministic_debug_mode("error")
-    # Else each new tensor is first filled with NaN, against operations that read what nobody wrote: an eighth of the time
+    # Else each new tensor is first filled with NaN, against reads of what nobody wrote: an eighth of the time
     # of a small network's step. Ours write first, as the tests of determinism show.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
