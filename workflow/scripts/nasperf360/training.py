@@ -36,6 +36,8 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
     torch.set_num_threads(threads)
     # A supernet has more kinds of small convolutions than oneDNN keeps compiled: it would compile all anew each step.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
+    # Without it CUDA's matrix products are not deterministic, and torch refuses them below.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # The same switch as use_deterministic_algorithms, which also imports torch's compiler: more than a second a job.
     torch.set_deterministic_debug_mode("error")
     # Else each new tensor is first filled with NaN, against reads of what nobody wrote: an eighth of the time
