@@ -18,6 +18,7 @@ from nasperf360.algorithms.bilevel import architecture_gradients
 from nasperf360.optimizers import make_optimizer
 from nasperf360.spaces.darts import DartsSpace
 from nasperf360.tasks.base import Signature
+from nasperf360.training import setup_torch
 
 
 def make_steps(form: str, options: argparse.Namespace) -> list[Callable[[], None]]:
@@ -57,7 +58,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    setup_torch(options.threads, options.device, gpu=int(options.device == "cuda"))
     steps = {form: make_steps(form, options) for form in ("plain", "grouped")}
     times: dict[str, list[list[float]]] = {form: [] for form in steps}
     for _ in range(options.repeats + 1):  # in turns, so that a busy machine slows both
