@@ -7,6 +7,8 @@ import pytest
 
 from nasperf360 import code_digest as module
 from nasperf360.code_digest import closure, code_digest, code_params, source_digest
+from nasperf360.errors import UserError
+from nasperf360.memo import Memo
 from nasperf360.provenance import code_of
 
 
@@ -85,16 +87,48 @@ def test_missing_module_is_named():
         code_digest("preprocess.py", "tasks.nothing")
 
 
-def test_imports_for_type_checkers_do_not_count(tmp_path, monkeypatch):
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """A copy of the scripts' folder with the library alone."""
     scripts = tmp_path / "scripts"
     shutil.copytree(module.PACKAGE, scripts / "nasperf360", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(module, "SCRIPTS", scripts)
     monkeypatch.setattr(module, "PACKAGE", scripts / "nasperf360")
+    return scripts
+
+
+def test_imports_for_type_checkers_do_not_count(scripts):
     script = scripts / "a.py"
     script.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nasperf360 import training\n")
     assert closure(script) == [script]
     (other := scripts / "b.py").write_text("def f():\n    from nasperf360 import seeds\n    return seeds\n")
     assert scripts / "nasperf360" / "seeds.py" in closure(other)
+
+
+@pytest.mark.parametrize(
+    ("line", "imported"),
+    [
+        ("from .base import Task", "tasks/base.py"),
+        ("from . import darcy", "tasks/darcy.py"),
+        ("from .. import seeds", "seeds.py"),
+        ("from ..networks.resnet1d import ResNet1d", "networks/resnet1d.py"),
+    ],
+)
+def test_relative_imports_count(scripts, line, imported):
+    (path := scripts / "nasperf360" / "tasks" / "another.py").write_text(line + "\n")
+    assert scripts / "nasperf360" / imported in closure(path)
+
+
+@pytest.mark.parametrize(("name", "line"), [("a.py", "from . import b"), ("nasperf360/a.py", "from ...x import b")])
+def test_a_relative_import_that_leads_out_is_named(scripts, name, line):
+    (path := scripts / name).write_text(line + "\n")
+    with pytest.raises(UserError, match=r"a\.py: import of '\.+x?' leads out of its package"):
+        closure(path)
+
+
+def test_a_change_of_the_analyser_serves_no_digest_of_the_old_one():
+    source = Path(module.__file__).read_text()
+    assert module.MEMO._maker == Memo("x", source)._maker != Memo("x", source + "#")._maker
 
 
 def test_params_name_each_file_and_give_the_digest_back():

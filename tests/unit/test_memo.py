@@ -31,6 +31,15 @@ def test_made_once_per_content(tmp_path, made):
     assert made == ["a", "b"]
 
 
+def test_what_another_analyser_made_is_not_served(tmp_path, made):
+    path = tmp_path / "memo.json"
+    for maker in ("def f(): return 1", "def f(): return 2", "def f(): return 2"):
+        memo = Memo(path, maker)
+        value(memo, "a", made)
+        memo._save()
+    assert made == ["a", "a"]
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1]", "null"])
 def test_a_damaged_memo_is_made_anew(tmp_path, made, content):
     path = tmp_path / "memo.json"

@@ -9,17 +9,17 @@ import ast
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
+from nasperf360.errors import UserError
 from nasperf360.memo import Memo
 
 PACKAGE = Path(__file__).parent
 SCRIPTS = PACKAGE.parent
-
-
 # Parsing all sources takes longer than the rest of a dry run; beside Snakemake's own records of the working directory.
-MEMO = Memo(".snakemake/nasperf360-sources.json")
+MEMO = Memo(".snakemake/nasperf360-sources.json", Path(__file__).read_text())
 
 
 @cache
@@ -63,15 +63,20 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 def _imported_names(node: ast.AST) -> list[str]:
-    """Dotted names imported anywhere below ``node``, also inside functions, but not for type checkers only."""
+    """Names imported anywhere below ``node``, also inside functions, but not for type checkers only.
+
+    Relative ones keep their leading dots: what they stand for depends on the file, which the memo does not know.
+    """
     names: list[str] = []
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and _is_type_checking(child.test):
             names += [name for branch in child.orelse for name in _imported_names(branch)]
         elif isinstance(child, ast.Import):
             names += [alias.name for alias in child.names]
-        elif isinstance(child, ast.ImportFrom) and child.module and not child.level:
-            names += [child.module, *(f"{child.module}.{alias.name}" for alias in child.names)]
+        elif isinstance(child, ast.ImportFrom):
+            module = "." * child.level + (child.module or "")
+            prefix = f"{module}." if child.module else module
+            names += [module, *(prefix + alias.name for alias in child.names)]
         else:
             names += _imported_names(child)
     return names
@@ -79,10 +84,18 @@ def _imported_names(node: ast.AST) -> list[str]:
 
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
-    """Local files that a file imports directly, packages on the way included."""
+    """Local files that a file imports directly, packages on the way included.
+
+    Raises:
+        UserError: a relative import leads out of the packages.
+    """
     files: list[Path] = []
+    package = ".".join(path.relative_to(SCRIPTS).parent.parts)
     for name in _read(path)[1]:
-        parts = name.split(".")
+        try:
+            parts = resolve_name(name, package).split(".")
+        except ImportError as error:
+            raise UserError(f"{path}: import of '{name}' leads out of its package; write the whole name") from error
         for end in range(1, len(parts) + 1):
             found = _module_file(".".join(parts[:end]))
             if found:

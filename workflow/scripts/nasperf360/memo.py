@@ -13,17 +13,23 @@ LIMIT = 2000  # entries; beyond it only those of the last process are kept
 
 
 class Memo:
-    """JSON values by a digest of the text that they were made from, and the Python version that made them."""
+    """JSON values by a digest of the text that they were made from, and of what made them.
 
-    def __init__(self, path: str | Path):
+    Args:
+        path: the file; nothing is written while its folder is absent.
+        maker: source of what makes the values; what another one made is not served. The Python version counts too.
+    """
+
+    def __init__(self, path: str | Path, maker: str = ""):
         self.path = Path(path)
+        version = ".".join(map(str, sys.version_info[:3]))
+        self._maker = hashlib.sha256(f"{version}\n{maker}".encode()).hexdigest()
         self._used: dict[str, Any] = {}
         self._stored: dict[str, Any] | None = None
 
     def get(self, text: str, make: Callable[[str], Any]) -> Any:
         """``make(text)``, or what an earlier process made of the same text."""
-        version = ".".join(map(str, sys.version_info[:3]))
-        key = hashlib.sha256(f"{version}\n{text}".encode()).hexdigest()
+        key = hashlib.sha256(f"{self._maker}\n{text}".encode()).hexdigest()
         if self._stored is None:
             self._stored = self._read()
             atexit.register(self._save)
