@@ -3,7 +3,7 @@
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,18 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSet
 from snakemake.workflow import Workflow
 
 SECTIONS = ("simulate", "prepare", "spaces", "search", "retrain", "method_definitions")  # of many tasks or methods
-DERIVED = {"input", "output", "threads", "resources"}
+DIGEST = re.compile(r".+@[0-9a-f]{8}")
 WILDCARDS = Wildcards(
     fromdict={"task": "darcy", "method": "densenas-original", "seed": "0", "run": "reference", "figure": "scores"}
 )
+# Packages whose modules are loaded by name, the wildcard that names them, and the module for the wildcards above.
+LOADED = {
+    "simulators": ("task", "darcy"),
+    "tasks": ("task", "darcy"),
+    "spaces": ("method", "densenas"),
+    "algorithms": ("method", "densenas"),
+    "figures": ("figure", "scores"),
+}
 
 
 def read(snakefile: Path, config: Mapping[str, Any]) -> Workflow:
@@ -38,9 +46,11 @@ def _faults(rule: Any, config: Mapping[str, Any]) -> Iterator[str]:
         return
     script = Path(rule.script).name
     params = dict(_values(rule))
-    code = [entry for value in params.values() for entry in (value if isinstance(value, list) else [value])]
-    if not any(isinstance(entry, str) and re.fullmatch(rf"{re.escape(script)}@[0-9a-f]{{8}}", entry) for entry in code):
-        yield f"no param holds the code digest of {script}"
+    entries = [entry for value in params.values() for entry in (value if isinstance(value, list) else [value])]
+    code = {entry.rsplit("@", 1)[0] for entry in entries if isinstance(entry, str) and DIGEST.fullmatch(entry)}
+    for file in (script, *_loaded_by_name(code, rule.wildcard_names)):
+        if file not in code:
+            yield f"no param holds the code digest of {file}"
     whole = [config, *(config[name] for name in SECTIONS if config.get(name))]
     for name, value in params.items():
         if any(value == section for section in whole):
@@ -48,7 +58,7 @@ def _faults(rule: Any, config: Mapping[str, Any]) -> Iterator[str]:
         if not _representable(value):
             yield f"param '{name}' holds what Snakemake cannot compare: {type(value).__name__}"
     for name, value in rule.params._allitems():
-        if callable(value) and DERIVED & set(inspect.signature(value).parameters):
+        if callable(value) and not _of_wildcards(value):
             yield f"param '{name}' is a function of more than wildcards, which Snakemake does not track"
     if not rule.log:
         yield "it has no log"
@@ -62,8 +72,20 @@ def _values(rule: Any) -> Iterator[tuple[str, Any]]:
     for name, value in rule.params._allitems():
         if not callable(value):
             yield name, value
-        elif set(inspect.signature(value).parameters) <= {"wildcards", "_"}:
+        elif _of_wildcards(value):
             yield name, value(WILDCARDS)
+
+
+def _of_wildcards(function: Callable[..., Any]) -> bool:
+    """Snakemake passes the wildcards first, whatever that argument is called, and others by their names."""
+    return len(inspect.signature(function).parameters) == 1
+
+
+def _loaded_by_name(code: set[str], wildcards: set[str]) -> Iterator[str]:
+    """Files that a script which imports a package of :data:`LOADED` loads by the wildcards of its rule."""
+    for package, (wildcard, module) in LOADED.items():
+        if wildcard in wildcards and f"nasperf360/{package}/__init__.py" in code:
+            yield f"nasperf360/{package}/{module}.py"
 
 
 def _representable(value: Any) -> bool:

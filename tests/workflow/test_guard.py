@@ -25,6 +25,7 @@ RULES = {
     "another script's digest": 'params: a="b.py@01234567"\n    script: "a.py"',
     "whole config": 'params: a=config, code="a.py@01234567"\n    script: "a.py"',
     "whole section": 'params: a=lambda wildcards: config["retrain"], code="a.py@01234567"\n    script: "a.py"',
+    "whole section, by another name": 'params: a=lambda w: config["retrain"], code="a.py@01234567"\n    script: "a.py"',
     "untracked": 'params: a=lambda wildcards, input: input[0], code="a.py@01234567"\n    script: "a.py"',
     "not comparable": 'params: a=object(), code="a.py@01234567"\n    script: "a.py"',
     "shell": 'params: code="a.py@01234567"\n    shell: "if true; then touch {output}; fi"',
@@ -41,6 +42,32 @@ def test_a_bad_rule_is_found(tmp_path, monkeypatch, name):
     found = faults(read(tmp_path / "Snakefile", config), config)
     assert len(found) == 1
     assert found[0].startswith("made: ")
+
+
+@pytest.mark.parametrize(
+    ("package", "wildcard", "module"),
+    [
+        ("simulators", "task", "darcy"),
+        ("tasks", "task", "darcy"),
+        ("spaces", "method", "densenas"),
+        ("algorithms", "method", "densenas"),
+        ("figures", "figure", "scores"),
+    ],
+)
+def test_a_module_loaded_by_name_that_no_digest_names_is_found(tmp_path, monkeypatch, package, wildcard, module):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text("")
+    rule = (
+        f'rule made:\n    output: "{{{wildcard}}}"\n    log: "{{{wildcard}}}.log"\n    params:\n'
+        f'        code=["a.py@01234567", "nasperf360/{package}/__init__.py@01234567"],\n'
+        f"        named=lambda w: ['nasperf360/{package}/{module}.py@01234567'],\n"
+        '    script: "a.py"\n'
+    )
+    (tmp_path / "Snakefile").write_text(rule)
+    assert faults(read(tmp_path / "Snakefile", {}), {}) == []
+    (tmp_path / "Snakefile").write_text("".join(line for line in rule.splitlines(True) if "named=" not in line))
+    found = faults(read(tmp_path / "Snakefile", {}), {})
+    assert found == [f"made: no param holds the code digest of nasperf360/{package}/{module}.py"]
 
 
 def test_a_script_that_reads_the_configuration_is_found(tmp_path, monkeypatch):
