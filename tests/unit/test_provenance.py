@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from nasperf360.provenance import CostMeter
+from nasperf360.provenance import CostMeter, versions
 
 JOB = """
 import sys, time
@@ -61,6 +61,20 @@ def test_a_job_that_fails_keeps_its_time(tmp_path):
     with pytest.raises(ZeroDivisionError), meter.kept(tmp_path, "this job"):
         raise ZeroDivisionError
     assert attempt(tmp_path, "this job")[0]["attempts"] == 2
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": "this job"}'])
+def test_a_damaged_note_of_time_is_as_none(content, tmp_path):
+    (tmp_path / "spent.json").write_text(content)
+    assert attempt(tmp_path, "this job")[0]["attempts"] == 1
+    assert attempt(tmp_path, "this job")[0]["attempts"] == 2  # and it is mended
+
+
+def test_the_version_of_snakemake_is_noted_but_makes_no_checkpoint_foreign(tmp_path):
+    cost, _ = attempt(tmp_path, "this job")
+    assert "snakemake" in cost["versions"]
+    assert cost["versions"].keys() - versions().keys() == {"snakemake"}
+    assert "torch" in versions()
 
 
 def environment():

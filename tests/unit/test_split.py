@@ -1,12 +1,15 @@
-"""Ranges of splits read what slices of the whole would."""
+"""Ranges of splits read what slices of the whole would; a data set that is not what its manifest says is refused."""
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import synthetic
-from nasperf360.errors import UserError
+from nasperf360 import datasets
+from nasperf360.errors import DataError, UserError
 
 
 @pytest.fixture
@@ -34,3 +37,41 @@ def test_part_of_a_part(whole) -> None:
 def test_part_out_of_range(whole, start: int, stop: int) -> None:
     with pytest.raises(UserError, match=r"train\+valid"):
         whole.part(start, stop)
+
+
+def flip(path: Path) -> None:
+    """The file's middle byte, as a disk does it: the size stays."""
+    with open(path, "r+b") as stream:
+        stream.seek(path.stat().st_size // 2)
+        byte = stream.read(1)[0]
+        stream.seek(-1, os.SEEK_CUR)
+        stream.write(bytes([byte ^ 1]))
+
+
+def test_a_flipped_byte_is_found_and_named(tmp_path: Path) -> None:
+    data, memory = synthetic.write(tmp_path), tmp_path / "verified.json"
+    with data.dataset as dataset:
+        dataset.verify(memory)
+    flip(dataset.path)
+    with pytest.raises(DataError, match=r"synthetic-2-point\.h5: its content differs .*; delete both and run again"):
+        dataset.verify(memory)
+    flip(dataset.path)
+    dataset.verify(memory)
+
+
+def test_a_file_found_good_is_read_once(tmp_path: Path, monkeypatch) -> None:
+    data, memory = synthetic.write(tmp_path), tmp_path / "verified.json"
+    read = []
+    digest = datasets.digest_file
+    monkeypatch.setattr(datasets, "digest_file", lambda path: read.append(path) or digest(path))
+    with data.dataset as dataset:
+        for _ in range(3):
+            dataset.verify(memory)
+        assert len(read) == 1
+        for damage in ("", "[1]", json.dumps({**json.loads(memory.read_text()), "inode": 0})):
+            memory.write_text(damage)
+            dataset.verify(memory)
+        assert len(read) == 4
+        os.utime(dataset.path)
+        dataset.verify(memory)
+        assert len(read) == 5

@@ -1,7 +1,5 @@
 """The training loop: it learns, resumes bit for bit, refuses foreign checkpoints, and stops where a loss diverges."""
 
-import threading
-
 import numpy as np
 import pytest
 import torch
@@ -128,25 +126,6 @@ def test_a_bad_checkpoint_is_set_aside_with_a_line(tmp_path, capsys, damage):
         assert "code" in line
     assert (tmp_path / "refused-1.pt").read_bytes() == content
     assert not path.exists()
-
-
-def test_two_processes_never_hold_one_cell(tmp_path, capsys):
-    order = []
-    first = Checkpoint(tmp_path, {})
-    entered = threading.Event()
-
-    def second():
-        with Checkpoint(tmp_path, {}).locked():
-            order.append("second")
-
-    with first.locked():
-        thread = threading.Thread(target=second)
-        thread.start()
-        entered.wait(0.3)
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
-    assert "waiting" in capsys.readouterr().err
 
 
 def test_a_diverging_loss_stops_and_keeps_the_last_good_state(tmp_path):

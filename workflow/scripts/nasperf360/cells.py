@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.files import atomic_path, digest_file, digest_json
+from nasperf360.locks import locked
 from nasperf360.provenance import versions
 from nasperf360.seeds import derive_seed
 
 if TYPE_CHECKING:
     from nasperf360.checkpoints import Checkpoint
+    from nasperf360.datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a job was given; it changes no number but on the device."""
+    """What a job was given. Threads change bits and stand in the provenance; the device does, and nothing else."""
 
     threads: int
     device: str
@@ -66,13 +69,30 @@ class Machine:
             float(resources.checkpoint_seconds),
         )
 
+    def folder(self, cell: Cell) -> Path:
+        """Of the cell's checkpoint."""
+        return Path(self.checkpoints) / cell.task / cell.method / str(cell.seed)
+
+    def locked(self, cell: Cell) -> AbstractContextManager[None]:
+        """The cell's lock: held until the results are written, so that an orphan and its successor never meet."""
+        return locked(self.folder(cell))
+
+    def verify(self, cell: Cell, dataset: Dataset) -> None:
+        """Compare the data with their manifest's digest; of all the jobs on a task, one reads the whole file.
+
+        Raises:
+            DataError: they differ.
+        """
+        folder = Path(self.checkpoints) / cell.task
+        with locked(folder):
+            dataset.verify(folder / "verified.json")
+
     def checkpoint(self, cell: Cell, provenance: Mapping[str, Any], device: str) -> Checkpoint:
         """The cell's checkpoint, valid for this code, these settings, data, versions and kind of device only."""
         from nasperf360.checkpoints import Checkpoint
 
         identity = {**provenance, "versions": versions(), "device": device, "cell": str(cell)}
-        folder = Path(self.checkpoints) / cell.task / cell.method / str(cell.seed)
-        return Checkpoint(folder, identity, self.checkpoint_seconds)
+        return Checkpoint(self.folder(cell), identity, self.checkpoint_seconds)
 
 
 def provenance(cell: Cell, data: Mapping[str, Any], settings: Mapping[str, Any], code: Any) -> dict[str, Any]:
@@ -81,7 +101,7 @@ def provenance(cell: Cell, data: Mapping[str, Any], settings: Mapping[str, Any],
     Args:
         cell: the cell.
         data: the data set's manifest.
-        settings: all params of the job but the code.
+        settings: all params of the job but the code, ``compute_threads`` too.
         code: digest of each source file, by path.
     """
     return {

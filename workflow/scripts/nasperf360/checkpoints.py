@@ -1,17 +1,14 @@
-"""Checkpoints of a long job: written atomically, refused when foreign, guarded by a lock of the operating system."""
+"""Checkpoints of a long job: written atomically, refused when foreign. Their folder's lock is the job's to hold."""
 
-import fcntl
 import os
-import platform
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nasperf360.files import atomic_path, digest_json, read_json, write_json
+from nasperf360.files import atomic_path, digest_json, remembered, write_json
 from nasperf360.job import note
 
 
@@ -32,22 +29,6 @@ class Checkpoint:
     def digest(self) -> str:
         """Digest of the identity."""
         return digest_json(self.identity)
-
-    @contextmanager
-    def locked(self) -> Iterator["Checkpoint"]:
-        """Hold the folder's lock, so that an orphaned job and its successor never write together."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "lock", "a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                note(f"{self.folder}: process {lock.read().strip() or '?'} still works on this cell; waiting for it")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            lock.truncate(0)
-            lock.write(f"{os.getpid()} on {platform.node()}")
-            lock.flush()
-            yield self
 
     def part(self, name: str) -> "Checkpoint":
         """A checkpoint of one part of the job (a trial, say), under the same lock."""
@@ -75,15 +56,32 @@ class Checkpoint:
             reason = f"it belongs to another job ({self._differences()})"
         except Exception as error:  # torch.load raises many kinds for a damaged file
             reason = f"it is damaged ({type(error).__name__})"
-        number = 1
-        while (aside := self.folder / f"refused-{number}.pt").exists():
-            number += 1
-        os.replace(path, aside)
-        note(f"{path}: refused, {reason}; set aside as {aside.name}, starting from the beginning")
+        self.refuse(reason)
         return None
 
+    def refuse(self, reason: str) -> None:
+        """Set the saved state aside with a clear line: it must not be used."""
+        path = self.folder / "state.pt"
+        aside = refused_name(path)
+        os.replace(path, aside)
+        note(f"{path}: refused, {reason}; set aside as {aside.name}, starting from the beginning")
+
+    def discard(self) -> None:
+        """Remove the saved state of a finished part; what was set aside stays."""
+        for name in ("state.pt", "identity.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
     def _differences(self) -> str:
-        path = self.folder / "identity.json"
-        saved = read_json(path) if path.exists() else {}
+        saved = remembered(self.folder / "identity.json")
         keys = [key for key in sorted({*saved, *self.identity}) if saved.get(key) != self.identity.get(key)]
         return "other " + ", ".join(keys) if keys else "unknown difference"
+
+
+def refused_name(path: Path) -> Path:
+    """The first free name beside a file to set it aside under: ``refused-1.pt``, ``refused-2.pt``, ..."""
+    number = 1
+    while (aside := path.with_name(f"refused-{number}{path.suffix}")).exists():
+        number += 1
+    return aside

@@ -1,5 +1,6 @@
 """Atomic writes, digests and JSON: a file is either complete or absent."""
 
+import errno
 import hashlib
 import json
 import os
@@ -15,19 +16,39 @@ BLOCK = 1 << 20
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it into place on success, remove it on failure."""
+    """Yield a temporary path beside ``path``; rename it into place on success, remove it on failure.
+
+    The bytes are on the disk before the name is: a loss of power leaves the old file or the new, never an empty one.
+
+    Raises:
+        UserError: the disk is full, or the user's quota.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
     try:
         yield partial
+        _to_disk(partial)
         os.replace(partial, target)
+        _to_disk(target.parent)
     except OSError as error:
-        if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(f"{target}: the disk is full; free some space and run the same command again") from error
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot do it, for folders above all; then a file lasts as far as they care.
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -53,6 +74,15 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise UserError(f"{path}: no such file") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from error
+
+
+def remembered(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON mapping of a file that nothing rests on; empty where it is absent, damaged or no mapping."""
+    try:
+        content = json.loads(Path(path).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def digest_file(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:

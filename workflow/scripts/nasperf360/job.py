@@ -21,10 +21,13 @@ def run_job(main: Callable[[], None], log: str | None = None, failure: str | Pat
     Args:
         main: the body.
         log: file that standard error goes to as well.
-        failure: ``failure.json`` beside the outputs: the reason, for tables of an incomplete run; removed on success.
+        failure: ``failure.json`` beside the outputs: the reason, for tables of an incomplete run. An earlier one is
+            removed at the start, since a killed job has no reason, and on success, since an orphan may have left one.
     """
     if log:
         _tee(log)
+    if failure:
+        Path(failure).unlink(missing_ok=True)
     reason: str | None = None
     try:
         main()
@@ -42,9 +45,9 @@ def run_job(main: Callable[[], None], log: str | None = None, failure: str | Pat
         if failure:
             Path(failure).unlink(missing_ok=True)
         return
+    note(f"Error: {reason}")
     if failure:
         write_json(failure, {"reason": reason})
-    note(f"Error: {reason}")
     sys.exit(1)
 
 

@@ -12,16 +12,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from nasperf360.files import read_json, write_json
+from nasperf360.files import remembered, write_json
 
 HEARTBEAT = 10.0  # seconds: of a killed job at most so much goes uncounted
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "h5py", "optuna", "snakemake")
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "h5py", "optuna")
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a number may depend on."""
+def versions(*further: str) -> dict[str, str]:
+    """Versions of Python, of the packages that a number may depend on, and of ``further`` ones."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *further):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -70,7 +70,8 @@ class CostMeter:
             heartbeat: seconds between two notes, since a killed job writes none at its end.
         """
         path, over = folder / "spent.json", threading.Event()
-        if path.exists() and (found := read_json(path))["identity"] == identity:
+        found = remembered(path)
+        if found.get("identity") == identity and {"attempts", "seconds"} <= found.keys():
             self.earlier = found
 
         def note_time() -> None:
@@ -105,7 +106,7 @@ class CostMeter:
             "attempts": self.earlier["attempts"] + 1,
             **memory,
             "threads": self.threads,
-            "versions": versions(),
+            "versions": versions("snakemake"),
             "host": platform.node(),
             "job": os.environ.get("SLURM_JOB_ID", ""),
             "commit": commit(),

@@ -63,19 +63,24 @@ def retrain(
         outputs: paths ``result``, ``history``, ``model``, ``cost``.
     """
     device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
-    meter = CostMeter(device.type, machine.threads)
     task = get_task(cell.task)
     task.configure(settings.get("task", {}))
-    with Dataset(data) as dataset:
+    with machine.locked(cell), Dataset(data) as dataset:
+        meter = CostMeter(device.type, machine.threads)
+        machine.verify(cell, dataset)
         train, test = dataset.final(task.merge_valid)
         task.fit(train)
         signature = task.signature(train.shape("x"))
         space = get_space(space_name, signature, space_settings)
         found = read_architecture(architecture, space)
         settings = {**settings, **space.hyperparameters(found)}
-        origin = provenance(
-            cell, dataset.manifest, {"space": space_settings, "retrain": settings, "architecture": found}, code
-        )
+        given = {
+            "space": space_settings,
+            "retrain": settings,
+            "architecture": found,
+            "compute_threads": machine.threads,
+        }
+        origin = provenance(cell, dataset.manifest, given, code)
         torch.manual_seed(derive_seed(cell.derived_seed, "initial weights"))
         model = space.build(found)
         counts = {
@@ -84,8 +89,7 @@ def retrain(
         }
         model = model.to(device)
         checkpoint = machine.checkpoint(cell, origin, device.type)
-        # Held until the results are written: an orphan and its successor never write together.
-        with checkpoint.locked(), meter.kept(checkpoint.folder, checkpoint.digest):
+        with meter.kept(checkpoint.folder, checkpoint.digest):
             history = fit(
                 model,
                 task,

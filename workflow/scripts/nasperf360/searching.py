@@ -28,6 +28,13 @@ def size_limit(path: str, slack: float) -> int:
     return int(content["parameters"] + slack)
 
 
+def task_switches(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Switches of the task in a search: those of retraining where trials train as it does, then the search's own."""
+    search, retrain = settings["search"], settings.get("retrain", {})
+    layers = (retrain, search.get("training", {}) if retrain else {}, search)
+    return {name: value for layer in layers for name, value in layer.get("task", {}).items()}
+
+
 def search(
     cell: Cell,
     method: Mapping[str, Any],
@@ -57,21 +64,26 @@ def search(
         UserError: the algorithm cannot serve the space, or the search itself fails.
     """
     device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
-    meter = CostMeter(device.type, machine.threads)
     task, algorithm = get_task(cell.task), get_algorithm(method["algorithm"])
-    task.configure(settings["search"].get("task", {}))
-    with Dataset(data) as dataset:
+    task.configure(task_switches(settings))
+    with machine.locked(cell), Dataset(data) as dataset:
+        meter = CostMeter(device.type, machine.threads)
+        machine.verify(cell, dataset)
         signature = task.signature(dataset.split("train").shape("x"))
         space = get_space(method["space"], signature, space_settings)
         if reason := algorithm.refuse(type(space)):
             raise UserError(f"{cell}: algorithm '{algorithm.name}' cannot serve space '{space.name}': {reason}")
         limit = size_limit(limiting, method["size_limit"].get("slack", 0)) if limiting else None
-        origin = provenance(
-            cell, dataset.manifest, {"method": method, "space": space_settings, **settings, "limit": limit}, code
-        )
+        given = {
+            "method": method,
+            "space": space_settings,
+            **settings,
+            "limit": limit,
+            "compute_threads": machine.threads,
+        }
+        origin = provenance(cell, dataset.manifest, given, code)
         checkpoint = machine.checkpoint(cell, origin, device.type)
-        # Held until the results are written: an orphan and its successor never write together.
-        with checkpoint.locked(), meter.kept(checkpoint.folder, checkpoint.digest):
+        with meter.kept(checkpoint.folder, checkpoint.digest):
             problem = Problem(
                 task=task,
                 dataset=dataset,

@@ -1,0 +1,43 @@
+"""Locks of the operating system: an orphaned job and its successor never write the same files at once."""
+
+import errno
+import fcntl
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nasperf360.job import note
+
+UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+
+@contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """Hold the lock of a folder, made if need be; the process that dies lets go of it, however it dies.
+
+    Waits for another process that holds it, and names that one. Where the file system has no locks (Lustre mounted
+    without ``flock``, say), a note says so and the job goes on.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "a+") as lock:
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                note(f"{folder}: process {lock.read().strip() or '?'} still works here; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            note(
+                f"{folder}: its file system has no locks ({error.strerror}); "
+                f"after a killed Snakemake, end its jobs before you start again"
+            )
+        lock.truncate(0)
+        lock.write(f"{os.getpid()} on {platform.node()}")
+        lock.flush()
+        yield
