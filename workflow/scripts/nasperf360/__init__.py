@@ -1,3 +1,1 @@
 """NAS-Perf-360: ten tasks, search spaces and search algorithms, and the study that compares them."""
-
-__version__ = "0.1.0"
