@@ -18,13 +18,17 @@ CELLS = [(task, method, seed) for task in TASKS for method in METHODS for seed i
 
 
 def make_run(folder, simulated=True):
-    """Write a result file per cell below ``folder``; returns the cells."""
+    """Write an architecture and a result of it per cell below ``folder``; returns the cells."""
     for cell in CELLS:
         task, method, seed = cell
         name, higher, level = TASKS[task]
         space, algorithm = halves(method)
         path = results.result_path(folder, cell)
-        path.parent.mkdir(parents=True)
+        architecture = {"space": space, "lr": 0.1}
+        searched = results.architecture_path(folder, cell)
+        for made in (path, searched):
+            made.parent.mkdir(parents=True)
+        searched.write_text(json.dumps({"architecture": architecture}))
         value = level * (1 + 0.2 * generator(*cell).uniform(-1, 1))
         content = {
             "task": task,
@@ -37,6 +41,7 @@ def make_run(folder, simulated=True):
             "scores": {"value": value},
             "parameters": 1000,
             "simulated": simulated,
+            "provenance": {"settings": {"architecture": architecture}},
         }
         path.write_text(json.dumps(content))
     return CELLS

@@ -4,11 +4,14 @@ from pathlib import Path
 
 from nasperf360.download import fetch
 from nasperf360.job import run_job
+from nasperf360.locks import locked
 from nasperf360.sources import Source
 
 
 def main(path_to_manifest, task, source, mirror):
-    fetch(Source.parse(task, source), Path(path_to_manifest).parent, mirror)
+    folder = Path(path_to_manifest).parent
+    with locked(folder.parents[1] / "checkpoints" / "download" / task):
+        fetch(Source.parse(task, source), folder, mirror)
 
 
 if __name__ == "__main__":
@@ -20,4 +23,5 @@ if __name__ == "__main__":
             mirror=snakemake.resources.mirror,
         ),
         log=snakemake.log[0],
+        failure=Path(snakemake.output[0]).with_name("failure.json"),
     )

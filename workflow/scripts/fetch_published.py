@@ -1,15 +1,25 @@
 """Fetch a published data set of one task, verified against its manifest."""
 
+from pathlib import Path
+
 from nasperf360.job import run_job
+from nasperf360.locks import locked
 from nasperf360.published import fetch_published
+
+
+def main(task, data, **options):
+    with locked(Path(data).parents[1] / "checkpoints" / "download" / task):
+        fetch_published(task, data, **options)
+
 
 if __name__ == "__main__":
     run_job(
-        lambda: fetch_published(
+        lambda: main(
             task=snakemake.wildcards.task,
             data=snakemake.output.data,
             mirror=snakemake.resources.mirror,
             settings={key: getattr(snakemake.resources, f"publish_{key}") for key in ("bucket", "prefix", "endpoint")},
         ),
         log=snakemake.log[0],
+        failure=Path(snakemake.output.data).parents[1] / "raw" / snakemake.wildcards.task / "failure.json",
     )

@@ -1,12 +1,20 @@
 """Preprocess the raw files of one task into HDF5."""
 
+from pathlib import Path
+
 from nasperf360.datasets import DatasetWriter
 from nasperf360.job import run_job
+from nasperf360.locks import locked
 from nasperf360.raw import RawFiles
 from nasperf360.tasks import get_task
 
 
 def main(path_to_raw, path_to_data, task, options):
+    with locked(Path(path_to_data).parents[1] / "checkpoints" / "preprocess" / task):
+        prepare(path_to_raw, path_to_data, task, options)
+
+
+def prepare(path_to_raw, path_to_data, task, options):
     raw = RawFiles.open(path_to_raw)
     raw.verify()
     attributes = {
@@ -29,4 +37,5 @@ if __name__ == "__main__":
             options=snakemake.params.options,
         ),
         log=snakemake.log[0],
+        failure=Path(snakemake.output.data).with_suffix("") / "failure.json",
     )

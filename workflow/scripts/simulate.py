@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from nasperf360.job import run_job
+from nasperf360.locks import locked
 from nasperf360.simulators import simulate
 
 
 def main(path_to_manifest, task, options):
-    simulate(task, Path(path_to_manifest).parent, options)
+    folder = Path(path_to_manifest).parent
+    with locked(folder.parents[1] / "checkpoints" / "download" / task):
+        simulate(task, folder, options)
 
 
 if __name__ == "__main__":
@@ -18,4 +21,5 @@ if __name__ == "__main__":
             options=snakemake.params.options,
         ),
         log=snakemake.log[0],
+        failure=Path(snakemake.output[0]).with_name("failure.json"),
     )

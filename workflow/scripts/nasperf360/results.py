@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nasperf360.errors import DataError
-from nasperf360.files import digest_file, read_json
+from nasperf360.errors import DataError, UserError
+from nasperf360.files import digest_file, read_json, remembered
 from nasperf360.labels import halves
 from nasperf360.tasks import get_task
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Cell = tuple[str, str, int]
 """Task, method, seed."""
 
-COMPLETE = "complete"
+COMPLETE, NOT_RUN = "complete", "not run"
+STALE = "stale: the result is of an earlier search"
 COLUMNS = [
     "task",
     "method",
@@ -42,14 +43,56 @@ def result_path(folder: str | Path, cell: Cell) -> Path:
     return Path(folder, "retrain", task, method, str(seed), "result.json")
 
 
-def reason_missing(folder: str | Path, cell: Cell) -> str:
-    """Why a cell has no result: the reason of its failed retraining or search, else ``not run``."""
+def architecture_path(folder: str | Path, cell: Cell) -> Path:
+    """Where what a cell's search found lies below ``results/<run>``."""
     task, method, seed = cell
-    for stage in ("retrain", "search"):
-        failure = Path(folder, stage, task, method, str(seed), "failure.json")
-        if failure.is_file():
-            return f"{stage} failed: {read_json(failure)['reason']}"
-    return "not run"
+    return Path(folder, "search", task, method, str(seed), "architecture.json")
+
+
+def data_folder(folder: str | Path) -> Path:
+    """The folder of the run whose data the run in ``folder`` works on."""
+    return Path(folder).parent / remembered(Path(folder, "study.json")).get("data_run", Path(folder).name)
+
+
+def state(folder: str | Path, cell: Cell) -> str:
+    """``complete``, or why the cell is not: the stage that failed and its reason, ``stale: ...``, or ``not run``.
+
+    The first stage that failed counts: Snakemake removes the outputs of a job that it starts, but neither the result
+    nor the failure of what followed from the last ones.
+    """
+    architecture, result = architecture_path(folder, cell), result_path(folder, cell)
+    if reason := _data_failure(data_folder(folder), cell[0]) or _failure("search", architecture.parent):
+        return reason
+    if architecture.is_file():
+        if result.is_file() and _follows(result, architecture):
+            return COMPLETE
+        if reason := _failure("retrain", result.parent):
+            return reason
+    return STALE if result.is_file() else NOT_RUN
+
+
+def _failure(stage: str, folder: Path) -> str:
+    path = folder / "failure.json"
+    return f"{stage} failed: {remembered(path).get('reason', f'{path} is damaged')}" if path.is_file() else ""
+
+
+def _data_failure(data: Path, task: str) -> str:
+    if (data / "data" / f"{task}.json").is_file():
+        return ""
+    for name in (get_task(task).raw, task):  # a published data set comes under the task's own name
+        raw = data / "raw" / name
+        if not (raw / "files.json").is_file() and (reason := _failure("download", raw)):
+            return reason
+    return _failure("preprocess", data / "data" / task)
+
+
+def _follows(result: Path, architecture: Path) -> bool:
+    """Whether a result is of what the search found last."""
+    try:
+        trained = read_json(result)["provenance"]["settings"]["architecture"]
+    except (UserError, KeyError, TypeError):
+        return True  # it is damaged, which whoever reads it says
+    return bool(trained == remembered(architecture).get("architecture"))
 
 
 def snapshot(folder: str | Path, cells: Iterable[Cell]) -> dict[str, str]:
@@ -58,19 +101,19 @@ def snapshot(folder: str | Path, cells: Iterable[Cell]) -> dict[str, str]:
     A partial run takes this as a param in place of the results as inputs: it reruns when a result came or changed,
     and never asks for one.
     """
-    state = {}
+    states = {}
     for cell in cells:
-        path = result_path(folder, cell)
-        state["/".join(map(str, cell))] = digest_file(path) if path.is_file() else reason_missing(folder, cell)
-    return state
+        found = state(folder, cell)
+        states["/".join(map(str, cell))] = digest_file(result_path(folder, cell)) if found == COMPLETE else found
+    return states
 
 
 def _row(folder: str | Path, cell: Cell) -> dict[str, Any]:
     task, method, seed = cell
     space, algorithm = halves(method)
     row: dict[str, Any] = {"task": task, "method": method, "space": space, "algorithm": algorithm, "seed": seed}
-    path = result_path(folder, cell)
-    if not path.is_file():
+    path, found = result_path(folder, cell), state(folder, cell)
+    if found != COMPLETE:
         metric = get_task(task).metric
         return row | {
             "metric": metric.name,
@@ -78,13 +121,13 @@ def _row(folder: str | Path, cell: Cell) -> dict[str, Any]:
             "value": None,
             "parameters": None,
             "simulated": None,
-            "status": reason_missing(folder, cell),
+            "status": found,
         }
     result = read_json(path)
     try:
-        found = (result["task"], result["method"], result["seed"])
-        if found != cell:
-            raise DataError(f"{path}: holds the result of {'/'.join(map(str, found))}; delete it and run again")
+        holds = (result["task"], result["method"], result["seed"])
+        if holds != cell:
+            raise DataError(f"{path}: holds the result of {'/'.join(map(str, holds))}; delete it and run again")
         return row | {
             "metric": result["metric"]["name"],
             "higher_is_better": result["metric"]["higher_is_better"],
@@ -100,7 +143,7 @@ def _row(folder: str | Path, cell: Cell) -> dict[str, Any]:
 def collect(folder: str | Path, cells: Iterable[Cell]) -> pd.DataFrame:
     """The scores of a run, one row per cell in the order given.
 
-    A cell without a result has an empty value and its reason in ``status``.
+    A cell that is not complete has an empty value and its :func:`state` in ``status``.
 
     Raises:
         DataError: a result that lacks a key or belongs to another cell.

@@ -1,14 +1,16 @@
-"""Which cells of a run have no result, and why."""
+"""Which cells of a run are not complete, and why."""
 
+from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
-from nasperf360.results import Cell, reason_missing, result_path
-from nasperf360.runs import Study, read_study
+from nasperf360.results import COMPLETE, STALE, Cell, architecture_path, data_folder, state
+from nasperf360.runs import read_study
+from nasperf360.tasks import get_task
 
 
 class Missing(NamedTuple):
-    """A cell without a result."""
+    """A cell without a result that follows from its search."""
 
     cell: Cell
     reason: str
@@ -20,32 +22,43 @@ class Missing(NamedTuple):
 
 
 def missing(folder: Path) -> list[Missing]:
-    """The cells of the study that ``folder`` holds which have no result, in the study's order.
+    """The cells of the study that ``folder`` holds which are not complete, in the study's order.
 
     Raises:
         UserError: the folder holds no study.
     """
-    study = read_study(folder)
-    return [_missing(folder, study, cell) for cell in study.cells if not result_path(folder, cell).is_file()]
+    states = [(cell, state(folder, cell)) for cell in read_study(folder).cells]
+    return [_missing(folder, cell, found) for cell, found in states if found != COMPLETE]
 
 
-def _missing(folder: Path, study: Study, cell: Cell) -> Missing:
+def _missing(folder: Path, cell: Cell, reason: str) -> Missing:
+    logs = _logs(folder, cell)
+    stage, failed, _ = reason.partition(" failed: ")
+    if not failed:
+        stage = _next_stage(folder, cell, logs)
+        if reason == STALE:
+            logs.pop("retrain", None)  # it is of the result at hand
+        elif stage in logs:  # and left no reason: it was killed, or runs
+            reason = f"{stage} was started and did not finish"
+    return Missing(cell, reason, logs.get(stage))
+
+
+def _next_stage(folder: Path, cell: Cell, logs: Container[str]) -> str:
+    """The stage whose outputs a cell lacks."""
+    if architecture_path(folder, cell).is_file():
+        return "retrain"
+    if (data_folder(folder) / "data" / f"{cell[0]}.json").is_file():
+        return "search"
+    return "preprocess" if "preprocess" in logs else "download"
+
+
+def _logs(folder: Path, cell: Cell) -> dict[str, Path]:
+    """The log of each stage of a cell that was started."""
     task, method, seed = cell
-    reason = reason_missing(folder, cell)
-    data = folder.parent / study.data_run
-    logs = {stage: folder / "logs" / stage / task / method / f"{seed}.log" for stage in ("retrain", "search")}
-    if reason != "not run":
-        return Missing(cell, reason, logs[reason.split()[0]])
-    for stage, log in logs.items():
-        if log.is_file() and not (stage == "search" and _found(folder, cell)):
-            return Missing(cell, f"{stage} was started and did not finish", log)
-    if not (data / "data" / f"{task}.json").is_file():
-        for stage in ("preprocess", "download"):
-            if (log := data / "logs" / stage / f"{task}.log").is_file():
-                return Missing(cell, f"no data: {stage} did not finish", log)
-    return Missing(cell, reason, None)
-
-
-def _found(folder: Path, cell: Cell) -> bool:
-    task, method, seed = cell
-    return (folder / "search" / task / method / str(seed) / "architecture.json").is_file()
+    logs = {stage: folder / "logs" / stage / task / method / f"{seed}.log" for stage in ("search", "retrain")}
+    data = data_folder(folder) / "logs"
+    logs["preprocess"] = data / "preprocess" / f"{task}.log"
+    logs["download"] = data / "download" / f"{task}.log"  # of a published data set, or of the task's own raw files
+    if not logs["download"].is_file():
+        logs["download"] = data / "download" / f"{get_task(task).raw}.log"
+    return {stage: log for stage, log in logs.items() if log.is_file()}
