@@ -85,3 +85,47 @@ def test_a_cell_that_works_again_takes_its_failure_back(failed):
     checkout.snakemake("--cores", "2", config=config)
     assert not (checkout.folder / f"results/{RUN}/retrain/darcy/wrn-default/0/failure.json").exists()
     command(checkout, "status.py", "--run", RUN, status=0)
+
+
+def performance(checkout, run, task):
+    """The status of a task in the table of a partial run."""
+    with open(checkout.folder / f"results/{run}/tables/performance.csv") as stream:
+        return next(row["status"] for row in csv.DictReader(stream) if row["task"] == task)
+
+
+def test_a_failed_search_does_not_hide_behind_an_old_result(checkout):
+    run = "searched-again"
+    config = (f"run={run}", "data_run=small", "tasks=[satellite]", "methods=[densenas-original]")
+    checkout.snakemake("--cores", "2", "tables", config=config)
+    assert performance(checkout, run, "satellite") == "complete"
+    worse = (*config, "search={densenas: {satellite: {lr: 1.0e+30}}}")
+    checkout.snakemake("--cores", "2", "tables", config=worse, status=1)
+    cell = checkout.folder / f"results/{run}/retrain/satellite/densenas-original/0"
+    assert (cell / "result.json").exists()  # of the search before
+    line = command(checkout, "status.py", "--run", run, status=1).splitlines()[1]
+    assert line.startswith("satellite densenas-original seed 0: search failed: ")
+    assert line.endswith(f"see results/{run}/logs/search/satellite/densenas-original/0.log")
+    checkout.snakemake("--cores", "2", "tables", config=(*worse, "partial=true"))
+    assert performance(checkout, run, "satellite").startswith("missing: seed 0 search failed: ")
+
+
+def test_a_bad_raw_file_is_the_reason_of_its_task_s_cells(checkout):
+    run = "badly-delivered"
+    config = (f"run={run}", "tasks=[satellite]", "methods=[wrn-default]")
+    folder = checkout.folder / "results" / run
+    checkout.snakemake("--cores", "1", f"results/{run}/raw/satellite/files.json", config=config)
+    raw = max((path for path in (folder / "raw/satellite").rglob("*")), key=lambda path: path.stat().st_size)
+    content = raw.read_bytes()
+    raw.write_bytes(content[: len(content) // 2])
+    checkout.snakemake("--cores", "1", "tables", config=config, status=1)
+    reason = json.loads((folder / "data/satellite/failure.json").read_text())["reason"]
+    assert raw.name in reason
+    line = command(checkout, "status.py", "--run", run, status=1).splitlines()[1]
+    assert line.startswith(f"satellite wrn-default seed 0: preprocess failed: {reason}")
+    assert line.endswith(f"see results/{run}/logs/preprocess/satellite.log")
+    checkout.snakemake("--cores", "1", "tables", config=(*config, "partial=true"))
+    assert performance(checkout, run, "satellite") == f"missing: seed 0 preprocess failed: {reason}"
+    raw.write_bytes(content)
+    checkout.snakemake("--cores", "1", "tables", config=config)
+    assert not (folder / "data/satellite/failure.json").exists()
+    assert performance(checkout, run, "satellite") == "complete"
