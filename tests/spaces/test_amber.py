@@ -30,6 +30,27 @@ def test_golden_parameters(operation, parameters):
     assert network.dense.in_features == 8192
 
 
+def test_golden_size():
+    """Facts: 7^12 * 2^66 = 1.0213e30; what the check takes, layer by layer."""
+    amber, size = space(), 1
+
+    def taken(layer, operation, skips):
+        architecture = amber.compose([0] * 12, [[]] * 12)
+        architecture["layers"][layer] = {"operation": operation, "skips": skips}
+        try:
+            amber.check(architecture)
+        except UserError:
+            return False
+        return True
+
+    for layer in range(12):
+        operations = sum(taken(layer, operation, []) for operation in [*amber.operations, "none"])
+        sources = sum(taken(layer, "identity", [source]) for source in range(-1, 13))
+        size *= operations * 2**sources
+    assert size == 7**12 * 2**66
+    assert f"{size:.4e}" == "1.0213e+30"
+
+
 def test_lengths():
     assert [reduced_length(1000, n) for n in range(4)] == [1000, 250, 63, 16]
     assert [reduced_length(46, n) for n in range(4)] == [46, 12, 3, 1]

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from nasperf360 import settings
+from nasperf360.algorithms.random import derivation
 from nasperf360.counts import count_multiply_adds, count_parameters
 from nasperf360.errors import UserError
+from nasperf360.estimate import PUBLISHED
 from nasperf360.networks.densenas import SKIP_COST
 from nasperf360.spaces import get_space
+from nasperf360.tasks import get_task
 from nasperf360.tasks.base import Signature
 
 CIFAR = Signature(2, False, (3, 32, 32), 100)
@@ -70,6 +74,17 @@ def test_golden_graph_of_imagenet():
         supernet = space.supernet()
     assert sum(value.numel() for value in supernet.weight_parameters()) == 178_131_268
     assert sum(value.numel() for value in supernet.architecture_parameters().values()) == 397
+    assert cost_of_everything(supernet) == pytest.approx(22_067.6, abs=0.05)
+    for name, value in supernet.architecture.items():
+        supernet.architecture[name] = torch.nn.Parameter(torch.zeros(value.shape))
+    assert supernet.expected_cost().item() == pytest.approx(3290, abs=0.5)
+
+
+def cost_of_everything(net):
+    """All operations on all connections and in all stack layers, in millions of multiply-adds."""
+    layers = zip(net.layer_costs, net.graph.blocks, strict=True)
+    stacks = sum(cost * block.layers * (1 + SKIP_COST) for cost, block in layers)
+    return net.fixed_cost + sum(net.head_costs.values()) + stacks
 
 
 def test_golden_supernet(cifar_supernet):
@@ -77,11 +92,7 @@ def test_golden_supernet(cifar_supernet):
     assert sum(value.numel() for value in net.weight_parameters()) == 59_880_900
     assert sum(value.numel() for value in net.architecture_parameters().values()) == 285
     assert net.expected_cost().item() == pytest.approx(218.5, abs=0.1)
-    every = net.fixed_cost + sum(net.head_costs.values())
-    every += sum(
-        cost * block.layers * (1 + SKIP_COST) for cost, block in zip(net.layer_costs, net.graph.blocks, strict=True)
-    )
-    assert every == pytest.approx(1314.2, abs=0.05)
+    assert cost_of_everything(net) == pytest.approx(1314.2, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +121,43 @@ def test_golden_random_cifar(layers):
     space = get_space("densenas", CIFAR, {"stages": stages})
     network = space.build(architecture([32, 64, 112, 176, 224], [0, layers // 2, 0, 0]))
     assert count_parameters(network) == {0: 1_590_532, 2: 1_816_772}[layers]
+
+
+FULL_PATH, SHORT_PATH = [32, 64, 112, 176, 224], [32, 64, 112]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "path", "layers"),
+    [
+        ("cifar100", FULL_PATH, [0, 2, 0, 1]),
+        ("spherical", FULL_PATH, [0, 1, 2, 1]),
+        ("ninapro", FULL_PATH, [0, 5, 15, 5]),
+        ("fsd50k", FULL_PATH, [0, 1, 2, 2]),
+        ("satellite", FULL_PATH, [0, 1, 2, 2]),
+        ("darcy", SHORT_PATH, [1, 5]),
+        ("psicov", SHORT_PATH, [1, 5]),
+        ("cosmic", [16, 32, 56], [1, 5]),
+        ("ecg", SHORT_PATH, [1, 2]),
+        ("deepsea", SHORT_PATH, [1, 2]),
+    ],
+)
+def test_random_networks_of_the_paper_have_one_path(task, path, layers):
+    """Derived from 200 initialisations of the supernet: one path on each task, and a fair coin per stack layer."""
+    shipped = settings.read_yaml(settings.ROOT / "config" / "config.yaml")
+    config = settings.resolve({**shipped, "scale": "paper"})
+    signature = get_task(task).signature(PUBLISHED[task].shape)
+    space = get_space("densenas", signature, settings.space_settings(config, task, "densenas-random"))
+    sampler = derivation(space)
+    drawn = [sampler(seed) for seed in range(200)]
+    assert {tuple(each["channels"]) for each in drawn} == {tuple(path)}
+    counts = np.array([each["layers"] for each in drawn])
+    assert counts.min(0).min() == 0
+    assert (counts.max(0) <= layers).all()
+    # Six standard deviations of a mean of 200.
+    assert np.abs(counts.mean(0) - np.array(layers) / 2).max() < 6 * (max(layers) / 4 / 200) ** 0.5
+    distinct = len({tuple(each["layers"]) for each in drawn})
+    assert distinct == np.prod(np.add(layers, 1)) if task != "ninapro" else 80 < distinct < 140
 
 
 # -- paths ---------------------------------------------------------------------------------------------------------

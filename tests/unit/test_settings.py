@@ -50,6 +50,91 @@ def test_scale_gives_defaults_and_the_user_wins():
     assert resolve(run=7)["run"] == "7"
 
 
+def part(name, module, method="wrn-default", task="cifar100", **layers):
+    return {name: {module: layers}, "methods": [method], "tasks": [task]}
+
+
+def stages(**stage):
+    return part("spaces", "densenas", "densenas-densenas", all={"stages": [stage]})
+
+
+def limited_by(method, **more):
+    return {
+        "methods": ["densenas-random"],
+        "method_definitions": {"densenas-random": {"size_limit": {"method": method}}},
+        **more,
+    }
+
+
+NESTED = [
+    # Names.
+    ({"search": {"gaia": {}}}, ["search: unknown algorithm 'gaia'", "did you mean 'gaea'"]),
+    ({"retrain": {"wnr": {}}}, ["retrain: unknown space 'wnr'", "did you mean 'wrn'"]),
+    ({"prepare": {"cifar10": {}}}, ["prepare: unknown task 'cifar10'", "did you mean 'cifar100'"]),
+    ({"simulate": {"egc": {}}}, ["simulate: unknown task 'egc'", "did you mean 'ecg'"]),
+    (part("search", "gaea", satelite={}), ["search.gaea: unknown layer 'satelite'", "did you mean 'satellite'"]),
+    (part("search", "gaea", all={"mixtur": 1}), ["search.gaea.all: unknown setting 'mixtur'", "'mixture'"]),
+    (part("search", "default", all={"lr": 1}), ["search.default.all: unknown setting 'lr'"]),
+    (part("search", "random", dense={"training": {"lrr": 1}}), ["search.random.dense.training", "'lrr'", "'lr'"]),
+    (part("search", "densenas", all={"architecture": {"beta": []}}), ["search.densenas.all.architecture", "'betas'"]),
+    (part("retrain", "amber", ecg={"schedule": {"nam": "x"}}), ["retrain.amber.ecg.schedule", "'nam'", "'name'"]),
+    (part("retrain", "wrn", all={"schedule": "cosine"}), ["retrain.wrn.all.schedule", "'cosine'", "mapping"]),
+    (part("spaces", "darts", all={"search": {"wdith": 8}}), ["spaces.darts.all.search", "'wdith'", "'width'"]),
+    (part("retrain", "wrn", all={"task": {"cutoff": True}}), ["cifar100", "no switch 'cutoff'"]),
+    (
+        {"method_definitions": {"wrn-asha": {"settings": {"search": {"al": {}}}}}},
+        ["method_definitions.wrn-asha.settings.search: unknown layer 'al'", "did you mean 'all'"],
+    ),
+    (
+        {"method_definitions": {"wrn-default": {"settings": {"retrain": {"all": {"epoch": 1}}}}}},
+        ["method_definitions.wrn-default.settings.retrain.all", "'epoch'", "did you mean 'epochs'"],
+    ),
+    (
+        {"method_definitions": {"wnr-default": {}}},
+        ["method_definitions: unknown method 'wnr-default'", "'wrn-default'"],
+    ),
+    # What cells need.
+    (
+        part("retrain", "darts", "darts-random", all=None),
+        ["retrain.darts: batch_size, epochs, lr, schedule.name missing", "'darts-random' on task 'cifar100'"],
+    ),
+    (part("search", "gaea", "darts-gaea", all={"lr": None}), ["search.gaea: lr missing", "'darts-gaea'"]),
+    (part("search", "densenas", "densenas-densenas", all={"architecture": {"lr": None}}), ["architecture.lr missing"]),
+    (part("retrain", "wrn", all={"epochs": 0}), ["retrain.wrn: epochs 0", "at least 1"]),
+    (part("retrain", "wrn", all={"batch_size": 1.5}), ["retrain.wrn: batch_size 1.5", "whole number"]),
+    (part("retrain", "wrn", cifar100={"lr": "fast"}), ["retrain.wrn: lr 'fast'", "above 0"]),
+    (part("retrain", "darts", "darts-gaea", all={"schedule": {"name": "step"}}), ["schedule 'step' needs 'at'"]),
+    (part("retrain", "wrn", all={"schedule": {"name": "stp"}}), ["retrain.wrn", "'stp'", "step"]),
+    (
+        part("search", "random", "wrn-random", all={"training": {"schedule": {"final": 0.0}}}),
+        ["search.random: training: schedule.name missing"],
+    ),
+    # Networks that cannot be.
+    (part("spaces", "wrn", all={"depth": 15}), ["spaces.wrn: depth 15", "6 n + 4", "16"]),
+    (part("spaces", "wrn", all={"pooling": "max"}), ["spaces.wrn: pooling 'max'", "global"]),
+    (part("spaces", "autodl", "autodl-darts", "darcy", all={"layers": 2}), ["spaces.autodl: layers 2", "3"]),
+    (part("spaces", "densenas", "densenas-random", all={"reach": 0}), ["spaces.densenas: reach 0", "1 or more"]),
+    (part("spaces", "densenas", "densenas-random", all={"stages": []}), ["spaces.densenas: stages []", "list"]),
+    (stages(channels=[9, 10], layers=1, stride=3), ["spaces.densenas: stages.0: stride 3", "1 or 2"]),
+    (stages(channels=[9, 10]), ["spaces.densenas: stages.0: 'layers' is missing"]),
+    (stages(channels=[9, 10], layers=[1]), ["stages.0: layers [1]", "a list of 2"]),
+    (stages(channels=[9, "x"], layers=1), ["stages.0: channels [9, 'x']", "whole numbers"]),
+    (stages(chanels=[9, 10], layers=1), ["stages.0: unknown key 'chanels'", "did you mean 'channels'"]),
+    # Limits on the size.
+    (limited_by("nope-no"), ["method_definitions.densenas-random.size_limit.method: unknown method 'nope-no'"]),
+    (limited_by("wrn-gaea"), ["size_limit.method: 'wrn-gaea'", "cannot serve space 'wrn'"]),
+    (limited_by("densenas-random"), ["size_limit.method: 'densenas-random' waits for 'densenas-random' itself"]),
+    (
+        limited_by("autodl-darts", tasks=["cosmic", "ecg"]),
+        ["size_limit.method: 'autodl-darts'", "no networks for task 'ecg'", "'densenas-random'"],
+    ),
+    (
+        limited_by("darts-gaea", search={"gaea": {"all": {"lr": None}}}),
+        ["search.gaea: lr missing for method 'darts-gaea'"],
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -72,6 +157,7 @@ def test_scale_gives_defaults_and_the_user_wins():
         ({"publish": {"buckt": "b"}}, ["publish.buckt", "did you mean 'bucket'"]),
         ({"compute_threads": 0}, ["compute_threads", "0"]),
         ({"partial": "perhaps"}, ["partial", "perhaps", "boolean"]),
+        *NESTED,
     ],
 )
 def test_a_mistake_gives_one_line_that_names_it(given, words):
@@ -81,6 +167,31 @@ def test_a_mistake_gives_one_line_that_names_it(given, words):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+def test_all_pairs_of_what_is_there_pass_at_both_scales(scale):
+    """The paper's methods with every task, and the small study of the tests of reruns."""
+    shipped = settings.read_yaml(settings.ROOT / "config" / "config.yaml")
+    tasks = settings.names_in("tasks")
+    assert len(settings.cells(settings.resolve({**shipped, "scale": scale, "tasks": tasks}))) == 56
+    small = settings.read_yaml(settings.ROOT / "tests" / "workflow" / "small.yaml")
+    assert settings.resolve({**small, "scale": scale})["run"] == "small"
+
+
+def test_switches_of_a_task_and_empty_layers_are_settings():
+    config = resolve(retrain={"wrn": {"cifar100": {"task": {"cutout": False}}, "dense": None}})
+    assert settings.retrain_settings(config, "cifar100", "wrn-default")["task"] == {"cutout": False}
+
+
+def test_an_algorithm_that_names_no_settings_takes_any(monkeypatch):
+    from nasperf360.algorithms.random import RandomSearch
+
+    given = part("search", "random", "wrn-random", all={"fancy": 1})
+    with pytest.raises(UserError, match="unknown setting 'fancy'"):
+        resolve(**given)
+    monkeypatch.setattr(RandomSearch, "setting_names", None)
+    assert settings.search_settings(resolve(**given), "cifar100", "wrn-random")["search"]["fancy"] == 1
 
 
 def test_layers_go_from_general_to_special():

@@ -252,7 +252,8 @@ def _random(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
 
 def _bilevel(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
     """An architecture step follows each weight step, once they begin, on as many samples."""
-    epoch = size.train if search.get("split", "halves") == "same" else size.train / 2
+    train = min(size.train, search.get("max_samples", size.train))
+    epoch = train if search.get("split", "halves") == "same" else train / 2
     epochs = search["epochs"] + max(0, search["epochs"] - search.get("architecture_after", 0))
     return epochs * epoch * TRAINING * networks.supernet()
 

@@ -3,7 +3,6 @@
 Precedence: schema defaults < ``config/scales/<scale>.yaml`` < ``config/config.yaml`` < ``--configfile`` < ``--config``.
 """
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,13 +12,18 @@ import yaml
 
 from nasperf360.algorithms import get_algorithm
 from nasperf360.errors import UserError
+from nasperf360.schedules import learning_rate
+from nasperf360.setting_names import SWITCHES, TRAINING, SettingNames, unknown_name
 from nasperf360.spaces import space_class
 from nasperf360.tasks import get_task
+from nasperf360.tasks.base import Signature
 
 Config = dict[str, Any]
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+PARTS = {"spaces": "space", "search": "algorithm", "retrain": "space"}
+"""Sections with layers of settings, and whose settings they are."""
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -126,7 +130,7 @@ def _sentence(error: Any) -> str:
         case "additionalProperties":
             known = sorted(error.schema.get("properties", {}))
             unknown = sorted(set(error.instance) - set(known))[0]
-            return _unknown(f"unknown key '{f'{key}.' if key else ''}{unknown}'", unknown, known)
+            return unknown_name(f"unknown key '{f'{key}.' if key else ''}{unknown}'", unknown, known)
         case "enum":
             return f"{key}: {given} was given, allowed are {', '.join(map(str, error.validator_value))}"
         case "type":
@@ -145,24 +149,24 @@ def _sentence(error: Any) -> str:
     return f"{key}: {given} was given: {error.message}"
 
 
-def _unknown(start: str, name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{start}; {hint}allowed are {', '.join(known)}"
-
-
 def _check_names(config: Config) -> None:
     known = names_in("tasks")
     for task in config["tasks"]:
         if task not in known:
-            raise UserError("config: " + _unknown(f"tasks: unknown task '{task}'", task, known))
+            raise UserError("config: " + unknown_name(f"tasks: unknown task '{task}'", task, known))
+    for part in ("simulate", "prepare"):
+        _check_keys(config[part], part, "task", known)
+    for part, kind in PARTS.items():
+        _check_keys(config[part], part, kind, names_in(f"{kind}s"))
+        for module, layers in config[part].items():
+            _check_layers(layers, f"{part}.{module}", _known_settings(part, module))
+    for name, given in config["method_definitions"].items():
+        definition = method(config, name, "method_definitions")
+        for part, layers in given.get("settings", {}).items():
+            known_settings = _known_settings(part, definition[PARTS[part]])
+            _check_layers(layers, f"method_definitions.{name}.settings.{part}", known_settings)
     for name in config["methods"]:
-        definition = method(config, name)
-        if reason := get_algorithm(definition["algorithm"]).refuse(space_class(definition["space"])):
-            raise UserError(
-                f"config: methods: '{name}': algorithm '{definition['algorithm']}' cannot serve space "
-                f"'{definition['space']}': {reason}"
-            )
+        _check_method(config, name)
     if not cells(config):
         raise UserError(
             f"config: none of the methods {config['methods']} can do any of the tasks {config['tasks']}; "
@@ -170,10 +174,111 @@ def _check_names(config: Config) -> None:
         )
 
 
-def method(config: Config, name: str) -> Config:
+def _check_keys(section: Mapping[str, Any], where: str, kind: str, known: list[str]) -> None:
+    for key in section:
+        if key not in known:
+            raise UserError("config: " + unknown_name(f"{where}: unknown {kind} '{key}'", str(key), known))
+
+
+def _check_layers(section: Mapping[str, Any], where: str, names: SettingNames | None) -> None:
+    _check_keys(section, where, "layer", ["all", "point", "dense", "1d", "2d", *names_in("tasks")])
+    if names is not None:
+        for layer, given in section.items():
+            names.refuse_unknown(given or {}, f"{where}.{layer}")
+
+
+def _known_settings(part: str, module: str) -> SettingNames | None:
+    """What a section of the configuration may set; None: anything."""
+    if part == "retrain":
+        return TRAINING + SWITCHES
+    if part == "spaces":
+        return space_class(module).setting_names
+    names = get_algorithm(module).setting_names
+    return None if names is None else names + SWITCHES
+
+
+def _check_method(config: Config, name: str) -> None:
+    """Whether a method, and those whose networks limit the size of its own, can run on its tasks as configured."""
+    tasks = [task for task in config["tasks"] if _serves(config, name, task)]
+    for limiting in [name, *_limiting(config, name)]:
+        where = "methods" if limiting == name else f"method_definitions.{name}.size_limit.method"
+        definition = method(config, limiting)
+        if reason := get_algorithm(definition["algorithm"]).refuse(space_class(definition["space"])):
+            raise UserError(
+                f"config: {where}: '{limiting}': algorithm '{definition['algorithm']}' cannot serve space "
+                f"'{definition['space']}': {reason}"
+            )
+        for task in tasks:
+            if not _serves(config, limiting, task):
+                raise UserError(
+                    f"config: {where}: '{limiting}': space '{definition['space']}' has no networks for task '{task}', "
+                    f"which '{name}' is to do; choose another method to limit it, or leave out the task"
+                )
+            _check_cell(config, task, limiting)
+
+
+def _limiting(config: Config, name: str) -> list[str]:
+    """The methods whose networks limit the size of this one's, the nearest first."""
+    chain = [name]
+    while limit := method(config, chain[-1]).get("size_limit"):
+        where, following = f"method_definitions.{chain[-1]}.size_limit.method", limit["method"]
+        method(config, following, where)
+        if following in chain:
+            raise UserError(f"config: {where}: '{following}' waits for '{chain[-1]}' itself; choose another method")
+        chain.append(following)
+    return chain[1:]
+
+
+def _check_cell(config: Config, task: str, name: str) -> None:
+    definition, settings = method(config, name), search_settings(config, task, name)
+    space, algorithm = definition["space"], definition["algorithm"]
+    training = retrain_settings(config, task, name)
+    _check_settings(training, f"retrain.{space}", TRAINING, task, name)
+    if names := get_algorithm(algorithm).setting_names:
+        _check_settings(settings["search"], f"search.{algorithm}", names, task, name)
+    if "retrain" in settings and (own := settings["search"].get("training")):
+        _check_settings({**training, **own}, f"search.{algorithm}: training", TRAINING, task, name)
+    info = get_task(task)
+    # The shape of the inputs lies in data that need not exist yet; no check of settings depends on it.
+    signature = Signature(info.dimensions, info.kind == "dense", (), info.outputs)
+    try:
+        for switches in (settings["search"].get("task"), training.get("task")):
+            info.configure(switches or {})
+        space_class(space)(signature, space_settings(config, task, name)).check_settings()
+    except UserError as error:
+        raise UserError(f"config: {error}") from error
+
+
+def _check_settings(settings: Config, where: str, names: SettingNames, task: str, name: str) -> None:
+    """Refuse settings of one cell that lack what is needed, or train nothing."""
+    cell = f"method '{name}' on task '{task}'"
+    if missing := names.missing(settings):
+        raise UserError(f"config: {where}: {', '.join(missing)} missing for {cell}; add to the layer 'all'")
+    for key in sorted({"epochs", "batch_size"} & names.required):
+        if type(settings[key]) is not int or settings[key] < 1:
+            raise UserError(f"config: {where}: {key} {settings[key]!r} for {cell}; give a whole number of at least 1")
+    if "lr" in names.required and (type(settings["lr"]) not in (int, float) or settings["lr"] <= 0):
+        raise UserError(f"config: {where}: lr {settings['lr']!r} for {cell}; give a number above 0")
+    if "schedule.name" in names.required:
+        try:
+            learning_rate(settings, 0, 0, 1)
+        except KeyError as error:
+            raise UserError(
+                f"config: {where}: schedule '{settings['schedule']['name']}' needs {error} for {cell}; add it"
+            ) from error
+        except UserError as error:
+            raise UserError(f"config: {where}: {error}") from error
+
+
+def method(config: Config, name: str, where: str = "methods") -> Config:
     """Definition of a method: ``space``, ``algorithm`` (modules), ``settings``, ``size_limit``.
 
     A name that ``method_definitions`` does not list is taken apart: ``darts-random`` is space darts, algorithm random.
+
+    Args:
+        config: the configuration.
+        name: of the method.
+        where: the key that names it, for errors.
 
     Raises:
         UserError: no such space or algorithm.
@@ -186,10 +291,10 @@ def method(config: Config, name: str) -> Config:
         known = names_in(folder)
         if definition[kind] not in known:
             pairs = {f"{space}-{algorithm}" for space in names_in("spaces") for algorithm in names_in("algorithms")}
-            methods = sorted(pairs | set(config["method_definitions"]))
+            methods = sorted((pairs | set(config["method_definitions"])) - {name})
             raise UserError(
-                f"config: methods: unknown method '{name}' ({kind} '{definition[kind]}' is not in {', '.join(known)}); "
-                + _unknown("a method is <space>-<algorithm>", name, methods)
+                f"config: {where}: unknown method '{name}' ({kind} '{definition[kind]}' is not in {', '.join(known)}); "
+                + unknown_name("a method is <space>-<algorithm>", name, methods)
             )
     return definition
 
@@ -201,13 +306,12 @@ def search_definition(config: Config, name: str) -> Config:
 
 def cells(config: Config) -> list[tuple[str, str]]:
     """The (task, method) pairs of the study: each selected method on each selected task that its space serves."""
-    pairs = []
-    for task in config["tasks"]:
-        for name in config["methods"]:
-            info = get_task(task)
-            if space_class(method(config, name)["space"]).serves(info.dimensions, info.kind == "dense"):
-                pairs.append((task, name))
-    return pairs
+    return [(task, name) for task in config["tasks"] for name in config["methods"] if _serves(config, name, task)]
+
+
+def _serves(config: Config, name: str, task: str) -> bool:
+    info = get_task(task)
+    return space_class(method(config, name)["space"]).serves(info.dimensions, info.kind == "dense")
 
 
 def layered(section: Mapping[str, Any], task: str) -> Config:

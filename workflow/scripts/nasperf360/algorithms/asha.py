@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.seeds import derive_seed, generator
+from nasperf360.setting_names import OVERRIDES, SettingNames
 from nasperf360.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Asha(SearchAlgorithm):
     """
 
     name = "asha"
+    setting_names = OVERRIDES + SettingNames.of(required="trials reduction_factor min_epochs rungs max_epochs")
     trains_candidates = True
 
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nasperf360.setting_names import SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class SearchAlgorithm(ABC):
     name: ClassVar[str]
     trains: ClassVar[bool] = True  # False: needs no data and no GPU (``default``)
     trains_candidates: ClassVar[bool] = False  # its trials train as retraining does, and so depend on those settings
+    setting_names: ClassVar[SettingNames | None] = None  # those it knows, so that others are refused; None: unchecked
 
     def refuse(self, space: type[SearchSpace]) -> str | None:
         """Why this algorithm cannot serve a space, in a few words; None where it can."""

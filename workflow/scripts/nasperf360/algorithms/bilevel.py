@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.seeds import derive_seed
+from nasperf360.setting_names import STEPS, SettingNames
 from nasperf360.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class BilevelSearch(SearchAlgorithm):
     ``split``: ``halves``, or ``same`` to learn both on all training data; ``max_samples``: search on the first so many
     training samples only, all by default.
     """
+
+    setting_names: ClassVar[SettingNames] = STEPS + SettingNames.of(
+        required="architecture_lr", optional="architecture_after split max_samples"
+    )
 
     def refuse(self, space: type[SearchSpace]) -> str | None:
         return None if space.has_supernet else "the space has no supernet"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.bilevel import BilevelSearch
+from nasperf360.setting_names import SettingNames
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,9 @@ class Darts(BilevelSearch):
     """
 
     name = "darts"
+    setting_names = BilevelSearch.setting_names + SettingNames.of(
+        optional="architecture_betas architecture_weight_decay"
+    )
 
     def start(self, supernet: Supernet, settings: Mapping[str, Any]) -> dict[str, Stateful]:
         import torch

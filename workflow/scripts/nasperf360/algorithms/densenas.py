@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.errors import UserError
 from nasperf360.seeds import derive_seed
+from nasperf360.setting_names import OPTIMIZER, STEPS, SettingNames
 from nasperf360.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class DenseNas(SearchAlgorithm):
     """
 
     name = "densenas"
+    setting_names = (
+        STEPS + OPTIMIZER.within("architecture") + SettingNames.of(required="warmup_epochs cost_weight cost_base")
+    )
 
     def refuse(self, space: type[SearchSpace]) -> str | None:
         if space.samples_operations:

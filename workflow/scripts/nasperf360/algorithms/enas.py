@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.seeds import derive_seed, generator
+from nasperf360.setting_names import OPTIMIZER, SettingNames
 from nasperf360.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Enas(SearchAlgorithm):
     """
 
     name = "enas"
+    setting_names = OPTIMIZER + SettingNames.of(
+        required="episodes warmup_epochs child_steps batch_size samples controller_epochs controller_batch "
+        "controller_lr skip_target skip_weight reward",
+        optional="precision test_batch_size",
+    )
 
     def refuse(self, space: type[SearchSpace]) -> str | None:
         needed = ("compose", "shared", "path")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.bilevel import BilevelSearch
 from nasperf360.errors import UserError
+from nasperf360.setting_names import SettingNames
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +28,7 @@ class Gaea(BilevelSearch):
     """Settings besides those of BilevelSearch: ``mixture``: softmax or simplex."""
 
     name = "gaea"
+    setting_names = BilevelSearch.setting_names + SettingNames.of(optional="mixture")
 
     def start(self, supernet: Supernet, settings: Mapping[str, Any]) -> dict[str, Stateful]:
         if _simplex(settings):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.seeds import derive_seed, generator
+from nasperf360.setting_names import OVERRIDES, SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class RandomSearch(SearchAlgorithm):
     """
 
     name = "random"
+    setting_names = OVERRIDES + SettingNames.of(required="trials epochs", optional="sampler")
     trains_candidates = True
 
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:

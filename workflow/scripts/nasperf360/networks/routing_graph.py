@@ -10,8 +10,13 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from nasperf360.errors import UserError
+from nasperf360.setting_names import unknown_name
+
 if TYPE_CHECKING:
     import numpy as np
+
+STAGE_KEYS = ("channels", "layers", "stride")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,16 @@ class RoutingGraph:
             tail: width of the last convolution.
             reach: how far ahead a block connects.
             dense: keep the resolution throughout.
+
+        Raises:
+            UserError: a stage that is none of these.
         """
+        if not isinstance(stages, list | tuple) or not stages:
+            raise UserError(f"spaces.densenas: stages {stages!r}; give a list of mappings with {', '.join(STAGE_KEYS)}")
+        if type(reach) is not int or reach < 1:
+            raise UserError(f"spaces.densenas: reach {reach!r}; a block connects at least to the next: give 1 or more")
+        for number, stage in enumerate(stages):
+            _check_stage(f"spaces.densenas: stages.{number}", stage)
         blocks, scale = [RoutingBlock(stem, 0, 1, 0)], 1
         for number, stage in enumerate(stages, start=1):
             scale *= 1 if dense else stage.get("stride", 1)
@@ -136,3 +150,28 @@ class RoutingGraph:
             path.append(index)
             index = -best[index][1]
         return path
+
+
+def _check_stage(where: str, stage: Any) -> None:
+    if not isinstance(stage, Mapping):
+        raise UserError(f"{where}: {stage!r}; give a mapping with {', '.join(STAGE_KEYS)}")
+    for key in stage:
+        if key not in STAGE_KEYS:
+            raise UserError(unknown_name(f"{where}: unknown key '{key}'", str(key), STAGE_KEYS))
+    for key in STAGE_KEYS[:2]:
+        if key not in stage:
+            raise UserError(f"{where}: '{key}' is missing; add it")
+    widths, layers, stride = stage["channels"], stage["layers"], stage.get("stride", 1)
+    if not _counts(widths, least=1) or not widths:
+        raise UserError(f"{where}: channels {widths!r}; give a list of whole numbers of at least 1")
+    if not _counts([layers], least=0) and not (_counts(layers, least=0) and len(layers) == len(widths)):
+        raise UserError(
+            f"{where}: layers {layers!r}; give a whole number, or a list of {len(widths)}, one for each of the channels"
+        )
+    if not _counts([stride], least=1) or stride > 2:
+        raise UserError(f"{where}: stride {stride!r}; a stage keeps or halves the resolution: give 1 or 2")
+
+
+def _counts(values: Any, least: int) -> bool:
+    """Whether it is a list of whole numbers of at least ``least``."""
+    return isinstance(values, list | tuple) and all(type(value) is int and value >= least for value in values)

@@ -36,7 +36,7 @@ class WideResNet(nn.Module):
     Args:
         channels: of the input (B, channels, H, W).
         outputs: classes, or channels per pixel.
-        depth: 6 n + 4.
+        depth: 6 n + 4, at least 10.
         widen: factor of the widths 16, 32, 64.
         width: of the stem and, times 1, 2, 4 and ``widen``, of the groups; 16 as published.
         dropout: between the convolutions of a block.
@@ -58,8 +58,6 @@ class WideResNet(nn.Module):
         pooling: str | int = "global",
     ):
         super().__init__()
-        if depth < 10 or (depth - 4) % 6:
-            raise ValueError(f"depth {depth}: a wide ResNet has 6 n + 4 layers")
         blocks = (depth - 4) // 6
         layers: list[nn.Module] = []
         channels_in = width

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nasperf360.errors import UserError
+from nasperf360.setting_names import SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class AmberSpace(SearchSpace):
     """
 
     name = "amber"
+    setting_names = SettingNames.of(optional="depth search_width search_hidden width hidden max_norm")
     operations = OPERATIONS
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasperf360.errors import UserError
 from nasperf360.level_paths import LEVELS, best_path, is_path, random_path
+from nasperf360.setting_names import SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
 from nasperf360.spaces.darts import OPERATIONS
 
@@ -48,6 +49,13 @@ class AutoDeepLabSpace(SearchSpace):
 
     name = "autodl"
     has_supernet = True
+    setting_names = SettingNames.of(
+        optional="layers pad_to none search.width evaluation.width evaluation.stem evaluation.aspp "
+        "evaluation.low_level evaluation.dropout"
+    )
+
+    def check_settings(self) -> None:
+        _ = self.layers, self.pad_to
 
     @classmethod
     def serves(cls, dimensions: int, dense: bool) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nasperf360.errors import UserError
+from nasperf360.setting_names import SettingNames
 from nasperf360.tasks.base import Signature
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class SearchSpace(ABC):
     name: ClassVar[str]
     has_supernet: ClassVar[bool] = False  # whether supernet() and derive() serve one-shot algorithms
     samples_operations: ClassVar[bool] = False  # whether that supernet is a SampledSupernet
+    setting_names: ClassVar[SettingNames | None] = None  # those it knows, so that others are refused; None: unchecked
 
     def __init__(self, signature: Signature, settings: Mapping[str, Any]):
         self.signature, self.settings = signature, settings
@@ -38,6 +40,13 @@ class SearchSpace(ABC):
     def serves(cls, dimensions: int, dense: bool) -> bool:
         """Whether the space has networks for tasks of so many dimensions, dense or point; most serve all."""
         return True
+
+    def check_settings(self) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse settings that make no network, when the workflow starts; ``signature.input_shape`` is then ``()``.
+
+        Raises:
+            UserError: names the setting.
+        """
 
     @abstractmethod
     def sample(self, rng: np.random.Generator) -> Architecture:

@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.errors import UserError
+from nasperf360.setting_names import SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class DartsSpace(SearchSpace):
 
     name = "darts"
     has_supernet = True
+    setting_names = SettingNames.of(optional="width depth partial form stem_stride").within("search") + SettingNames.of(
+        optional="width depth stem_stride drop_path drop_path_epochs norm.momentum norm.eps norm_operations"
+    ).within("evaluation")
 
     @property
     def cells(self) -> tuple[str, ...]:

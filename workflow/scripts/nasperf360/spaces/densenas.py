@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasperf360.errors import UserError
 from nasperf360.networks.routing_graph import RoutingGraph
+from nasperf360.setting_names import SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -43,10 +44,18 @@ class DenseNasSpace(SearchSpace):
     name = "densenas"
     has_supernet = True
     samples_operations = True
+    setting_names = SettingNames.of(optional="stem stages last reach stem_stride temperature cost_in_1d")
+
+    def check_settings(self) -> None:
+        _ = self.graph
 
     @cached_property
     def graph(self) -> RoutingGraph:
-        """The routing blocks."""
+        """The routing blocks.
+
+        Raises:
+            UserError: the settings make none.
+        """
         graph = RoutingGraph.of(
             self.settings.get("stem", 32),
             self.settings.get("stages", STAGES),

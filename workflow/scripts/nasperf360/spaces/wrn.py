@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.errors import UserError
+from nasperf360.setting_names import SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -28,9 +29,19 @@ class WideResNetSpace(SearchSpace):
     """An architecture is ``{"space": "wrn"}`` plus any of lr, momentum, weight_decay, dropout.
 
     What it does not name keeps the value of the retraining settings, so the default architecture names none.
+
+    Settings: see WideResNet; ``width_1d`` (64), of the first block of 1-D networks.
     """
 
     name = "wrn"
+    setting_names = SettingNames.of(optional="depth widen width width_1d pooling")
+
+    def check_settings(self) -> None:
+        depth, pooling = self.settings.get("depth", 16), self.settings.get("pooling", "global")
+        if type(depth) is not int or depth < 10 or (depth - 4) % 6:
+            raise UserError(f"spaces.wrn: depth {depth!r}; a wide ResNet has 6 n + 4 layers: give 10, 16, 22, ...")
+        if pooling != "global" and (type(pooling) is not int or pooling < 1):
+            raise UserError(f"spaces.wrn: pooling {pooling!r}; give 'global' or the side of a window")
 
     def default(self) -> Architecture:
         return {"space": self.name}
@@ -60,6 +71,7 @@ class WideResNetSpace(SearchSpace):
 
     def build(self, architecture: Architecture) -> nn.Module:
         self.check(architecture)
+        self.check_settings()
         channels = self.signature.input_shape[0]
         if self.signature.dimensions == 1:
             from nasperf360.networks.resnet1d import ResNet1d
