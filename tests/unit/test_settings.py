@@ -14,6 +14,8 @@ def test_text_from_the_command_line_equals_a_file():
     typed = resolve(tasks=["cifar100", "darcy"], seeds=[0, 1], publish={"bucket": "b"}, partial=True)
     text = resolve(tasks="[cifar100,darcy]", seeds="[0,1]", publish="{bucket: b}", partial="true")
     assert typed == text
+    nested = "{wrn: {cifar100: {epochs: 2, lr: 1e-4}}}"
+    assert resolve(retrain=nested) == resolve(retrain={"wrn": {"cifar100": {"epochs": 2, "lr": 1e-4}}})
     assert typed["publish"] == {"bucket": "b", "prefix": "nas-perf-360", "endpoint": ""}
 
 

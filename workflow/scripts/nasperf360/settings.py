@@ -4,6 +4,7 @@ Precedence: schema defaults < ``config/scales/<scale>.yaml`` < ``config/config.y
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -108,9 +109,12 @@ def _to_schema_type(value: Any, entry: Mapping[str, Any]) -> Any:
 
 def _parse(text: str) -> Any:
     """A YAML value, and also numbers such as 1e-4 that YAML takes for text."""
+    if any(letter.isdigit() for letter in text) and "e" in text.lower():
+        with suppress(ValueError):
+            return float(text)
     try:
-        return float(text) if any(letter.isdigit() for letter in text) and "e" in text.lower() else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError):
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
         return text
 
 
