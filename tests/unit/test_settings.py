@@ -235,3 +235,21 @@ def test_a_key_of_one_task_touches_that_task_only():
     for cut in (settings.retrain_settings, settings.space_settings, settings.search_settings):
         assert cut(base, "cifar100", "wrn-default") == cut(changed, "cifar100", "wrn-default")
     assert settings.retrain_settings(changed, "darcy", "wrn-default")["batch_size"] == 4
+
+
+def test_one_key_sets_the_precision_of_all_that_trains():
+    given = {
+        "methods": ["wrn-default", "wrn-asha", "darts-gaea"],
+        "retrain": {"darts": {"ecg": {"precision": "float32"}}},
+    }
+    config, plain = (settings.resolve({**given, "tasks": ["ecg"], **more}) for more in ({"precision": "bfloat16"}, {}))
+    assert "precision" not in settings.retrain_settings(plain, "ecg", "wrn-default")
+    assert settings.retrain_settings(config, "ecg", "wrn-default")["precision"] == "bfloat16"
+    assert settings.retrain_settings(config, "ecg", "darts-gaea")["precision"] == "float32"
+    assert settings.search_settings(config, "ecg", "darts-gaea")["search"]["precision"] == "bfloat16"
+    asha = settings.search_settings(config, "ecg", "wrn-asha")
+    assert "precision" not in asha["search"]
+    assert asha["retrain"]["precision"] == "bfloat16"
+    assert settings.search_settings(config, "ecg", "wrn-default") == settings.search_settings(
+        plain, "ecg", "wrn-default"
+    )

@@ -329,6 +329,11 @@ def _settings(config: Config, part: str, module: str, task: str, name: str) -> C
     return merge(layered(config[part].get(module, {}), task), layered(own, task))
 
 
+def _in_precision(config: Config, settings: Config) -> Config:
+    """Settings with the study's precision where they set none; the default stays unsaid."""
+    return settings if config["precision"] == "float32" else merge({"precision": config["precision"]}, settings)
+
+
 def space_settings(config: Config, task: str, name: str) -> Config:
     """Settings of a method's space on a task, for search and retraining alike (``spaces``)."""
     return _settings(config, "spaces", method(config, name)["space"], task, name)
@@ -336,13 +341,16 @@ def space_settings(config: Config, task: str, name: str) -> Config:
 
 def retrain_settings(config: Config, task: str, name: str) -> Config:
     """Training settings of a method on a task (``retrain``)."""
-    return _settings(config, "retrain", method(config, name)["space"], task, name)
+    return _in_precision(config, _settings(config, "retrain", method(config, name)["space"], task, name))
 
 
 def search_settings(config: Config, task: str, name: str) -> Config:
     """Settings of a method's search on a task (``search``), and those of retraining where its trials train by them."""
     definition = method(config, name)
     settings: Config = {"search": _settings(config, "search", definition["algorithm"], task, name)}
+    names = get_algorithm(definition["algorithm"]).setting_names
+    if names is None or "precision" in names.optional:
+        settings["search"] = _in_precision(config, settings["search"])
     if get_algorithm(definition["algorithm"]).trains_candidates:
         settings["retrain"] = retrain_settings(config, task, name)
     return settings
