@@ -36,6 +36,7 @@ def test_files_are_listed_as_simulated_and_repeat(tmp_path):
 def test_leftovers_go_but_downloads_stay(tmp_path):
     (tmp_path / "raw/sub").mkdir(parents=True)
     (tmp_path / "raw/sub/half.bin").write_bytes(b"x")
+    (tmp_path / "raw/.files.json.part").write_text("{")  # a kill while the manifest was written
     simulate("toy", tmp_path / "raw", {"bytes": 10})
     assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["data.bin", "files.json"]
     (tmp_path / "raw/big.zip.part").write_bytes(b"x")

@@ -28,7 +28,9 @@ def simulate(task: str, folder: str | Path, options: Mapping[str, Any]) -> Path:
         UserError: the folder holds downloaded files, which are not for a simulator to remove.
     """
     folder = Path(folder)
-    if (folder / ".fetched").exists() or any(folder.glob("*.part")):
+    # A hidden .part is what a kill left of a simulator's own file; a download's is named like the file.
+    downloads = [part for part in folder.glob("*.part") if not part.name.startswith(".")]
+    if (folder / ".fetched").exists() or downloads:
         raise UserError(f"{folder}: holds downloaded raw files; choose another 'data_run' for simulated ones")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
