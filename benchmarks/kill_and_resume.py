@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "workflow"))
 
 from checkout import Checkout  # noqa: E402
-from killing import CELLS, reproducible, run_and_kill, target, write_longer  # noqa: E402
+from killing import CELLS, lost, reproducible, run_and_kill, target, write_longer  # noqa: E402
 
 
 def main():
@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    rng, killed, different = random.Random(arguments.seed), 0, []
+    rng, killed, faults = random.Random(arguments.seed), 0, []
     with tempfile.TemporaryDirectory() as folder:
         checkout = Checkout(Path(folder) / "checkout")
         write_longer(checkout)
@@ -30,12 +30,16 @@ def main():
         number = 0
         while killed < arguments.kills:
             cell, run, number = CELLS[number % len(CELLS)], f"killed-{number}", number + 1
-            killed += run_and_kill(checkout, cell, run=run, kills=min(6, arguments.kills - killed), rng=rng)
+            kills = run_and_kill(checkout, cell, run=run, kills=min(6, arguments.kills - killed), rng=rng)
+            killed += len(kills)
+            saved = [state for state in kills if state]
+            if saved and (epochs := lost(checkout, run, cell, saved[-1])) > 0:
+                faults += [f"{run}: {' '.join(cell)}: {epochs} saved epochs were trained again"]
             left, right = (reproducible((checkout.folder / target(name, *cell)).parent) for name in (run, "calm"))
-            different += [f"{run}: {' '.join(cell)}"] if left != right else []
-            print(f"{killed} kills, {number} cells, {len(different)} that differ", flush=True)
-    print(*different, sep="\n")
-    return 1 if different else 0
+            faults += [f"{run}: {' '.join(cell)}: other files"] if left != right else []
+            print(f"{killed} kills, {number} cells, {len(faults)} faults", flush=True)
+    print(*faults, sep="\n")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

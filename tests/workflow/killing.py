@@ -1,18 +1,20 @@
 """Kill the jobs of a run with SIGKILL at random moments; Snakemake's retries start them again."""
 
 import contextlib
-import os
 import random
-import signal
+import re
 import subprocess
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
+import torch
 import yaml
 from checkout import Checkout, environment
 
 RETRIES = 30
+RESUMED = re.compile(r"^(\S+): resumed after epoch (\d+)$", re.MULTILINE)
 # Long enough to be killed in the middle: settings of methods, merged into those of the small study.
 LONGER = {
     "run": "killed",
@@ -30,6 +32,8 @@ LONGER = {
         "darts": {"all": {"epochs": 6, "batch_size": 8}},
     },
 }
+# After these epochs (its rungs) a trial may be over: nothing goes on from its checkpoint.
+ENDS = {"wrn-asha": (1, 8)}
 # Stage, task, method: every kind of network and every algorithm that trains.
 CELLS = [
     ("retrain", "ninapro", "wrn-default"),
@@ -61,9 +65,9 @@ def target(run: str, stage: str, task: str, method: str) -> str:
     return f"results/{run}/{stage}/{task}/{method}/0/{name}"
 
 
-def start(checkout: Checkout, *arguments: str, run: str) -> subprocess.Popen[str]:
+def start(checkout: Checkout, *arguments: str, run: str, config: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """Snakemake in the background."""
-    command = checkout.command("--cores", "1", *arguments, file="longer.yaml", config=(f"run={run}",))
+    command = checkout.command("--cores", "1", *arguments, file="longer.yaml", config=(f"run={run}", *config))
     return subprocess.Popen(
         command, cwd=checkout.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -88,37 +92,90 @@ def last_saved(folder: Path) -> float:
     return max((path.stat().st_mtime for path in folder.rglob("state.pt")), default=0.0)
 
 
-def run_and_kill(checkout: Checkout, cell: tuple[str, str, str], *, run: str, kills: int, rng: random.Random) -> int:
-    """Make one cell while killing its job; returns how many times it was killed.
+class Saved(NamedTuple):
+    """What a checkpoint held when its job was killed."""
 
-    Every other kill comes at any moment of the job's life, start-up included; the others soon after a new checkpoint,
-    so that the job gets on.
+    folder: str  # of the checkpoint, relative to the checkout
+    epochs: int  # or trials, or episodes
+
+
+def newest(checkout: Checkout, folder: Path) -> Saved | None:
+    """The checkpoint below a folder that was saved last; its job must not run meanwhile."""
+    if not (paths := list(folder.rglob("state.pt"))):
+        return None
+    path = max(paths, key=lambda path: path.stat().st_mtime_ns)
+    epochs = len(torch.load(path, weights_only=True)["state"]["history"])
+    return Saved(path.parent.relative_to(checkout.folder).as_posix(), epochs)
+
+
+def resumed(checkout: Checkout, run: str, stage: str, task: str, method: str) -> dict[str, int]:
+    """After which epoch the last attempt at a job went on, by folder of the checkpoint, as its log says."""
+    text = (checkout.folder / f"results/{run}/logs/{stage}/{task}/{method}/0.log").read_text()
+    found: dict[str, int] = {}
+    for folder, epochs in RESUMED.findall(text):
+        found.setdefault(folder, int(epochs))  # the rungs of a trial load its checkpoint again
+    return found
+
+
+def lost(checkout: Checkout, run: str, cell: tuple[str, str, str], saved: Saved) -> int:
+    """Saved epochs that the attempt after the last kill did not go on from."""
+    if saved.epochs in ENDS.get(cell[2], ()):
+        return 0
+    return saved.epochs - resumed(checkout, run, *cell).get(saved.folder, 0)
+
+
+def kill(job: psutil.Process, checkout: Checkout, checkpoints: Path) -> tuple[bool, Saved | None]:
+    """SIGKILL a job, unless it ended before; with what its checkpoint held then."""
+    try:
+        job.suspend()  # so that neither it nor its successor saves while its checkpoint is read
+        while job.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            time.sleep(0.001)
+        if job.status() == psutil.STATUS_ZOMBIE:
+            return False, None
+        saved = newest(checkout, checkpoints)
+        job.kill()
+        job.wait(30)
+        return True, saved
+    except psutil.NoSuchProcess:
+        return False, None
+
+
+def run_and_kill(
+    checkout: Checkout,
+    cell: tuple[str, str, str],
+    *,
+    run: str,
+    kills: int,
+    rng: random.Random,
+    config: tuple[str, ...] = (),
+) -> list[Saved | None]:
+    """Make one cell while killing its job; returns what its newest checkpoint held at each kill.
+
+    The first kill, and every other one after it, comes soon after a new checkpoint, so that there is work to lose; the
+    others at any moment of the job's life, start-up included.
     """
     stage, task, method = cell
     checkpoints = checkout.folder / "results" / run / "checkpoints" / stage / task / method
-    killed = 0
-    process = start(checkout, target(run, *cell), "--retries", str(RETRIES), run=run)
+    found: list[Saved | None] = []
+    process = start(checkout, target(run, *cell), "--retries", str(RETRIES), run=run, config=config)
     try:
         while process.poll() is None:
             jobs = [job for job in scripts(process) if f".{stage}.py" in " ".join(_command(job))]
-            if not jobs or killed == kills:
+            if not jobs or len(found) == kills:
                 time.sleep(0.02)
                 continue
-            saved = last_saved(checkpoints)
-            while killed % 2 and last_saved(checkpoints) == saved and jobs[0].is_running():
-                time.sleep(0.01)
-            time.sleep(rng.uniform(0, 0.3 if killed % 2 else 3))
-            if jobs[0].is_running() and jobs[0].status() != psutil.STATUS_ZOMBIE:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(jobs[0].pid, signal.SIGKILL)
-                    killed += 1
-                jobs[0].wait(30)
+            soon, saved = len(found) % 2 == 0, last_saved(checkpoints)
+            while soon and last_saved(checkpoints) == saved and jobs[0].is_running():
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.1 if soon else 3))
+            killed, state = kill(jobs[0], checkout, checkpoints)
+            found += [state] if killed else []
         output = process.communicate()[0]
         assert process.returncode == 0, output[-4000:]
     finally:
         process.kill()
         process.wait()
-    return killed
+    return found
 
 
 def reproducible(folder: Path) -> dict[str, bytes]:

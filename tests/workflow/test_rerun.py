@@ -38,6 +38,17 @@ OF_RESULTS = {"collect_results", "cost_table"} | OF_SCORES
 REFERENCE = {"reference_performance_table", "aggregate_table reference"} | {
     f"draw_figure reference {figure}" for figure in FIGURES
 }
+# The aggregates, and the figures whose code uses theirs.
+OF_AGGREGATES = {
+    job
+    for run in ("small", "reference")
+    for job in (
+        f"aggregate_table {run}",
+        f"draw_figure {run} profiles_settings",
+        f"draw_figure {run} profiles_tasks",
+        f"draw_figure {run} profiles_groups",
+    )
+}
 # Tables print the titles, units and licences that the task modules hold.
 OF_TASK_MODULES = {"licence_table small", "licence_table reference", "task_table reference"} | OF_DATA | REFERENCE
 
@@ -66,7 +77,7 @@ CODE = {
     "the training loop": (f"{LIBRARY}/training.py", cells() | OF_RESULTS),
     "retraining": (f"{LIBRARY}/retraining.py", cells(["retrain"]) | OF_RESULTS),
     "the script of a rule": (f"{SCRIPTS}/retrain.py", cells(["retrain"]) | OF_RESULTS),
-    "one table": (f"{LIBRARY}/aggregate.py", None),
+    "one table": (f"{LIBRARY}/aggregate.py", OF_AGGREGATES),
     "the script of one table": (f"{SCRIPTS}/comparison_table.py", {"comparison_table"}),
     "one figure": (f"{LIBRARY}/figures/scores.py", {"draw_figure small scores", "draw_figure reference scores"}),
     "the picture of one space": (f"{LIBRARY}/figures/architecture_densenas.py", pictures()),
@@ -85,14 +96,31 @@ def test_a_change_of_code_reruns_what_runs_it(checkout: Checkout, name):
     file, expected = CODE[name]
     with checkout.changed(file):
         plan = checkout.plan()
-    if expected is None:  # every table and figure, and nothing else
-        expected = {job for job in plan if job.split()[0].endswith(("_table", "_figure"))}
-        assert expected
     assert set(plan) == expected
+
+
+METRICS = {
+    "of one task": ("darcy", f"{LIBRARY}/tasks/darcy.py", "float(relative.mean())"),
+    "of several tasks": ("satellite", f"{LIBRARY}/tasks/classification.py", '!= extras["y"]).mean()'),
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_change_of_a_metric_reruns_the_tasks_whose_module_uses_it(checkout: Checkout, name):
+    task, file, expression = METRICS[name]
+    with checkout.edited(file, expression, expression + " + 0"):
+        assert set(checkout.plan()) == {f"preprocess {task}"} | follows(task) | OF_TASK_MODULES
 
 
 def test_nothing_changed(checkout: Checkout):
     assert checkout.plan() == {}
+
+
+def test_a_release_reruns_nothing(checkout: Checkout):
+    path = "pyproject.toml"
+    (version,) = [line for line in (checkout.folder / path).read_text().splitlines() if line.startswith("version = ")]
+    with checkout.edited(path, version, 'version = "99.0.0"'):
+        assert checkout.plan() == {}
 
 
 def test_a_module_that_nothing_imports(checkout: Checkout):

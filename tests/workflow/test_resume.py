@@ -1,13 +1,26 @@
-"""A killed job, a killed Snakemake: the same command goes on, and the files are those of an undisturbed run."""
+"""A killed job, a killed Snakemake: the same command goes on where a checkpoint stands, and ends with equal files."""
 
 import os
 import random
 import signal
 import time
+from itertools import pairwise
 
 import pytest
-import torch
-from killing import CELLS, last_saved, reproducible, run_and_kill, scripts, start, target, write_longer
+from killing import (
+    CELLS,
+    LONGER,
+    last_saved,
+    lost,
+    newest,
+    reproducible,
+    resumed,
+    run_and_kill,
+    scripts,
+    start,
+    target,
+    write_longer,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -29,13 +42,32 @@ def log(checkout, run, stage, task, method):
     return (checkout.folder / f"results/{run}/logs/{stage}/{task}/{method}/0.log").read_text()
 
 
+def check_kills(checkout, run, cell, kills):
+    """Work was there to lose, and none of what was saved was done again."""
+    saved = [state for state in kills if state]
+    assert saved, kills
+    for earlier, later in pairwise(saved):
+        assert later.folder != earlier.folder or later.epochs >= earlier.epochs, kills
+    assert lost(checkout, run, cell, saved[-1]) <= 0, (kills, log(checkout, run, *cell))
+    assert "refused" not in log(checkout, run, *cell)
+
+
 @pytest.mark.parametrize("cell", CELLS, ids="-".join)
-def test_killed_jobs_end_as_undisturbed_ones(undisturbed, cell):
+def test_killed_jobs_go_on_and_end_as_undisturbed_ones(undisturbed, cell):
     run = "-".join(("killed", *cell))
-    killed = run_and_kill(undisturbed, cell, run=run, kills=2, rng=random.Random(run))
-    assert killed >= 1
+    kills = run_and_kill(undisturbed, cell, run=run, kills=2, rng=random.Random(run))
+    check_kills(undisturbed, run, cell, kills)
     assert reproducible(folder(undisturbed, run, cell)) == reproducible(folder(undisturbed, "calm", cell))
-    assert "refused" not in log(undisturbed, run, *cell)
+
+
+def test_with_an_interval_between_checkpoints(undisturbed):
+    cell, run = ("retrain", "satellite", "wrn-default"), "interval"
+    config = ("checkpoint_seconds=0.2", "retrain={wrn: {all: {epochs: 300}}}")
+    kills = run_and_kill(undisturbed, cell, run=run, kills=1, rng=random.Random(run), config=config)
+    check_kills(undisturbed, run, cell, kills)
+    whole = ("run=whole", *config)
+    undisturbed.snakemake("--cores", "1", target("whole", *cell), config=whole, file="longer.yaml")
+    assert reproducible(folder(undisturbed, run, cell)) == reproducible(folder(undisturbed, "whole", cell))
 
 
 def test_a_killed_snakemake_its_orphan_and_its_successor(undisturbed):
@@ -63,10 +95,12 @@ def test_a_killed_snakemake_its_orphan_and_its_successor(undisturbed):
         assert successor.poll() is None, successor.communicate()[0]
         time.sleep(0.05)
     assert f"process {orphan.pid}" in path.read_text()
+    state = newest(checkout, saved)
     orphan.resume()
     output = successor.communicate(timeout=300)[0]
     assert successor.returncode == 0, output
     assert reproducible(folder(checkout, "orphaned", cell)) == reproducible(folder(checkout, "calm", cell))
+    check_kills(checkout, "orphaned", cell, [state])
 
 
 def test_an_interrupted_snakemake_runs_incomplete_jobs_again(undisturbed):
@@ -83,13 +117,25 @@ def test_an_interrupted_snakemake_runs_incomplete_jobs_again(undisturbed):
     for job in jobs:
         os.kill(job.pid, signal.SIGKILL)
     process.wait()
-    before = len(torch.load(next(saved.rglob("state.pt")), weights_only=True)["state"]["history"])
-    assert before > 0
+    state = newest(checkout, saved)
     options = {"config": ("run=rebooted",), "file": "longer.yaml"}
     checkout.snakemake("--cores", "1", "--unlock", **options)
     checkout.snakemake("--cores", "1", target("rebooted", *cell), **options)
     assert reproducible(folder(checkout, "rebooted", cell)) == reproducible(folder(checkout, "calm", cell))
-    assert "refused" not in log(checkout, "rebooted", *cell)
+    check_kills(checkout, "rebooted", cell, [state])
+
+
+def test_to_force_a_finished_cell_trains_nothing_unless_its_checkpoint_is_moved_away(undisturbed):
+    checkout, cell, run = undisturbed, ("retrain", "satellite", "wrn-default"), "forced"
+    options = {"file": "longer.yaml", "config": (f"run={run}",)}
+    saved = f"results/{run}/checkpoints/retrain/satellite/wrn-default/0"
+    loaded = []
+    for force in ((), ("--force",), ("--force",)):
+        checkout.snakemake("--cores", "1", *force, target(run, *cell), **options)
+        loaded.append(resumed(checkout, run, *cell))
+        if len(loaded) == 2:
+            (checkout.folder / saved).rename(checkout.folder / f"{saved}-before")
+    assert loaded == [{}, {saved: LONGER["retrain"]["wrn"]["all"]["epochs"]}, {}]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other settings"])

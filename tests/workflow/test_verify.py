@@ -6,6 +6,9 @@ import shutil
 import pytest
 from test_failures import command
 
+from nasperf360.cells import Cell
+from nasperf360.verification import NAMES
+
 pytestmark = pytest.mark.slow
 
 CELL = "satellite/densenas-random/0"
@@ -40,6 +43,8 @@ TAMPERED = {
     "no data": ("data/darcy.h5", lambda file: file.unlink(), "missing, but"),
     "manifest": ("data/darcy.json", put("sha256", value="0" * 64), "made from other data"),
     "raw": ("raw/satellite/files.json", put("files", 0, "sha256", value="0" * 64), "files.json"),
+    "sources": ("data/darcy.json", put("sources", value={}), "made from other raw files than those of"),
+    "no manifest": ("data/darcy.json", lambda file: file.write_text("[]"), "cannot be read as the darcy.json"),
     "value": (f"retrain/{CELL}/result.json", put("value", value=1.25), "value 1.25 is not that of its scores"),
     "score": ("tables/scores.csv", other_score, "which is not what its result holds"),
     "seed": (
@@ -60,6 +65,15 @@ TAMPERED = {
         put("parameters", value=3),
         "its size limit is not that of densenas-original",
     ),
+    "space": (
+        f"retrain/{CELL}/result.json",
+        put("provenance", "settings", "space", "stem", value=9),
+        "settings of the space differ from those of",
+    ),
+    "files": (f"retrain/{CELL}/result.json", put("files", value=["model.pt"]), "cannot be read as the result.json"),
+    "a list": (f"search/{CELL}/architecture.json", lambda file: file.write_text("[]"), "cannot be read as the arch"),
+    "no scores": ("tables/scores.csv", lambda file: file.write_text(""), "cannot be read as the scores.csv"),
+    "other columns": ("tables/scores.csv", lambda file: file.write_text("a\n1\n"), "cannot be read as the scores.csv"),
     "missing": (f"retrain/{CELL}/result.json", lambda file: file.unlink(), "no result of satellite densenas-random"),
 }
 
@@ -80,6 +94,67 @@ def test_what_was_tampered_with_is_named(checkout, name):
     finally:
         shutil.move(backup, file)
     assert expected in output
+
+
+@pytest.fixture
+def second_seed(checkout):
+    """Both stages of a cell with what another seed of it would name."""
+    made = []
+    for stage, name in NAMES.items():
+        first = checkout.folder / "results/small" / stage / "satellite/wrn-default/0"
+        made.append(shutil.copytree(first, first.with_name("1")) / name)
+        put("seed", value=1)(made[-1])
+        put("provenance", "seed", value=Cell(stage, "satellite", "wrn-default", 1).derived_seed)(made[-1])
+    yield made
+    for file in made:
+        shutil.rmtree(file.parent)
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "key"),
+    [(0, ("method", "algorithm"), "method"), (0, ("search",), "search"), (1, ("retrain", "epochs"), "retrain")],
+)
+def test_seeds_of_other_settings_are_named(checkout, second_seed, number, path, key):
+    command(checkout, "verify.py", "results/small", status=0)
+    put("provenance", "settings", *path, value="other")(second_seed[number])
+    output = command(checkout, "verify.py", "results/small", status=1)
+    name = second_seed[number].relative_to(checkout.folder)
+    assert f"{name}: settings differ from those of seed 0: {key}\n" in output
+
+
+def test_what_a_seed_may_have_of_its_own(checkout, second_seed):
+    """Its architecture, and the training settings that this fixes, as those that asha searches for ``wrn``."""
+    architecture = {"space": "wrn", "lr": 0.5}
+    put("architecture", value=architecture)(second_seed[0])
+    put("provenance", "settings", "architecture", value=architecture)(second_seed[1])
+    put("provenance", "settings", "retrain", "lr", value=0.5)(second_seed[1])
+    command(checkout, "verify.py", "results/small", status=0)
+
+
+def test_a_folder_that_is_no_seed(checkout):
+    folder = checkout.folder / "results/small/search/satellite/densenas-original"
+    backup = shutil.copytree(folder / "0", folder / "backup")
+    try:
+        output = command(checkout, "verify.py", "results/small", status=1)
+    finally:
+        shutil.rmtree(backup)
+    assert "backup/architecture.json: its folder 'backup' is no seed" in output
+    assert "1 faults" in output
+
+
+def test_data_that_came_without_raw_files(checkout, tmp_path):
+    raw = checkout.folder / "results/small/raw/darcy"
+    shutil.copytree(raw, tmp_path / "raw")
+    try:
+        files = [path for path in raw.iterdir() if path.name != "files.json"]
+        assert len(files) > 1
+        files[0].unlink()
+        assert files[0].name in command(checkout, "verify.py", "results/small", status=1)
+        for path in files[1:]:
+            path.unlink()
+        command(checkout, "verify.py", "results/small", status=0)
+    finally:
+        shutil.copytree(tmp_path / "raw", raw, dirs_exist_ok=True)
 
 
 def test_a_folder_without_a_run(checkout):
