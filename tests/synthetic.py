@@ -1,6 +1,6 @@
 """A small task with a planted signal, for tests of networks and of search: no raw files, data in a moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,21 @@ def write(
     rng = np.random.default_rng(seed)
     arrays = {name: draw(rng, count, shape, kind == "dense") for name, count in samples.items()}
     return from_arrays(folder, arrays, SyntheticTask(dimensions, kind))
+
+
+def write_grouped(folder: Path, sizes: Sequence[int], dimensions: int = 2) -> Synthetic:
+    """Training samples in groups of those sizes, of which an epoch visits one each; small other splits."""
+    task = SyntheticTask(dimensions)
+    task.one_per_group = True  # type: ignore[misc]
+    shape, rng = (3, 16, 16)[: dimensions + 1], np.random.default_rng(0)
+    counts = {"train": sum(sizes), "valid": 4, "test": 4}
+    groups = {name: np.arange(count) for name, count in counts.items()} | {"train": np.repeat(range(len(sizes)), sizes)}
+    with DatasetWriter(folder / "grouped.h5", task="grouped", origin="simulated") as writer:
+        for name, count in counts.items():
+            x, y = draw(rng, count, shape, dense=False)
+            split = writer.split(name, x=(shape, "float32"), y=((), "int64"), group=((), "int64"), classes=CLASSES)
+            split.append(x=x, y=y, group=groups[name])
+    return Synthetic(task, Dataset(folder / "grouped.h5"))
 
 
 def from_arrays(folder: Path, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], task: SyntheticTask) -> Synthetic:

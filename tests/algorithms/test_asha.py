@@ -1,5 +1,10 @@
 """ASHA: its decisions equal an independent simulation, it finds a planted learning rate, and it resumes."""
 
+import os
+import pkgutil
+from pathlib import Path
+
+import optuna
 import pytest
 import torch
 
@@ -70,25 +75,113 @@ def test_decisions_equal_an_independent_simulation(tmp_path):
     assert len({max(curve) for curve in curves.values()}) > 1  # some were stopped
 
 
-def test_a_killed_study_resumes_to_the_same_result(tmp_path, monkeypatch):
-    from nasperf360.algorithms import asha
+class Killed(Exception):
+    """Stands for SIGKILL."""
 
-    data = synthetic.write(tmp_path)
-    whole = get_algorithm("asha").search(space(data), problem(data, tmp_path / "whole"))
-    real, calls = asha._training_settings, []
 
-    def dies(*arguments):
+def dies(real, call):
+    """The function ``real``, killed as its call of that number begins."""
+    calls = []
+
+    def killed(*arguments, **options):
         calls.append(1)
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return real(*arguments)
+        if len(calls) == call:
+            raise Killed
+        return real(*arguments, **options)
 
-    monkeypatch.setattr(asha, "_training_settings", dies)
-    with pytest.raises(KeyboardInterrupt):
-        get_algorithm("asha").search(space(data), problem(data, tmp_path / "killed"))
-    monkeypatch.setattr(asha, "_training_settings", real)
-    again = get_algorithm("asha").search(space(data), problem(data, tmp_path / "killed"))
-    assert again == whole
+    return killed
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """Data, and the result of an undisturbed search."""
+    data = synthetic.write(tmp_path)
+    return data, get_algorithm("asha").search(space(data), problem(data, tmp_path / "whole"))
+
+
+@pytest.mark.parametrize(
+    ("place", "calls"),
+    [
+        ("nasperf360.algorithms.asha._training_settings", [5]),
+        ("nasperf360.training.fit", [2, 7]),
+        ("nasperf360.training.evaluate", [3, 8]),
+        ("optuna.trial.Trial.report", [2, 9]),
+        ("optuna.trial.Trial.should_prune", [2, 3]),
+        ("optuna.study.Study.tell", [2, 5, 9]),
+    ],
+)
+def test_a_killed_study_resumes_to_the_same_result(tmp_path, whole, place, calls):
+    data, undisturbed = whole
+    for call in calls:
+        folder = tmp_path / f"killed-{call}"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(place, dies(pkgutil.resolve_name(place), call))
+            with pytest.raises(Killed):
+                get_algorithm("asha").search(space(data), problem(data, folder))
+        assert get_algorithm("asha").search(space(data), problem(data, folder)) == undisturbed
+        states = [[trial.state for trial in stored(at).trials] for at in (folder, tmp_path / "whole")]
+        assert states[0] == states[1]
+
+
+def stored(folder):
+    """The study of a finished search."""
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / "study.log"))
+    return optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
+
+
+def test_a_lock_that_a_kill_left_behind_is_removed(tmp_path, whole, monkeypatch):
+    """Optuna would wait for it for ever: a relative link that leads nowhere."""
+    data, undisturbed = whole
+    monkeypatch.chdir(tmp_path)
+    folder = Path("killed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("optuna.study.Study.tell", dies(optuna.study.Study.tell, 4))
+        with pytest.raises(Killed):
+            get_algorithm("asha").search(space(data), problem(data, folder))
+    (folder / "study.log.lock").symlink_to("killed/study.log")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.sleep", lambda seconds: pytest.fail("it waits for a lock that nobody holds"))
+        patch.setattr("os.symlink", dies(os.symlink, 1))
+        assert get_algorithm("asha").search(space(data), problem(data, folder)) == undisturbed
+    assert not (folder / "study.log.lock").is_symlink()
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "middle", "garbage", "lost"])
+def test_a_damaged_journal_costs_only_what_it_held(tmp_path, whole, damage, capsys):
+    """Lost with it: scores of trials whose checkpoints have gone further."""
+    data, undisturbed = whole
+    folder = tmp_path / "damaged"
+    with pytest.MonkeyPatch.context() as patch:
+        # In the trial with the first promotion, after its second rung: its checkpoint holds two epochs.
+        patch.setattr("optuna.trial.Trial.should_prune", dies(optuna.trial.Trial.should_prune, 2))
+        with pytest.raises(Killed):
+            get_algorithm("asha").search(space(data), problem(data, folder))
+    log = folder / "study.log"
+    lines = log.read_bytes().splitlines(keepends=True)
+    kept = {"cut": len(lines) - 1, "zeros": len(lines), "middle": 3, "garbage": 0, "lost": 0}[damage]
+    content = b"".join(lines)
+    if damage == "lost":
+        log.unlink()
+    else:
+        content = {
+            "cut": content[:-5],
+            "zeros": content + bytes(512),
+            "middle": b"".join([*lines[:3], b'{"op_code": \n', *lines[4:]]),
+            "garbage": b"garbage \xff" * 100,
+        }[damage]
+        log.write_bytes(content)
+    assert get_algorithm("asha").search(space(data), problem(data, folder)) == undisturbed
+    message = capsys.readouterr().err
+    if damage != "lost":
+        assert f"{log}: damaged at line {kept + 1} of" in message
+        assert (folder / "refused-1.log").read_bytes() == content
+        assert log.read_bytes().splitlines(keepends=True)[:kept] == lines[:kept]
+    if kept <= 3:
+        assert "refused, it holds 2 epochs and 1 are asked for" in message
+
+
+def test_finished_trials_leave_no_checkpoint(tmp_path, whole):
+    assert [path.name for path in (tmp_path / "whole").iterdir()] == ["study.log"]
 
 
 @pytest.mark.slow

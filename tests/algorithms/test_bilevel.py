@@ -13,13 +13,16 @@ import torch
 import synthetic
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem, SearchResult
-from nasperf360.algorithms.bilevel import BilevelSearch, architecture_gradients, halves
+from nasperf360.algorithms.bilevel import BilevelSearch
 from nasperf360.algorithms.gaea import exponentiated_gradient
+from nasperf360.algorithms.supernet_steps import architecture_gradients, cut
 from nasperf360.checkpoints import Checkpoint
+from nasperf360.datasets import Split
 from nasperf360.errors import UserError
 from nasperf360.spaces import get_space, space_class
 from nasperf360.spaces.base import SearchSpace
-from planted import CHOICES, OPTIONS, planted
+from nasperf360.training import grad_scaler
+from planted import CHOICES, OPTIONS, PlantedNet, planted
 
 SETTINGS = {
     "epochs": 30, "batch_size": 32, "lr": 0.1, "momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0,
@@ -31,6 +34,7 @@ METHODS = {
     "darts": {"architecture_lr": 0.05, "architecture_betas": [0.5, 0.999]},
     "darts same": {"architecture_lr": 0.05, "split": "same"},
 }
+CPU = torch.device("cpu")
 SMALL = {"search": {"width": 8, "depth": 3}}
 
 
@@ -145,11 +149,13 @@ def test_weight_and_architecture_steps_leave_each_other_alone() -> None:
         supernet(x).sum().backward()
     assert all(value.grad is None for value in supernet.architecture_parameters().values())
     supernet.zero_grad()
-    value, gradients = architecture_gradients(supernet, lambda: supernet(x).square().sum())
+    value, gradients = architecture_gradients(supernet, lambda: supernet(x).square().sum(), grad_scaler(CPU, "float32"))
     assert float(value) > 0
+    assert gradients is not None
     assert all(weight.grad is None for weight in supernet.weight_parameters())
     assert all(float(gradient.abs().sum()) > 0 for gradient in gradients.values())
-    _, scaled = architecture_gradients(supernet, lambda: supernet(x).square().sum(), scale=1024.0)
+    _, scaled = architecture_gradients(supernet, lambda: supernet(x).square().sum(), grad_scaler(CPU, "float16"))
+    assert scaled is not None
     for name, gradient in gradients.items():
         torch.testing.assert_close(scaled[name], gradient, rtol=1e-3, atol=1e-5)
 
@@ -237,8 +243,67 @@ class GroupedSplit:
         return start, stop
 
 
-def test_halves_never_cut_a_group() -> None:
-    task = synthetic.SyntheticTask()
-    assert halves(task, GroupedSplit()) == ((0, 4), (4, 9))  # type: ignore[arg-type, comparison-overlap]
+def test_a_cut_never_goes_through_a_group() -> None:
+    task, split = synthetic.SyntheticTask(), GroupedSplit()
+    assert cut(task, split, 1, 2) == ((0, 4), (4, 9))  # type: ignore[arg-type, comparison-overlap]
+    assert cut(task, split, 4, 5) == ((0, 7), (7, 9))  # type: ignore[arg-type, comparison-overlap]
     task.one_per_group = True  # type: ignore[misc]
-    assert halves(task, GroupedSplit()) == ((0, 3), (3, 9))  # type: ignore[arg-type, comparison-overlap]
+    assert cut(task, split, 1, 2) == ((0, 3), (3, 9))  # type: ignore[arg-type, comparison-overlap]
+    assert cut(task, split, 1, 4) == ((0, 2), (2, 9))  # type: ignore[arg-type, comparison-overlap]
+    split.groups = np.array([0] * 4 + [1, 2, 3, 4, 4])
+    assert cut(task, split, 4, 5) == ((0, 7), (7, 9))  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_one_split_for_both_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, space = planted(tmp_path, 3)
+    loaded, real = [], Split.load
+
+    def load(split: Split, field: str) -> np.ndarray:
+        loaded.append((split.name, field))
+        return real(split, field)
+
+    monkeypatch.setattr(Split, "load", load)
+    search(space, data, "darts same", tmp_path, epochs=1)
+    assert sorted(loaded) == [("train[0:192]", "x"), ("train[0:192]", "y")]
+
+
+@pytest.mark.parametrize("method", ["gaea", "gaea simplex", "darts"])
+def test_overflow_leaves_out_the_step_and_lowers_the_scale(method: str) -> None:
+    """In float16 a scaled gradient can overflow where the loss does not."""
+    algorithm, settings = get_algorithm(method.split()[0]), METHODS[method]
+    assert isinstance(algorithm, BilevelSearch)
+    supernet, scaler = PlantedNet(), grad_scaler(CPU, "float16")
+    algorithm.start(supernet, settings)
+
+    def loss() -> torch.Tensor:
+        half = supernet.mixture("options").half()
+        return (half[0, 0] * half.new_tensor(2.0)).float() + half[1, 1].float()
+
+    scale, steps = 2.0**16, 0
+    while steps < 3:
+        _, gradients = architecture_gradients(supernet, loss, scaler)
+        if gradients is None:
+            assert steps == 0
+            scale /= 2
+            assert scaler.get_scale() == scale
+        else:
+            algorithm.step(supernet, gradients, settings)
+            steps += 1
+        assert all(value.isfinite().all() for value in supernet.architecture_parameters().values())
+    assert 2.0**13 <= scale < 2.0**16
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("method", ["gaea", "darts"])
+def test_lower_precision_differs_slightly(tmp_path: Path, method: str, precision: str) -> None:
+    data = synthetic.write(tmp_path, 2, "point", (1, 8, 8))
+    space = get_space("darts", data.signature, SMALL)
+    settings = {"epochs": 2, "batch_size": 16, "lr": 0.01, "architecture_after": 1}
+    exact, rough = (
+        search(space, data, method, tmp_path / name, precision=name, **settings).history
+        for name in ("float32", precision)
+    )
+    for row, other in zip(exact, rough, strict=True):
+        assert row != other
+        for name, value in row.items():
+            assert other[name] == pytest.approx(value, rel=0.1)

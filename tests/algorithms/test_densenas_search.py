@@ -214,6 +214,64 @@ def test_divergence_stops_with_the_last_good_state(tmp_path):
     assert all(value.isfinite().all() for value in state["supernet"].values())
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precision_differs_slightly(tmp_path, precision):
+    data = synthetic.write(tmp_path, samples={"train": 160, "valid": 16, "test": 16})
+    exact, rough = (
+        search(data, tmp_path / name, TWO, epochs=3, batch_size=8, lr=0.01, clip=5.0, precision=name).history
+        for name in ("float32", precision)
+    )
+    for row, other in zip(exact, rough, strict=True):
+        assert row["train_loss"] != other["train_loss"]
+        assert other == pytest.approx(row, rel=0.1)
+
+
+def test_an_overflow_leaves_out_the_architecture_step(tmp_path):
+    """The scaled gradient is infinite, the loss is not."""
+    data = noise(tmp_path, {"train": 160, "valid": 16, "test": 16})
+    supernet = get_space("densenas", data.signature, TWO).supernet()
+    parts = _Search(supernet, problem(data, tmp_path / "c", batch_size=8, precision="float16"))
+    loss, weight = data.task.loss, supernet.architecture["layers"]
+    data.task.loss = lambda output, batch: loss(output, batch) + 1e34 * weight.sum()
+    before = {name: value.detach().clone() for name, value in parts.parameters.items()}
+    supernet.train()
+    batch = next(parts.architecture_loader.in_order())
+    assert parts._architecture_step(batch).isfinite()
+    assert parts.scaler.get_scale() == 2.0**15
+    assert all(torch.equal(before[name], value) for name, value in parts.parameters.items())
+    data.task.loss = loss
+    parts._architecture_step(batch)
+    assert not torch.equal(before["layers"], parts.parameters["layers"])
+    assert all(value.isfinite().all() for value in parts.parameters.values())
+
+
+def test_groups_are_not_cut(tmp_path):
+    """Where an epoch visits one sample of each group, four of five groups train weights, however large they are."""
+    data = synthetic.write_grouped(tmp_path, sizes=[30, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    supernet = get_space("densenas", data.signature, TWO).supernet()
+    parts = _Search(supernet, problem(data, tmp_path / "c", batch_size=2))
+    groups = [set(loader.split.load("group")) for loader in (parts.weight_loader, parts.architecture_loader)]
+    assert groups == [set(range(8)), {8, 9}]
+
+
+@pytest.mark.parametrize("mixture", ["simplex", "softmax"])
+def test_weights_of_connections_sum_to_one_under_gaea(tmp_path, mixture):
+    """The temperature is the softmax's: on the simplex it would make 1 / 0.9 of them."""
+    data = synthetic.write(tmp_path, samples={"train": 64, "valid": 16, "test": 16})
+    space = get_space("densenas", data.signature, TWO)
+    supernet, algorithm = space.supernet(), get_algorithm("gaea")
+    settings = {"mixture": mixture, "architecture_lr": 0.1}
+    algorithm.start(supernet, settings)
+    gradients = {name: torch.randn_like(value) for name, value in supernet.architecture_parameters().items()}
+    algorithm.step(supernet, gradients, settings)
+    connections = supernet._connections()
+    assert max(map(len, connections)) > 1
+    for weights in connections:
+        assert weights.sum().item() == pytest.approx(1, abs=1e-6)
+    if mixture == "simplex":
+        assert torch.equal(torch.cat(connections), supernet.architecture["connections"])
+
+
 def test_a_batch_larger_than_its_part(tmp_path):
     data = noise(tmp_path, {"train": 20, "valid": 16, "test": 16})
     with pytest.raises(UserError, match="batch_size 20 is larger"):

@@ -1,12 +1,19 @@
-"""ENAS: the controller's golden size and start, its gradient, and a policy that moves to the better arm."""
+"""ENAS: the controller's golden size and start, its gradient, a planted architecture, and resuming."""
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from nasperf360.algorithms.enas import reward, update_controller
+import synthetic
+from nasperf360.algorithms import get_algorithm
+from nasperf360.algorithms.base import Problem
+from nasperf360.algorithms.enas import _Search, reward
+from nasperf360.checkpoints import Checkpoint
+from nasperf360.datasets import Split
 from nasperf360.networks.controller import Controller
+from nasperf360.spaces import get_space
+from nasperf360.spaces.amber import OPERATIONS
 
 SETTINGS = {"controller_epochs": 10, "controller_batch": 20, "skip_target": 0.4, "skip_weight": 1.0}
 
@@ -58,25 +65,100 @@ def test_sampled_frequencies_follow_the_probabilities():
         assert mask.float().mean().item() == pytest.approx(log_probability[mask][0].exp().item(), abs=0.03)
 
 
+SMALL = {"depth": 6, "search_width": 2, "search_hidden": 4}
+SEARCH = {
+    **SETTINGS, "episodes": 12, "warmup_epochs": 0, "child_steps": 1, "batch_size": 16, "lr": 0.01, "samples": 60,
+    "controller_lr": 5e-3, "reward": "auroc",
+}  # fmt: skip
+
+
+def search(data, folder, seed=0, **changes):
+    settings = {**SEARCH, **changes}
+    checkpoint = Checkpoint(folder, {"seed": seed, "settings": settings})
+    cpu = torch.device("cpu")
+    given = Problem(data.task, data.dataset, settings, {}, seed, cpu, checkpoint, label="search")
+    return get_algorithm("enas").search(get_space("amber", data.signature, SMALL), given)
+
+
+def planted_score(architecture):
+    """Share of the layers with the right operation, another one in each layer, and of the right skips: none."""
+    layers = architecture["layers"]
+    right = sum(layer["operation"] == OPERATIONS[number] for number, layer in enumerate(layers)) / len(layers)
+    return right - sum(len(layer["skips"]) for layer in layers) / 150
+
+
 @pytest.mark.slow
-def test_policy_concentrates_on_the_better_arm():
-    """Reward: share of layers with operation 2. The policy finds it for most seeds; without updates it does not."""
-    found = 0
-    for seed in range(5):
-        policy = controller(seed, depth=4, operations=5)
-        optimizer = torch.optim.Adam(policy.parameters(), lr=3e-3)
-        draws, baseline = torch.Generator().manual_seed(seed), None
-        for episode in range(12):
-            draw = policy.sample(100, draws)
-            values = (draw.operations == 2).float().mean(1)
-            advantages = values - (values.mean() if baseline is None else baseline)
-            baseline = values.mean()
-            update_controller(policy, optimizer, draw, advantages, SETTINGS, np.random.default_rng(episode))
-        share = (policy.sample(200, draws).operations == 2).float().mean().item()
-        found += share > 0.6
-    assert found >= 4
-    untrained = controller(0, depth=4, operations=5).sample(200, torch.Generator().manual_seed(0))
-    assert (untrained.operations == 2).float().mean() < 0.35
+def test_finds_the_planted_architecture(tmp_path, monkeypatch):
+    """In four of five seeds, where the best of as many random architectures never has all operations right."""
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
+    space = get_space("amber", data.signature, SMALL)
+
+    def planted_reward(search, draw, row):
+        return planted_score(space.compose(*draw.choices(row)))
+
+    monkeypatch.setattr(_Search, "_reward", planted_reward)
+    found = [search(data, tmp_path / str(seed), seed) for seed in range(5)]
+    rng = np.random.default_rng(0)
+    drawn = [
+        max(planted_score(space.sample(rng)) for _ in range(SEARCH["episodes"] * SEARCH["samples"])) for _ in found
+    ]
+    scores = [planted_score(result.architecture) for result in found]
+    print(
+        "scores",
+        scores,
+        "random",
+        drawn,
+        [result.history[-1]["reward"] for result in found],
+        [result.history[0]["reward"] for result in found],
+    )
+    assert sum(score > max(drawn) for score in scores) >= 4, (scores, drawn)
+    for result, score in zip(found, scores, strict=True):
+        assert score == result.history[-1]["best_reward"]
+        assert result.history[-1]["reward"] > result.history[0]["reward"]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precision_differs_slightly(tmp_path, precision):
+    data = synthetic.write(tmp_path, 1, samples={"train": 64, "valid": 32, "test": 16})
+    small = {"episodes": 1, "child_steps": 6, "samples": 4, "controller_batch": 4, "controller_epochs": 1}
+    exact, rough = (
+        search(data, tmp_path / name, **small, precision=name).history[0] for name in ("float32", precision)
+    )
+    assert exact["train_loss"] != rough["train_loss"]
+    assert rough == pytest.approx(exact, rel=0.1, abs=0.05)
+
+
+def test_the_validation_split_is_loaded_once(tmp_path, monkeypatch):
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
+    loaded, real = [], Split.load
+
+    def load(split, field):
+        loaded.append((split.name, field))
+        return real(split, field)
+
+    monkeypatch.setattr(Split, "load", load)
+    search(data, tmp_path / "c", episodes=2, samples=3)
+    assert loaded.count(("valid", "x")) == 1
+    assert loaded.count(("valid", "y")) == 2  # for batches on the device, and for the metric
+
+
+def test_resume_equals_an_undisturbed_search(tmp_path, monkeypatch):
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
+    small = {"episodes": 3, "samples": 4, "precision": "float16"}
+    whole = search(data, tmp_path / "whole", **small)
+    real, calls = _Search._reward, []
+
+    def dies(*arguments):
+        calls.append(1)
+        if len(calls) == 7:  # in the second episode
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(_Search, "_reward", dies)
+    with pytest.raises(KeyboardInterrupt):
+        search(data, tmp_path / "part", **small)
+    assert search(data, tmp_path / "part", **small) == whole
+    assert len(calls) == 7 + 2 * 4
 
 
 class Labels:

@@ -121,6 +121,10 @@ def test_weights_stay_below_the_maximal_norm():
         (lambda a: a | {"layers": a["layers"][:3]}, "list of 12 layers"),
         (lambda a: a | {"layers": [{"operation": "conv_99", "skips": []}] * 12}, "conv_99"),
         (lambda a: a | {"layers": [{"operation": "identity", "skips": [5]}] * 12}, "layer 0"),
+        (
+            lambda a: a | {"layers": [*a["layers"][:2], {"operation": "identity", "skips": [1, 1]}, *a["layers"][3:]]},
+            "layer 2: skips .* name a layer twice",
+        ),
     ],
 )
 def test_foreign_architectures_are_refused(change, word):

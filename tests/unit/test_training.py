@@ -9,7 +9,7 @@ from nasperf360.batches import Loader
 from nasperf360.checkpoints import Checkpoint
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.spaces import get_space
-from nasperf360.training import evaluate, fit, outputs
+from nasperf360.training import evaluate, evaluation_loader, fit, outputs
 
 CPU = torch.device("cpu")
 SETTINGS = {
@@ -128,6 +128,67 @@ def test_a_bad_checkpoint_is_set_aside_with_a_line(tmp_path, capsys, damage):
     assert not path.exists()
 
 
+def test_a_checkpoint_of_more_epochs_than_asked_is_set_aside(tmp_path, capsys):
+    """Its weights are those of a later epoch."""
+    data = synthetic.write(tmp_path)
+    train, folder, identity = data.dataset.split("train"), tmp_path / "checkpoint", {"code": "a"}
+
+    def run(epochs, checkpoint):
+        model = network(data)
+        history = fit(
+            model, data.task, train, SETTINGS, seed=1, device=CPU, checkpoint=checkpoint, epochs=epochs, label="cell"
+        )
+        return history, weights(model)
+
+    history, expected = run(2, None)
+    run(3, Checkpoint(folder, identity))
+    later = (folder / "state.pt").read_bytes()
+    assert "refused" not in capsys.readouterr().err
+    again, found = run(2, Checkpoint(folder, identity))
+    assert again == history
+    assert same(found, expected)
+    assert f"{folder / 'state.pt'}: refused, it holds 3 epochs and 2 are asked for" in capsys.readouterr().err
+    assert (folder / "refused-1.pt").read_bytes() == later
+    run(3, Checkpoint(folder, identity))
+    assert not (folder / "refused-2.pt").exists()  # more epochs than held: it goes on
+
+
+def test_a_discarded_part_leaves_what_was_set_aside(tmp_path):
+    checkpoint = Checkpoint(tmp_path, {}).part("trial-0")
+    checkpoint.discard()  # nothing there yet
+    checkpoint.save({"history": []})
+    checkpoint.refuse("it is foreign")
+    checkpoint.save({"history": []})
+    checkpoint.discard()
+    assert [path.name for path in (tmp_path / "trial-0").iterdir()] == ["refused-1.pt"]
+    other = Checkpoint(tmp_path, {}).part("trial-1")
+    other.save({"history": []})
+    other.discard()
+    assert not other.folder.exists()
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precision_differs_slightly(tmp_path, precision):
+    data = synthetic.write(tmp_path)
+    train, losses, scores = data.dataset.split("train"), [], []
+    for name in ("float32", precision):
+        model, settings = network(data), {**SETTINGS, "lr": 0.005, "precision": name, "clip": 5.0}
+        losses.append([row["train_loss"] for row in fit(model, data.task, train, settings, seed=1, device=CPU)])
+        scores.append(outputs(model, data.task, train, settings, device=CPU))
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+    assert np.isfinite(scores[1]).all()
+    assert np.corrcoef(scores[0].ravel(), scores[1].ravel())[0, 1] > 0.95
+
+
+def test_an_unknown_precision_is_refused(tmp_path):
+    data = synthetic.write(tmp_path)
+    with pytest.raises(UserError, match=r"precision: 'bf16' was given, allowed are float32, bfloat16, float16"):
+        fit(
+            network(data), data.task, data.dataset.split("train"), {**SETTINGS, "precision": "bf16"}, seed=1, device=CPU
+        )
+
+
 def test_a_diverging_loss_stops_and_keeps_the_last_good_state(tmp_path):
     data = synthetic.write(tmp_path)
     checkpoint = Checkpoint(tmp_path / "checkpoint", {})
@@ -189,3 +250,6 @@ def test_outputs_do_not_depend_on_the_batch_size(tmp_path):
     model, split = network(data), data.dataset.split("test")
     whole = outputs(model, data.task, split, {"batch_size": 64}, device=CPU)
     np.testing.assert_allclose(outputs(model, data.task, split, {"batch_size": 7}, device=CPU), whole, atol=1e-5)
+    loader = evaluation_loader(split, {"batch_size": 64}, CPU)
+    for _ in range(2):  # a loader serves again and again
+        np.testing.assert_array_equal(outputs(model, data.task, loader, {}, device=CPU), whole)

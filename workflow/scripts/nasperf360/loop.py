@@ -86,10 +86,11 @@ def run_epochs(
         DivergedError: a loss or a value of the row is not finite; the last good checkpoint stays.
     """
     history: list[Row] = []
-    if checkpoint and (saved := checkpoint.load()):
-        history = saved["history"][:epochs]
+    if checkpoint and (saved := _load(checkpoint, epochs)):
+        history = saved["history"]
         for name, item in state.items():
             item.load_state_dict(saved[name])
+        tqdm.write(f"{checkpoint.folder}: resumed after epoch {len(history)}", file=sys.stderr)  # clear of other bars
     bar = tqdm(
         range(len(history), epochs), initial=len(history), total=epochs, desc=label, file=sys.stderr, mininterval=5.0
     )
@@ -111,3 +112,12 @@ def run_epochs(
             state_dicts = {name: item.state_dict() for name, item in state.items()}
             checkpoint.save({"history": history, **state_dicts}, last=number + 1 == epochs)
     return history
+
+
+def _load(checkpoint: Checkpoint, epochs: int) -> dict[str, Any] | None:
+    """The saved state, unless it is from after the last epoch that is asked for: its weights are other ones."""
+    saved = checkpoint.load()
+    if saved and len(saved["history"]) > epochs:
+        checkpoint.refuse(f"it holds {len(saved['history'])} epochs and {epochs} are asked for")
+        return None
+    return saved

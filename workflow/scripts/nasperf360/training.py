@@ -20,6 +20,7 @@ from nasperf360.seeds import derive_seed, generator
 from nasperf360.tasks.base import Task
 
 MEMORY_BYTES = 8 << 30  # a split up to this size is loaded once
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
@@ -42,7 +43,7 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
     torch.set_deterministic_debug_mode("error")
     # Else each new tensor is first filled with NaN, against reads of what nobody wrote: an eighth of the time
     # of a small network's step. Ours write first, as the tests of determinism show.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
@@ -58,8 +59,19 @@ def training_batches(task: Task, loader: Loader, seed: int, epoch: int) -> Itera
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Mixed precision: ``float32`` (none), or ``bfloat16`` / ``float16`` on the device."""
+    """Mixed precision: ``float32`` (none), or ``bfloat16`` / ``float16`` on the device.
+
+    Raises:
+        UserError: it is another.
+    """
+    if precision not in PRECISIONS:
+        raise UserError(f"precision: '{precision}' was given, allowed are {', '.join(PRECISIONS)}")
     return torch.autocast(device.type, dtype=getattr(torch, precision), enabled=precision != "float32")
+
+
+def grad_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
+    """Scales losses for float16, whose smallest numbers gradients fall below; does nothing for the others."""
+    return torch.amp.GradScaler(device.type, enabled=precision == "float16")
 
 
 def fit(
@@ -93,12 +105,13 @@ def fit(
         after_epoch: called with each finished epoch; its numbers join the history (validation, say).
 
     Raises:
-        UserError: the loss is not finite, or the batch is larger than the split.
+        DivergedError: the loss is not finite.
+        UserError: the batch is larger than the split, or the precision is unknown.
     """
     loader = Loader(train, settings["batch_size"], device, MEMORY_BYTES, one_per_group=task.one_per_group)
     optimizer = make_optimizer(model.parameters(), settings)
     precision = settings.get("precision", "float32")
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+    scaler = grad_scaler(device, precision)
     clip = settings.get("clip")
 
     def one_epoch(epoch: int) -> Row:
@@ -132,22 +145,27 @@ def fit(
     )
 
 
+def evaluation_loader(split: Split, settings: Mapping[str, Any], device: torch.device) -> Loader:
+    """A split for :func:`outputs`, in batches of ``test_batch_size``, by default ``batch_size``."""
+    batch_size = settings.get("test_batch_size", settings["batch_size"])
+    return Loader(split, min(batch_size, len(split)), device, MEMORY_BYTES)
+
+
 @torch.inference_mode()
 def outputs(
-    model: nn.Module, task: Task, split: Split, settings: Mapping[str, Any], *, device: torch.device
+    model: nn.Module, task: Task, split: Split | Loader, settings: Mapping[str, Any], *, device: torch.device
 ) -> np.ndarray:
     """What ``task.predict`` gives for every sample of a split, in order, float32.
 
     Args:
         model: see :func:`fit`.
         task: fitted.
-        split: whose samples.
+        split: whose samples; a :func:`evaluation_loader` of it where they are asked for again and again.
         settings: of the training: ``test_batch_size``, by default ``batch_size``, and ``precision``.
         device: where the model is.
     """
     model.eval()
-    batch_size = settings.get("test_batch_size", settings["batch_size"])
-    loader = Loader(split, min(batch_size, len(split)), device, MEMORY_BYTES)
+    loader = split if isinstance(split, Loader) else evaluation_loader(split, settings, device)
     with autocast(device, settings.get("precision", "float32")):
         return np.concatenate([task.predict(model, batch).float().cpu().numpy() for batch in loader.in_order()])
 

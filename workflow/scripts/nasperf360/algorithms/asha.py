@@ -5,17 +5,26 @@ Source: paper section 4.1 (Li et al. 2018); reference code, backbone*/scripts/*_
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.errors import DivergedError, UserError
+from nasperf360.files import atomic_path
+from nasperf360.job import note
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.setting_names import OVERRIDES, SettingNames
-from nasperf360.spaces.base import SearchSpace
+from nasperf360.spaces.base import Architecture, SearchSpace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import optuna
+
+    from nasperf360.datasets import Split
 
 
 def rung_epochs(min_epochs: int, reduction_factor: int, rungs: int, max_epochs: int) -> list[int]:
@@ -28,7 +37,8 @@ class Asha(SearchAlgorithm):
 
     Settings: ``trials``, ``reduction_factor``, ``min_epochs`` (the first rung), ``rungs``, ``max_epochs``, and
     ``training``, which overrides retraining settings in trials only. The study lies in the checkpoint's folder, so that
-    a later process resumes it: finished trials count, a killed one goes on from its last epoch.
+    a later process resumes it: finished trials count, a killed one goes on from its last epoch. The study keeps scores
+    alone: who goes on is decided from these in memory, anew in each process, so that no kill can come in between.
     """
 
     name = "asha"
@@ -42,9 +52,10 @@ class Asha(SearchAlgorithm):
         rungs = rung_epochs(
             settings["min_epochs"], settings["reduction_factor"], settings["rungs"], settings["max_epochs"]
         )
-        study = _open_study(problem)
+        study, judge = _open_study(problem), _judge(problem)
         for number in range(settings["trials"]):
-            _run_trial(study, number, rungs, space, problem, train, valid)
+            _run_trial(study, judge, number, rungs, space, problem, train, valid)
+            problem.checkpoint.part(f"trial-{number}").discard()
         alive = [trial for trial in study.trials if trial.intermediate_values]
         if not alive:
             raise UserError(f"{problem.label}: all {settings['trials']} trials diverged; narrow the space of lr")
@@ -60,70 +71,151 @@ class Asha(SearchAlgorithm):
 
 
 def _open_study(problem: Problem) -> optuna.Study:
+    """The stored study; the caller holds the checkpoint's lock."""
     import optuna
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = problem.checkpoint.folder
     folder.mkdir(parents=True, exist_ok=True)
-    settings = problem.settings
+    path = folder / "study.log"
+    # Optuna's own lock outlives a kill during a write; under the checkpoint's lock nobody else can hold it.
+    path.with_name("study.log.lock").unlink(missing_ok=True)
+    _mend(path)
     return optuna.create_study(
         # The name holds what makes a stored study valid for this job; another code or setting starts its own.
         study_name=problem.checkpoint.digest,
-        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
+        storage=JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path)))),
         load_if_exists=True,
-        direction="maximize" if problem.task.metric.higher_is_better else "minimize",
+        direction=_direction(problem),
+    )
+
+
+def _mend(path: Path) -> None:
+    """Keep the lines of a damaged journal up to the damage: a kill or a full disk can cut a line short."""
+    from nasperf360.checkpoints import refused_name
+
+    if not path.exists():
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    sound = list(takewhile(_is_record, lines))
+    if len(sound) == len(lines):
+        return
+    aside = refused_name(path)
+    shutil.copyfile(path, aside)
+    with atomic_path(path) as partial:
+        partial.write_bytes(b"".join(sound))
+    note(
+        f"{path}: damaged at line {len(sound) + 1} of {len(lines)}; set aside as {aside.name}, "
+        f"going on from the lines before"
+    )
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and "op_code" in json.loads(line)
+    except (ValueError, TypeError):  # not JSON, not text, or a number
+        return False
+
+
+def _judge(problem: Problem) -> optuna.Study:
+    """A study in memory whose pruner decides which trials go on."""
+    import optuna
+
+    settings = problem.settings
+    return optuna.create_study(
+        direction=_direction(problem),
         pruner=optuna.pruners.SuccessiveHalvingPruner(
             min_resource=settings["min_epochs"], reduction_factor=settings["reduction_factor"], bootstrap_count=0
         ),
     )
 
 
+def _direction(problem: Problem) -> str:
+    return "maximize" if problem.task.metric.higher_is_better else "minimize"
+
+
 def _run_trial(
-    study: optuna.Study, number: int, rungs: list[int], space: SearchSpace, problem: Problem, train: Any, valid: Any
+    study: optuna.Study,
+    judge: optuna.Study,
+    number: int,
+    rungs: list[int],
+    space: SearchSpace,
+    problem: Problem,
+    train: Split,
+    valid: Split,
 ) -> None:
-    import optuna
-    import torch
+    """Run a trial to its end, or what a killed process left of it; a finished one is only judged again."""
+    from optuna import Trial
+    from optuna.trial import TrialState
 
-    from nasperf360.training import evaluate, fit
-
-    trials = study.trials
-    if number < len(trials) and trials[number].state.is_finished():
+    stored = study.trials[number] if number < len(study.trials) else None
+    scores = dict(stored.intermediate_values) if stored else {}
+    judged = judge.ask()
+    if stored and stored.state.is_finished():
+        for epochs, score in sorted(scores.items()):
+            _stops(judged, epochs, score, rungs)
         return
-    # A killed trial is still running in the storage: it goes on where its checkpoint stands.
-    trial = optuna.Trial(study, trials[number]._trial_id) if number < len(trials) else study.ask()
+    trial = Trial(study, stored._trial_id) if stored else study.ask()
     architecture = space.sample(generator(problem.seed, "trial", number))
     trial.set_user_attr("architecture", architecture)
-    training = _training_settings(problem, space.hyperparameters(architecture))
-    seed = derive_seed(problem.seed, "trial", number)
-    torch.manual_seed(derive_seed(seed, "initial weights"))
-    model = space.build(architecture).to(problem.device)
-    reported = study.trials[number].intermediate_values
-    for epochs in [rung for rung in rungs if rung not in reported]:
-        label = f"{problem.label} trial {number + 1} of {problem.settings['trials']}"
-        try:
-            fit(
-                model,
-                problem.task,
-                train,
-                training,
-                seed=seed,
-                device=problem.device,
-                checkpoint=problem.checkpoint.part(f"trial-{number}"),
-                epochs=epochs,
-                label=label,
-            )
-            score = evaluate(model, problem.task, valid, training, device=problem.device)["value"]
-        except DivergedError:
-            # A learning rate drawn too high is a result, not a failure.
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    candidate = _Candidate(space, problem, architecture, number, train, valid)
+    for epochs in rungs:
+        if epochs not in scores:
+            try:
+                scores[epochs] = candidate.score_after(epochs)
+            except DivergedError:
+                # A learning rate drawn too high is a result, not a failure.
+                study.tell(trial, state=TrialState.PRUNED)
+                return
+            trial.report(scores[epochs], epochs)
+        if _stops(judged, epochs, scores[epochs], rungs):
+            study.tell(trial, state=TrialState.PRUNED)
             return
-        trial.report(score, epochs)
-        if epochs < rungs[-1] and trial.should_prune():
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            return
-    study.tell(trial, study.trials[number].intermediate_values[rungs[-1]])
+    study.tell(trial, scores[rungs[-1]])
+
+
+def _stops(judged: optuna.Trial, epochs: int, score: float, rungs: list[int]) -> bool:
+    judged.report(score, epochs)
+    return epochs < rungs[-1] and judged.should_prune()
+
+
+class _Candidate:
+    """The network of one trial, trained from rung to rung."""
+
+    def __init__(
+        self, space: SearchSpace, problem: Problem, architecture: Architecture, number: int, train: Split, valid: Split
+    ):
+        import torch
+
+        self.problem, self.number, self.train, self.valid = problem, number, train, valid
+        self.training = _training_settings(problem, space.hyperparameters(architecture))
+        self.seed = derive_seed(problem.seed, "trial", number)
+        torch.manual_seed(derive_seed(self.seed, "initial weights"))
+        self.model = space.build(architecture).to(problem.device)
+
+    def score_after(self, epochs: int) -> float:
+        """Score on the validation split after so many epochs.
+
+        Raises:
+            DivergedError: the training diverged.
+        """
+        from nasperf360.training import evaluate, fit
+
+        problem = self.problem
+        fit(
+            self.model,
+            problem.task,
+            self.train,
+            self.training,
+            seed=self.seed,
+            device=problem.device,
+            checkpoint=problem.checkpoint.part(f"trial-{self.number}"),
+            epochs=epochs,
+            label=f"{problem.label} trial {self.number + 1} of {problem.settings['trials']}",
+        )
+        return evaluate(self.model, problem.task, self.valid, self.training, device=problem.device)["value"]
 
 
 def _training_settings(problem: Problem, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,11 @@ Source: Liu et al. 2019; reference code, darts/gaea/search/model_def.py and auto
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
+from nasperf360.algorithms.supernet_steps import architecture_batches, architecture_gradients, cut
 from nasperf360.seeds import derive_seed
 from nasperf360.setting_names import STEPS, SettingNames
 from nasperf360.spaces.base import SearchSpace
@@ -20,10 +19,9 @@ from nasperf360.spaces.base import SearchSpace
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nasperf360.datasets import Split
     from nasperf360.loop import Row, Stateful
     from nasperf360.networks.supernet import Supernet
-    from nasperf360.tasks.base import Batch, Task
+    from nasperf360.tasks.base import Batch
 
 
 class BilevelSearch(SearchAlgorithm):
@@ -58,42 +56,35 @@ class BilevelSearch(SearchAlgorithm):
         from nasperf360.loop import Losses, run_epochs
         from nasperf360.optimizers import make_optimizer
         from nasperf360.schedules import learning_rate
-        from nasperf360.training import MEMORY_BYTES, autocast, training_batches
+        from nasperf360.training import MEMORY_BYTES, autocast, grad_scaler, training_batches
 
         task, settings, device = problem.task, problem.settings, problem.device
         train, _ = problem.dataset.tuning()
         task.fit(train)
         train = train.part(0, min(len(train), settings.get("max_samples", len(train))))
-        parts = (train, train) if settings.get("split", "halves") == "same" else halves(task, train)
-        weight_loader, architecture_loader = (
+        loaders = [
             Loader(part, settings["batch_size"], device, MEMORY_BYTES, one_per_group=task.one_per_group)
-            for part in parts
-        )
+            for part in ([train] if settings.get("split", "halves") == "same" else cut(task, train, 1, 2))
+        ]
+        weight_loader, architecture_loader = loaders[0], loaders[-1]
         torch.manual_seed(derive_seed(problem.seed, "supernet"))
         supernet = space.supernet().to(device)
         kept = self.start(supernet, settings)
         weights = supernet.weight_parameters()
         optimizer = make_optimizer(weights, settings)
         precision = settings.get("precision", "float32")
-        scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+        scaler = grad_scaler(device, precision)
 
         def loss_of(batch: Batch) -> Tensor:
             with autocast(device, precision):
                 output = supernet(task.inputs(batch))
             return task.loss(output.float(), batch)
 
-        def architecture_batches(epoch: int) -> Iterator[Batch]:
-            turn = 0
-            while True:
-                seed = derive_seed(problem.seed, "architecture", turn)
-                yield from training_batches(task, architecture_loader, seed, epoch)
-                turn += 1
-
         def one_epoch(epoch: int) -> Row:
             supernet.train()
             searching = epoch >= settings.get("architecture_after", 0)
             losses, architecture_losses = Losses("train_loss"), Losses("architecture_loss")
-            others = architecture_batches(epoch)
+            others = architecture_batches(task, architecture_loader, problem.seed, epoch)
             for number, batch in enumerate(training_batches(task, weight_loader, problem.seed, epoch)):
                 rate = learning_rate(settings, epoch, number, weight_loader.steps)
                 for group in optimizer.param_groups:
@@ -109,11 +100,10 @@ class BilevelSearch(SearchAlgorithm):
                 scaler.step(optimizer)  # type: ignore[arg-type]
                 scaler.update()
                 if searching:
-                    loss, gradients = architecture_gradients(
-                        supernet, lambda: loss_of(next(others)), scaler.get_scale()
-                    )
+                    loss, gradients = architecture_gradients(supernet, lambda: loss_of(next(others)), scaler)
                     architecture_losses.add(loss)
-                    self.step(supernet, gradients, settings)
+                    if gradients is not None:
+                        self.step(supernet, gradients, settings)
             row = {"lr": rate, "train_loss": losses.mean(), "certainty": certainty(supernet)}
             return row | ({"architecture_loss": architecture_losses.mean()} if searching else {})
 
@@ -126,34 +116,6 @@ class BilevelSearch(SearchAlgorithm):
             label=problem.label,
         )
         return SearchResult(space.derive(supernet), history)
-
-
-def halves(task: Task, train: Split) -> tuple[Split, Split]:
-    """The first and the second half of the training split; where an epoch visits groups, of its groups."""
-    middle = len(train) // 2
-    if task.one_per_group:
-        groups = train.load("group")
-        starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
-        middle = int(starts[len(starts) // 2])
-    return train.part(0, middle), train.part(middle, len(train))
-
-
-def architecture_gradients(
-    supernet: Supernet, loss: Callable[[], Tensor], scale: float = 1.0
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """A loss, and its gradients with respect to the architecture parameters; weights get none.
-
-    ``scale`` lifts the gradients inside the network above the smallest float16 number; the result is free of it.
-    """
-    import torch
-
-    parameters, value = supernet.architecture_parameters(), loss()
-    gradients = torch.autograd.grad(value * scale, list(parameters.values()), allow_unused=True)
-    filled = [
-        torch.zeros_like(parameter) if gradient is None else gradient / scale
-        for parameter, gradient in zip(parameters.values(), gradients, strict=True)
-    ]
-    return value.detach(), dict(zip(parameters, filled, strict=True))
 
 
 def certainty(supernet: Supernet) -> float:

@@ -7,11 +7,11 @@ penalty on the expected cost. Source: paper section 4.1; reference code, densena
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
-from nasperf360.errors import UserError
+from nasperf360.algorithms.supernet_steps import architecture_batches, architecture_gradients, cut
 from nasperf360.seeds import derive_seed
 from nasperf360.setting_names import OPTIMIZER, STEPS, SettingNames
 from nasperf360.spaces.base import SearchSpace
@@ -55,7 +55,7 @@ class DenseNas(SearchAlgorithm):
         history = run_epochs(
             search.epoch,
             problem.settings["epochs"],
-            {"supernet": supernet, "weights": search.weights, "architecture": search.architecture},
+            search.state(),
             seed=problem.seed,
             checkpoint=problem.checkpoint,
             label=problem.label,
@@ -67,21 +67,29 @@ class _Search:
     """The supernet, its two optimisers and its two parts of the training split."""
 
     def __init__(self, supernet: SampledSupernet, problem: Problem):
-        from nasperf360.training import make_optimizer
+        from nasperf360.training import grad_scaler, make_optimizer
 
         self.supernet, self.problem, self.task = supernet, problem, problem.task
         settings = self.settings = problem.settings
         train, _ = problem.dataset.tuning()
-        cut = len(train) * WEIGHT_PARTS // PARTS
-        if cut == 0:
-            raise UserError(f"{problem.label}: {len(train)} training samples cannot be cut into five parts")
-        weight_part, architecture_part = train.part(0, cut), train.part(cut, len(train))
+        weight_part, architecture_part = cut(self.task, train, WEIGHT_PARTS, PARTS)
         self.task.fit(weight_part)
         self.weight_loader = self._loader(weight_part, WEIGHT_PARTS * settings["batch_size"])
         self.architecture_loader = self._loader(architecture_part, settings["batch_size"])
         self.weights = make_optimizer(supernet.weight_parameters(), settings)
         self.parameters = supernet.architecture_parameters()
         self.architecture = make_optimizer(self.parameters.values(), settings["architecture"])
+        self.precision = settings.get("precision", "float32")
+        self.scaler = grad_scaler(problem.device, self.precision)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "supernet": self.supernet,
+            "weights": self.weights,
+            "architecture": self.architecture,
+            "scaler": self.scaler,
+        }
 
     def _loader(self, split: Any, batch_size: int) -> Loader:
         from nasperf360.batches import Loader
@@ -101,12 +109,12 @@ class _Search:
 
         self.supernet.train()
         searching = number >= self.settings["warmup_epochs"]
-        architecture_batches = self._architecture_batches(number)
+        others = architecture_batches(self.task, self.architecture_loader, self.problem.seed, number)
         # Operations are drawn by weights that must be numbers; the draw waits for the device anyway.
         losses, architecture_losses = (Losses(name, at_once=True) for name in ("train_loss", "architecture_loss"))
         for step, batch in enumerate(training_batches(self.task, self.weight_loader, self.problem.seed, number)):
             if searching:
-                architecture_losses.add(self._architecture_step(next(architecture_batches)))
+                architecture_losses.add(self._architecture_step(next(others)))
             rate = learning_rate(self.settings, number, step, self.weight_loader.steps)
             for group in self.weights.param_groups:
                 group["lr"] = rate
@@ -117,20 +125,10 @@ class _Search:
         with torch.no_grad():
             return row | {"expected_cost": float(self.supernet.expected_cost())}
 
-    def _architecture_batches(self, epoch: int) -> Iterator[Batch]:
-        """Batches of the architecture part without end: the two parts' epochs may differ by a step."""
-        from nasperf360.training import training_batches
-
-        turn = 0
-        while True:
-            seed = derive_seed(self.problem.seed, "architecture", turn)
-            yield from training_batches(self.task, self.architecture_loader, seed, epoch)
-            turn += 1
-
     def _loss(self, batch: Batch) -> Tensor:
         from nasperf360.training import autocast
 
-        with autocast(self.problem.device, self.settings.get("precision", "float32")):
+        with autocast(self.problem.device, self.precision):
             output = self.supernet(self.task.inputs(batch))
         return self.task.loss(output.float(), batch)
 
@@ -142,28 +140,31 @@ class _Search:
             parameter.requires_grad_(False)
         loss = self._loss(batch)
         self.weights.zero_grad(set_to_none=True)
-        loss.backward()
+        self.scaler.scale(loss).backward()
         if clip := self.settings.get("clip"):
+            self.scaler.unscale_(self.weights)  # type: ignore[arg-type]
             nn.utils.clip_grad_norm_(self.supernet.weight_parameters(), clip)
-        self.weights.step()
+        self.scaler.step(self.weights)  # type: ignore[arg-type]
+        self.scaler.update()
         for parameter in self.parameters.values():
             parameter.requires_grad_(True)
         return loss.detach()
 
     def _architecture_step(self, batch: Batch) -> Tensor:
-        import torch
+        def penalised_loss() -> Tensor:
+            penalty = self.settings["cost_weight"] * self.supernet.expected_cost().log()
+            return self._loss(batch) + penalty / math.log(self.settings["cost_base"])
 
         self.supernet.sample_operations(2, uniform=False)
-        penalty = self.settings["cost_weight"] * self.supernet.expected_cost().log()
-        loss = self._loss(batch) + penalty / math.log(self.settings["cost_base"])
-        # Gradients of the architecture parameters only: those of the weights are not needed.
-        values = list(self.parameters.values())
-        for parameter, gradient in zip(values, torch.autograd.grad(loss, values, allow_unused=True), strict=True):
-            parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
+        loss, gradients = architecture_gradients(self.supernet, penalised_loss, self.scaler)
+        if gradients is None:
+            return loss
+        for name, parameter in self.parameters.items():
+            parameter.grad = gradients[name]
         before = {name: self.parameters[name].detach().clone() for name in self.supernet.sampled}
         self.architecture.step()
         keep_mass(self.parameters, before, self.supernet.sampled)
-        return loss.detach()
+        return loss
 
 
 def keep_mass(

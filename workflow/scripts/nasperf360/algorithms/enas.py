@@ -30,6 +30,7 @@ class Enas(SearchAlgorithm):
 
     Settings: ``episodes``, ``warmup_epochs`` (of the shared weights, before the first episode), ``child_steps`` and
     ``batch_size`` (of the shared weights, one fresh architecture per batch), ``lr`` and ``optimizer`` of these,
+    optionally ``precision``,
     ``samples`` (architectures scored), ``controller_epochs`` and ``controller_batch`` over these, ``controller_lr``,
     ``skip_target`` and ``skip_weight`` (of the penalty that draws the rate of skips to its target), ``reward``
     (``auroc``: mean one-against-rest AUROC on the validation split; ``score``: the task's metric).
@@ -126,18 +127,22 @@ class _Search:
 
     def __init__(self, space: Any, problem: Problem, shared: Any, controller: Controller):
         from nasperf360.batches import Loader
-        from nasperf360.training import MEMORY_BYTES, make_optimizer
+        from nasperf360.training import MEMORY_BYTES, evaluation_loader, grad_scaler, make_optimizer
 
         self.space, self.problem, self.shared, self.controller = space, problem, shared, controller
-        train, self.valid = problem.dataset.tuning()
+        train, valid = problem.dataset.tuning()
         problem.task.fit(train)
         settings = problem.settings
+        # Each of thousands of rewards reads the validation split: it is loaded once.
+        self.valid, self.extras = evaluation_loader(valid, settings, problem.device), valid.extras()
         self.loader = Loader(
             train, settings["batch_size"], problem.device, MEMORY_BYTES, one_per_group=problem.task.one_per_group
         )
         self.weights = make_optimizer(shared.parameters(), settings)
         self.policy = make_optimizer(controller.parameters(), {"optimizer": "adam", "lr": settings["controller_lr"]})
         self.memory = Memory()
+        self.precision = settings.get("precision", "float32")
+        self.scaler = grad_scaler(problem.device, self.precision)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -145,6 +150,7 @@ class _Search:
             "controller": self.controller,
             "weights": self.weights,
             "policy": self.policy,
+            "scaler": self.scaler,
             "memory": self.memory,
         }
 
@@ -178,16 +184,21 @@ class _Search:
 
     def _train_shared(self, number: int, steps: int, draws: torch.Generator) -> float:
         from nasperf360.loop import Losses
+        from nasperf360.training import autocast
 
+        task = self.problem.task
         self.shared.train()
         losses = Losses("train_loss")
         for _, batch in zip(range(steps), self._endless(number), strict=False):
             draw = self.controller.sample(1, draws)
             self.shared.path = self.space.path(self.space.compose(*draw.choices(0)))
-            loss = self.problem.task.loss(self.shared(self.problem.task.inputs(batch)), batch)
+            with autocast(self.problem.device, self.precision):
+                output = self.shared(task.inputs(batch))
+            loss = task.loss(output.float(), batch)
             self.weights.zero_grad(set_to_none=True)
-            loss.backward()
-            self.weights.step()
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.weights)  # type: ignore[arg-type]
+            self.scaler.update()
             losses.add(loss)
         return losses.mean()
 
@@ -207,7 +218,7 @@ class _Search:
         self.shared.path = self.space.path(self.space.compose(*draw.choices(row)))
         task, settings = self.problem.task, self.problem.settings
         values = outputs(self.shared, task, self.valid, settings, device=self.problem.device)
-        return reward(task, values, self.valid.extras(), settings["reward"])
+        return reward(task, values, self.extras, settings["reward"])
 
 
 def reward(task: Task, outputs: np.ndarray, extras: Mapping[str, np.ndarray], kind: str) -> float:

@@ -46,7 +46,12 @@ class RandomSearch(SearchAlgorithm):
         sampler = _sampler(space, problem)
         sign = 1 if task.metric.higher_is_better else -1
 
+        def forget(number: int) -> None:
+            problem.checkpoint.part(f"trial-{number}").discard()
+
         def trial(number: int) -> dict[str, float]:
+            if number:
+                forget(number - 1)  # not sooner: its score was no part of this search's own checkpoint before
             architecture, parameters = draw(space, problem, sampler, number)
             row = {"trial": float(number), "parameters": float(parameters)}
             try:
@@ -62,6 +67,7 @@ class RandomSearch(SearchAlgorithm):
         history = run_epochs(
             trial, settings["trials"], {}, seed=problem.seed, checkpoint=problem.checkpoint, label=problem.label
         )
+        forget(settings["trials"] - 1)
         rows = [row for row in history if not row["diverged"]]
         if not rows:
             raise UserError(f"{problem.label}: all {settings['trials']} trials diverged; lower lr")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nasperf360.networks.initial_weights import init_convolutions
 from nasperf360.networks.routing_graph import RoutingGraph
 from nasperf360.networks.sampled_supernet import SampledSupernet
+from nasperf360.networks.supernet import softmax
 
 BASIC_BLOCK, SKIP = 0, 1  # operations of a stack layer
 SKIP_COST = 0.1  # of a basic block's: what the reference charges for a skip
@@ -237,7 +238,9 @@ class DenseNasSupernet(SampledSupernet):
 
     def _connections(self) -> list[Tensor]:
         """Weights of each block's successors."""
-        return [self.relax(group / self.temperature) for group in self.groups("connections")]
+        # A temperature is the softmax's: values that a search keeps on the simplex sum to 1 as they are.
+        temperature = self.temperature if self.relax is softmax else 1.0
+        return [self.relax(group / temperature) for group in self.groups("connections")]
 
     def _edge_weights(self) -> dict[tuple[int, int], Tensor]:
         """Weight of each connection: its source's choice times its operation's."""

@@ -80,6 +80,8 @@ class AmberSpace(SearchSpace):
                 type(source) is not int or not 0 <= source < index for source in skips
             ):
                 raise UserError(f"{where}: skips {skips}, allowed are layers before it")
+            if len(set(skips)) < len(skips):
+                raise UserError(f"{where}: skips {skips} name a layer twice, name each once")
 
     def path(self, architecture: Architecture) -> list[Layer]:
         """The architecture as the networks take it."""
