@@ -1,18 +1,21 @@
 """ASHA: its decisions equal an independent simulation, it finds a planted learning rate, and it resumes."""
 
+import math
 import os
 import pkgutil
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 import torch
 
 import synthetic
-from nasperf360.algorithms import get_algorithm
+from nasperf360.algorithms import asha, get_algorithm
 from nasperf360.algorithms.asha import rung_epochs
 from nasperf360.algorithms.base import Problem
 from nasperf360.checkpoints import Checkpoint
+from nasperf360.seeds import generator
 from nasperf360.spaces import get_space
 
 TRAINING = {
@@ -25,16 +28,16 @@ TRAINING = {
 SEARCH = {"trials": 9, "reduction_factor": 2, "min_epochs": 1, "rungs": 3, "max_epochs": 4}
 
 
-def problem(data, folder, **search):
+def problem(data, folder, seed=11, **search):
     settings = {**SEARCH, **search}
     return Problem(
         task=data.task,
         dataset=data.dataset,
         settings=settings,
         retrain_settings=TRAINING,
-        seed=11,
+        seed=seed,
         device=torch.device("cpu"),
-        checkpoint=Checkpoint(folder, {"settings": settings}),
+        checkpoint=Checkpoint(folder, {"seed": seed, "settings": settings}),
         label="cell",
     )
 
@@ -184,13 +187,38 @@ def test_finished_trials_leave_no_checkpoint(tmp_path, whole):
     assert [path.name for path in (tmp_path / "whole").iterdir()] == ["study.log"]
 
 
-@pytest.mark.slow
-def test_it_finds_a_learning_rate_that_learns(tmp_path):
-    """Most of the space (lr below 0.003) learns nothing in 6 epochs: ASHA's choice does better than a draw's median."""
-    data = synthetic.write(tmp_path, samples={"train": 192, "valid": 96, "test": 8})
-    found = get_algorithm("asha").search(
-        space(data), problem(data, tmp_path / "study", trials=16, max_epochs=8, rungs=2, reduction_factor=4)
-    )
-    first = {int(row["trial"]): row["valid_score"] for row in found.history if row["epochs"] == 1}
-    assert found.architecture["lr"] > 3e-3
-    assert len(first) == 16
+def planted_curve(best, noise=8.0):
+    """Stands for training: the error grows with the distance of lr from ``best``, and early scores are noisy."""
+
+    def score_after(candidate, epochs):
+        distance = abs(math.log10(candidate.training["lr"] / best))
+        rng = np.random.default_rng([candidate.seed % 2**32, epochs])
+        return 30 * distance + noise / epochs * rng.standard_normal()
+
+    return score_after
+
+
+def test_it_finds_the_planted_learning_rate(tmp_path, monkeypatch):
+    """Within a tenth of the log-uniform range: most seeds find it, with a third of the epochs of training all fully."""
+    data = synthetic.write(tmp_path)
+    rates = [space(data).sample(np.random.default_rng(number))["lr"] for number in range(500)]
+    low, high = (math.log10(bound) for bound in (min(rates), max(rates)))
+    best, width = 10 ** (low + 0.7 * (high - low)), 0.1 * (high - low)
+
+    def good(architecture):
+        return abs(math.log10(architecture["lr"] / best)) < width / 2
+
+    assert 0.05 < sum(abs(math.log10(rate / best)) < width / 2 for rate in rates) / len(rates) < 0.15
+    monkeypatch.setattr(asha._Candidate, "score_after", planted_curve(best))
+    search = {"trials": 40, "reduction_factor": 3, "min_epochs": 1, "rungs": 4, "max_epochs": 27}
+    found, first, epochs = [], [], []
+    for seed in range(5):
+        given = problem(data, tmp_path / str(seed), seed, **search)
+        result = get_algorithm("asha").search(space(data), given)
+        found.append(good(result.architecture))
+        first.append(good(space(data).sample(generator(seed, "trial", 0))))
+        lengths = {row["trial"]: row["epochs"] for row in result.history}
+        epochs.append(sum(lengths.values()) / (40 * 27))
+    assert sum(found) >= 4, found
+    assert sum(hit and not drawn for hit, drawn in zip(found, first, strict=True)) >= 3, (found, first)
+    assert max(epochs) < 1 / 3, epochs
