@@ -127,6 +127,20 @@ NESTED = [
     (limited_by("wrn-gaea"), ["size_limit.method: 'wrn-gaea'", "cannot serve space 'wrn'"]),
     (limited_by("densenas-random"), ["size_limit.method: 'densenas-random' waits for 'densenas-random' itself"]),
     (
+        {"methods": ["wrn-asha"], "method_definitions": {"wrn-asha": {"size_limit": {"method": "wrn-random"}}}},
+        ["method_definitions.wrn-asha.size_limit: algorithm 'asha' keeps no limit", "those that do are random"],
+    ),
+    (
+        limited_by("darts-gaea", tasks=["cifar100"])
+        | {
+            "method_definitions": {
+                "densenas-random": {"size_limit": {"method": "darts-gaea"}},
+                "darts-gaea": {"size_limit": {"method": "darts-random"}},
+            }
+        },
+        ["method_definitions.darts-gaea.size_limit: algorithm 'gaea' keeps no limit"],
+    ),
+    (
         limited_by("autodl-darts", tasks=["cosmic", "ecg"]),
         ["size_limit.method: 'autodl-darts'", "no networks for task 'ecg'", "'densenas-random'"],
     ),

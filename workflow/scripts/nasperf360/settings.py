@@ -212,6 +212,12 @@ def _check_method(config: Config, name: str) -> None:
                 f"config: {where}: '{limiting}': algorithm '{definition['algorithm']}' cannot serve space "
                 f"'{definition['space']}': {reason}"
             )
+        if definition.get("size_limit") and not get_algorithm(definition["algorithm"]).keeps_size_limit:
+            able = [algorithm for algorithm in names_in("algorithms") if get_algorithm(algorithm).keeps_size_limit]
+            raise UserError(
+                f"config: method_definitions.{limiting}.size_limit: algorithm '{definition['algorithm']}' keeps no "
+                f"limit, those that do are {', '.join(able)}; remove the limit or choose another algorithm"
+            )
         for task in tasks:
             if not _serves(config, limiting, task):
                 raise UserError(

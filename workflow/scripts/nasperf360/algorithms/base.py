@@ -30,7 +30,8 @@ class Problem:
         seed: derived for (task, method, seed, "search").
         device: where to train.
         checkpoint: saves and resumes.
-        size_limit: parameters that no returned architecture may exceed, or None.
+        size_limit: parameters that no returned architecture may exceed, or None: always for an algorithm without
+            ``keeps_size_limit``.
         label: for progress and errors.
     """
 
@@ -59,6 +60,7 @@ class SearchAlgorithm(ABC):
     name: ClassVar[str]
     trains: ClassVar[bool] = True  # False: needs no data and no GPU (``default``)
     trains_candidates: ClassVar[bool] = False  # its trials train as retraining does, and so depend on those settings
+    keeps_size_limit: ClassVar[bool] = False  # returns nothing larger than the problem's limit; others are given none
     setting_names: ClassVar[SettingNames | None] = None  # those it knows, so that others are refused; None: unchecked
 
     def refuse(self, space: type[SearchSpace]) -> str | None:

@@ -36,6 +36,7 @@ class RandomSearch(SearchAlgorithm):
     name = "random"
     setting_names = OVERRIDES + SettingNames.of(required="trials epochs", optional="sampler")
     trains_candidates = True
+    keeps_size_limit = True
 
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
         from nasperf360.loop import run_epochs
