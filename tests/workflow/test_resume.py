@@ -62,7 +62,7 @@ def test_killed_jobs_go_on_and_end_as_undisturbed_ones(undisturbed, cell):
 
 def test_with_an_interval_between_checkpoints(undisturbed):
     cell, run = ("retrain", "satellite", "wrn-default"), "interval"
-    config = ("checkpoint_seconds=0.2", "retrain={wrn: {all: {epochs: 300}}}")
+    config = ("checkpoint_seconds=0.2", "retrain={wrn: {all: {epochs: 60}}}")
     kills = run_and_kill(undisturbed, cell, run=run, kills=1, rng=random.Random(run), config=config)
     check_kills(undisturbed, run, cell, kills)
     whole = ("run=whole", *config)
