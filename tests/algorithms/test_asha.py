@@ -105,7 +105,7 @@ def whole(tmp_path):
 @pytest.mark.parametrize(
     ("place", "calls"),
     [
-        ("nasperf360.algorithms.asha._training_settings", [5]),
+        ("nasperf360.algorithms.asha.Candidate", [5]),
         ("nasperf360.training.fit", [2, 7]),
         ("nasperf360.training.evaluate", [3, 8]),
         ("optuna.trial.Trial.report", [2, 9]),
@@ -209,7 +209,7 @@ def test_it_finds_the_planted_learning_rate(tmp_path, monkeypatch):
         return abs(math.log10(architecture["lr"] / best)) < width / 2
 
     assert 0.05 < sum(abs(math.log10(rate / best)) < width / 2 for rate in rates) / len(rates) < 0.15
-    monkeypatch.setattr(asha._Candidate, "score_after", planted_curve(best))
+    monkeypatch.setattr(asha.Candidate, "score_after", planted_curve(best))
     search = {"trials": 40, "reduction_factor": 3, "min_epochs": 1, "rungs": 4, "max_epochs": 27}
     found, first, epochs = [], [], []
     for seed in range(5):

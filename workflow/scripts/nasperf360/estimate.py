@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasperf360 import settings
+from nasperf360.algorithms.random import derivation
 from nasperf360.errors import UserError
 from nasperf360.seeds import generator
 from nasperf360.settings import Config
@@ -302,7 +303,7 @@ def work(config: Config, task: str, method: str, size: Size) -> Work:
             f"estimate: nothing is known of algorithm '{definition['algorithm']}'; leave out method '{method}', or add "
             f"the algorithm to SEARCHES in nasperf360/estimate.py"
         )
-    networks = Counted(space, _derived(space) if search.get("sampler") == "derive" else None)
+    networks = Counted(space, derivation(space) if search.get("sampler") == "derive" else None)
     found = networks.default() if definition["algorithm"] == "default" else networks.drawn()
     return Work(
         task,
@@ -310,13 +311,6 @@ def work(config: Config, task: str, method: str, size: Size) -> Work:
         search=SEARCHES[definition["algorithm"]](networks, search, size),
         retrain=(retrain["epochs"] * size.final_train * TRAINING + size.test) * found,
     )
-
-
-def _derived(space: SearchSpace) -> Callable[[int], Architecture]:
-    """Draws as random search with the sampler ``derive`` does."""
-    from nasperf360.algorithms.random import derivation
-
-    return derivation(space)
 
 
 def throughput(device: str, space: str, utilisation: float | None = None) -> float:

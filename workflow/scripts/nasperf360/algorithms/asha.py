@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
+from nasperf360.algorithms.candidates import Candidate, trial_checkpoint
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.files import atomic_path
 from nasperf360.job import note
-from nasperf360.seeds import derive_seed, generator
+from nasperf360.seeds import generator
 from nasperf360.setting_names import OVERRIDES, SettingNames
-from nasperf360.spaces.base import Architecture, SearchSpace
+from nasperf360.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ class Asha(SearchAlgorithm):
         study, judge = _open_study(problem), _judge(problem)
         for number in range(settings["trials"]):
             _run_trial(study, judge, number, rungs, space, problem, train, valid)
-            problem.checkpoint.part(f"trial-{number}").discard()
+            trial_checkpoint(problem, number).discard()
         alive = [trial for trial in study.trials if trial.intermediate_values]
         if not alive:
             raise UserError(f"{problem.label}: all {settings['trials']} trials diverged; narrow the space of lr")
@@ -160,7 +160,7 @@ def _run_trial(
     trial = Trial(study, stored._trial_id) if stored else study.ask()
     architecture = space.sample(generator(problem.seed, "trial", number))
     trial.set_user_attr("architecture", architecture)
-    candidate = _Candidate(space, problem, architecture, number, train, valid)
+    candidate = Candidate(space, problem, architecture, number, train, valid, epochs=problem.settings["max_epochs"])
     for epochs in rungs:
         if epochs not in scores:
             try:
@@ -179,48 +179,6 @@ def _run_trial(
 def _stops(judged: optuna.Trial, epochs: int, score: float, rungs: list[int]) -> bool:
     judged.report(score, epochs)
     return epochs < rungs[-1] and judged.should_prune()
-
-
-class _Candidate:
-    """The network of one trial, trained from rung to rung."""
-
-    def __init__(
-        self, space: SearchSpace, problem: Problem, architecture: Architecture, number: int, train: Split, valid: Split
-    ):
-        import torch
-
-        self.problem, self.number, self.train, self.valid = problem, number, train, valid
-        self.training = _training_settings(problem, space.hyperparameters(architecture))
-        self.seed = derive_seed(problem.seed, "trial", number)
-        torch.manual_seed(derive_seed(self.seed, "initial weights"))
-        self.model = space.build(architecture).to(problem.device)
-
-    def score_after(self, epochs: int) -> float:
-        """Score on the validation split after so many epochs.
-
-        Raises:
-            DivergedError: the training diverged.
-        """
-        from nasperf360.training import evaluate, fit
-
-        problem = self.problem
-        fit(
-            self.model,
-            problem.task,
-            self.train,
-            self.training,
-            seed=self.seed,
-            device=problem.device,
-            checkpoint=problem.checkpoint.part(f"trial-{self.number}"),
-            epochs=epochs,
-            label=f"{problem.label} trial {self.number + 1} of {problem.settings['trials']}",
-        )
-        return evaluate(self.model, problem.task, self.valid, self.training, device=problem.device)["value"]
-
-
-def _training_settings(problem: Problem, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    settings = {**problem.retrain_settings, **problem.settings.get("training", {}), **hyperparameters}
-    return {**settings, "epochs": problem.settings["max_epochs"]}
 
 
 ALGORITHM = Asha

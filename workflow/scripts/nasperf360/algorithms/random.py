@@ -6,16 +6,13 @@ Source: paper section 4.1, random search with a size limit; reference code, dens
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
+from nasperf360.algorithms.candidates import Candidate, trial_checkpoint
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.setting_names import OVERRIDES, SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
-
-if TYPE_CHECKING:
-    from nasperf360.datasets import Split
 
 NOISE = 1e-3  # standard deviation of re-initialised architecture parameters
 MOST_DRAWS = 1000  # per trial, before a size limit counts as out of reach
@@ -47,19 +44,15 @@ class RandomSearch(SearchAlgorithm):
         sampler = _sampler(space, problem)
         sign = 1 if task.metric.higher_is_better else -1
 
-        def forget(number: int) -> None:
-            problem.checkpoint.part(f"trial-{number}").discard()
-
         def trial(number: int) -> dict[str, float]:
             if number:
-                forget(number - 1)  # not sooner: its score was no part of this search's own checkpoint before
+                # Not sooner: its score was no part of this search's own checkpoint before.
+                trial_checkpoint(problem, number - 1).discard()
             architecture, parameters = draw(space, problem, sampler, number)
             row = {"trial": float(number), "parameters": float(parameters)}
             try:
-                return row | {
-                    "diverged": 0.0,
-                    "valid_score": _score(space, problem, architecture, number, train, valid),
-                }
+                candidate = Candidate(space, problem, architecture, number, train, valid)
+                return row | {"diverged": 0.0, "valid_score": candidate.score_after(settings["epochs"])}
             except DivergedError:
                 # A learning rate or a network drawn badly is a result, not a failure.
                 return row | {"diverged": 1.0}
@@ -68,7 +61,7 @@ class RandomSearch(SearchAlgorithm):
         history = run_epochs(
             trial, settings["trials"], {}, seed=problem.seed, checkpoint=problem.checkpoint, label=problem.label
         )
-        forget(settings["trials"] - 1)
+        trial_checkpoint(problem, settings["trials"] - 1).discard()
         rows = [row for row in history if not row["diverged"]]
         if not rows:
             raise UserError(f"{problem.label}: all {settings['trials']} trials diverged; lower lr")
@@ -128,35 +121,6 @@ def derivation(space: SearchSpace) -> Sampler:
         return space.derive(supernet)
 
     return derived
-
-
-def _score(
-    space: SearchSpace, problem: Problem, architecture: Architecture, trial: int, train: Split, valid: Split
-) -> float:
-    import torch
-
-    from nasperf360.training import evaluate, fit
-
-    settings = {
-        **problem.retrain_settings,
-        **problem.settings.get("training", {}),
-        **space.hyperparameters(architecture),
-    }
-    seed = derive_seed(problem.seed, "trial", trial)
-    torch.manual_seed(derive_seed(seed, "initial weights"))
-    model = space.build(architecture).to(problem.device)
-    fit(
-        model,
-        problem.task,
-        train,
-        settings,
-        seed=seed,
-        device=problem.device,
-        checkpoint=problem.checkpoint.part(f"trial-{trial}"),
-        epochs=problem.settings["epochs"],
-        label=f"{problem.label} trial {trial + 1} of {problem.settings['trials']}",
-    )
-    return evaluate(model, problem.task, valid, settings, device=problem.device)["value"]
 
 
 ALGORITHM = RandomSearch
