@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
+from nasperf360.ranking import auroc
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.setting_names import OPTIMIZER, SettingNames
 from nasperf360.spaces.base import SearchSpace
@@ -234,16 +235,13 @@ def reward(task: Task, outputs: np.ndarray, extras: Mapping[str, np.ndarray], ki
         value = task.score(outputs, extras)["value"]
         return value if task.metric.higher_is_better else -value
     import numpy as np
-    from scipy.stats import rankdata
 
     labels = np.asarray(extras["y"])
-    positive = labels.astype(bool) if labels.ndim == 2 else labels[:, None] == np.arange(outputs.shape[1])
-    count = positive.sum(0)
-    scored = (count > 0) & (count < len(positive))
-    ranks = rankdata(_softmax(outputs) if labels.ndim == 1 else outputs, axis=0)
-    # Mann and Whitney: AUROC from the sum of the positives' ranks, ties at their mean.
-    areas = ((ranks * positive).sum(0) - count * (count + 1) / 2)[scored] / (count * (len(positive) - count))[scored]
-    return float(areas.mean())
+    if labels.ndim == 2:
+        areas = auroc(outputs, labels)
+    else:
+        areas = auroc(_softmax(outputs), labels[:, None] == np.arange(outputs.shape[1]))
+    return float(np.nanmean(areas))
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
