@@ -27,7 +27,7 @@ def run(code):
 def test_the_registrations_are_deferred_and_what_they_import_is_not_loaded():
     run("""
 assert lazy == list(DEFERRED)
-assert not {"torch._prims", "torch._refs", "torch._decomp"} & sys.modules.keys()
+assert not {"torch._refs", "torch._decomp"} & sys.modules.keys()
 """)
 
 
@@ -36,10 +36,11 @@ def test_without_them_training_gives_the_same_bits():
 from torch import nn
 def trained():
     torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(1)
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.GELU(), nn.Dropout(0.1), nn.Flatten(), nn.Linear(144, 2)
     )
-    x = torch.randn(8, 3, 8, 8)
+    x = torch.randn(8, 3, 8, 8, generator=generator)
     loss = nn.functional.cross_entropy(model(x), torch.zeros(8, dtype=torch.long))
     loss.backward()
     return [loss.detach(), *(parameter.grad for parameter in model.parameters())]

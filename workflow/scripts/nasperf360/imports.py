@@ -4,14 +4,16 @@ import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
 
-# Only registrations, a third of torch's import: of operations on tensors without numbers (its meta device, and what
+# Only registrations, a quarter of torch's import: of operations on tensors without numbers (its meta device, and what
 # traces or compiles networks on it), and of GPU kernels in Triton that replace torch's own.
 DEFERRED = ("torch._meta_registrations", "torch._native")
+GENERATOR = "torch._prims.rng_prims"  # which they import, and torch.Generator needs
 COMPILER = "torch._dynamo"
 
 
@@ -28,6 +30,8 @@ def quick_imports() -> Iterator[None]:
     gc.disable()
     try:
         yield
+        if "torch" in sys.modules:
+            import_module(GENERATOR)
     finally:
         gc.freeze()  # what is imported stays to the end
         if collecting:

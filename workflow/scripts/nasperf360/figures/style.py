@@ -21,6 +21,7 @@ from nasperf360.tables import CSV_FORMAT
 WIDTH = 7.0  # inches: the text width of a page
 SIMULATED = "Simulated data: these results say nothing about the benchmark."
 GREY = "#5f5f5f"
+MARGIN = 0.05  # inches around all that is drawn
 METHODS_PER_ROW = 5
 
 _RC: Any = {
@@ -47,8 +48,6 @@ _RC: Any = {
     "grid.color": "#e3e3e3",
     "grid.linewidth": 0.6,
     "figure.constrained_layout.use": True,
-    "savefig.bbox": "tight",
-    "savefig.pad_inches": 0.05,
     "savefig.dpi": 200,
     "pdf.fonttype": 42,
     "svg.hashsalt": "nasperf360",
@@ -157,13 +156,17 @@ def save(figure: Figure, outputs: Sequence[str | Path], simulated: bool, numbers
     with context():
         if simulated:
             _mark_simulated(figure)
+        # Laid out and measured once for all forms; matplotlib would do both anew for each.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        box = figure.get_tightbbox().padded(MARGIN)
         for output in map(Path, outputs):
             if output.suffix == ".csv" and numbers is not None:
                 table = numbers.assign(simulated=simulated)
                 write_text(output, table.to_csv(index=False, float_format=CSV_FORMAT, lineterminator="\n"))
             elif output.suffix in _METADATA:
                 stream = BytesIO()
-                figure.savefig(stream, format=output.suffix[1:], metadata=_METADATA[output.suffix])
+                figure.savefig(stream, format=output.suffix[1:], metadata=_METADATA[output.suffix], bbox_inches=box)
                 with atomic_path(output) as partial:
                     partial.write_bytes(stream.getvalue())
             else:
