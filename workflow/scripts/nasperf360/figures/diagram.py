@@ -40,7 +40,8 @@ OPERATIONS = {
 def panel(axes: Axes, title: str, left: float, right: float, bottom: float, top: float) -> None:
     """An empty panel in its own units."""
     axes.set_axis_off()
-    axes.set_title(title, fontsize=8, loc="left")
+    axes.set(xticks=[], yticks=[])  # else they are placed again at each drawing, although nobody sees them
+    axes.set_title(title, fontsize=8, loc="left", y=1.0)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
 
