@@ -12,7 +12,9 @@ def record():
     job = getattr(sys.modules["__main__"], "snakemake", None)
     if job is None:
         return
-    loaded = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name != "__main__"]
+    modules = [module for name, module in sys.modules.items() if name != "__main__"]
+    modules = [module for module in modules if type(module).__name__ != "_LazyModule"]  # to ask it would be to load it
+    loaded = [getattr(module, "__file__", None) for module in modules]
     from nasperf360.code_digest import SCRIPTS
     from nasperf360.provenance import code_of
     loaded = [os.path.relpath(file, SCRIPTS) for file in loaded if file]
