@@ -14,10 +14,10 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch  # noqa: E402
 
-from nasperf360.checkpoints import Checkpoint  # noqa: E402
-from nasperf360.optimizers import make_optimizer  # noqa: E402
 from nasperf360.spaces import get_space  # noqa: E402
 from nasperf360.tasks import get_task  # noqa: E402
+from nasperf360.training.checkpoints import Checkpoint  # noqa: E402
+from nasperf360.training.optimizers import make_optimizer  # noqa: E402
 
 SGD = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}
 

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from nasperf360.algorithms.bilevel import architecture_gradients
-from nasperf360.optimizers import make_optimizer
 from nasperf360.spaces.darts import DartsSpace
 from nasperf360.tasks.base import Signature
-from nasperf360.training import setup_torch
+from nasperf360.training.fitting import setup_torch
+from nasperf360.training.optimizers import make_optimizer
 
 
 def make_steps(form: str, options: argparse.Namespace) -> list[Callable[[], None]]:

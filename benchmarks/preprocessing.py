@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from nasperf360.datasets import Dataset, DatasetWriter
-from nasperf360.raw import RawFiles
-from nasperf360.settings import resolve
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.raw import RawFiles
 from nasperf360.simulators import simulate
+from nasperf360.study.settings import resolve
 from nasperf360.tasks import get_task
 
 TASKS = ["cifar100", "spherical", "ninapro", "fsd50k", "darcy", "psicov", "cosmic", "ecg", "satellite", "deepsea"]

@@ -23,12 +23,12 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch  # noqa: E402
 
-from nasperf360 import settings  # noqa: E402
-from nasperf360.datasets import Dataset, DatasetWriter, Split  # noqa: E402
+from nasperf360.data.datasets import Dataset, DatasetWriter, Split  # noqa: E402
 from nasperf360.spaces import get_space  # noqa: E402
+from nasperf360.study import settings  # noqa: E402
 from nasperf360.tasks import get_task  # noqa: E402
 from nasperf360.tasks.base import Task  # noqa: E402
-from nasperf360.training import fit, setup_torch  # noqa: E402
+from nasperf360.training.fitting import fit, setup_torch  # noqa: E402
 
 Loop = Callable[[torch.nn.Module, Task, Split, dict[str, Any], torch.device], None]
 

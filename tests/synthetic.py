@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.data.datasets import Dataset, DatasetWriter
 from nasperf360.tasks.base import Metric, Task
 
 CLASSES = 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.data.datasets import Dataset, DatasetWriter
 from synthetic import Synthetic, SyntheticTask
 
 CLASSES = 8

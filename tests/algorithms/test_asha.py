@@ -14,9 +14,9 @@ import synthetic
 from nasperf360.algorithms import asha, get_algorithm
 from nasperf360.algorithms.asha import rung_epochs
 from nasperf360.algorithms.base import Problem
-from nasperf360.checkpoints import Checkpoint
 from nasperf360.seeds import generator
 from nasperf360.spaces import get_space
+from nasperf360.training.checkpoints import Checkpoint
 
 TRAINING = {
     "batch_size": 32,
@@ -106,8 +106,8 @@ def whole(tmp_path):
     ("place", "calls"),
     [
         ("nasperf360.algorithms.asha.Candidate", [5]),
-        ("nasperf360.training.fit", [2, 7]),
-        ("nasperf360.training.evaluate", [3, 8]),
+        ("nasperf360.training.fitting.fit", [2, 7]),
+        ("nasperf360.training.fitting.evaluate", [3, 8]),
         ("optuna.trial.Trial.report", [2, 9]),
         ("optuna.trial.Trial.should_prune", [2, 3]),
         ("optuna.study.Study.tell", [2, 5, 9]),

@@ -10,9 +10,9 @@ import torch
 import synthetic
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem, SearchResult
-from nasperf360.checkpoints import Checkpoint
 from nasperf360.spaces import get_space
-from nasperf360.training import evaluate, fit, setup_torch
+from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.fitting import evaluate, fit, setup_torch
 
 SPACE = {
     "layers": 3, "search": {"width": 2},

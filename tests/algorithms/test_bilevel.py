@@ -16,12 +16,12 @@ from nasperf360.algorithms.base import Problem, SearchResult
 from nasperf360.algorithms.bilevel import BilevelSearch
 from nasperf360.algorithms.gaea import exponentiated_gradient
 from nasperf360.algorithms.supernet_steps import architecture_gradients, cut
-from nasperf360.checkpoints import Checkpoint
-from nasperf360.datasets import Split
+from nasperf360.data.datasets import Split
 from nasperf360.errors import UserError
 from nasperf360.spaces import get_space, space_class
 from nasperf360.spaces.base import SearchSpace
-from nasperf360.training import grad_scaler
+from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.fitting import grad_scaler
 from planted import CHOICES, OPTIONS, PlantedNet, planted
 
 SETTINGS = {

@@ -10,11 +10,11 @@ import synthetic
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
 from nasperf360.algorithms.densenas import _Search, keep_mass
-from nasperf360.checkpoints import Checkpoint
-from nasperf360.counts import count_multiply_adds
 from nasperf360.errors import DivergedError, UserError
+from nasperf360.networks.counts import count_multiply_adds
 from nasperf360.spaces import get_space
 from nasperf360.tasks.base import Signature
+from nasperf360.training.checkpoints import Checkpoint
 
 SETTINGS = {
     "epochs": 6,

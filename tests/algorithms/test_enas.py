@@ -9,11 +9,11 @@ import synthetic
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
 from nasperf360.algorithms.enas import _Search, reward
-from nasperf360.checkpoints import Checkpoint
-from nasperf360.datasets import Split
+from nasperf360.data.datasets import Split
 from nasperf360.networks.controller import Controller
 from nasperf360.spaces import get_space
 from nasperf360.spaces.amber import OPERATIONS
+from nasperf360.training.checkpoints import Checkpoint
 
 SETTINGS = {"controller_epochs": 10, "controller_batch": 20, "skip_target": 0.4, "skip_weight": 1.0}
 

@@ -9,11 +9,11 @@ import torch
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
 from nasperf360.algorithms.random import _sampler, draw
-from nasperf360.checkpoints import Checkpoint
-from nasperf360.counts import count_parameters
 from nasperf360.errors import UserError
+from nasperf360.networks.counts import count_parameters
 from nasperf360.spaces import get_space
 from nasperf360.tasks.base import Signature
+from nasperf360.training.checkpoints import Checkpoint
 from synthetic import write
 from wide_task import write_wide
 
@@ -117,7 +117,7 @@ def test_returns_the_best_trial_within_the_limit(tmp_path):
 
 
 def test_trials_train_as_retraining_at_the_start_of_its_schedule(tmp_path, monkeypatch):
-    import nasperf360.training
+    import nasperf360.training.fitting
 
     seen = []
 
@@ -125,7 +125,7 @@ def test_trials_train_as_retraining_at_the_start_of_its_schedule(tmp_path, monke
         seen.append((settings["epochs"], options["epochs"], settings["batch_size"], settings["lr"], train.name))
         return []
 
-    monkeypatch.setattr(nasperf360.training, "fit", fit)
+    monkeypatch.setattr(nasperf360.training.fitting, "fit", fit)
     data = write(tmp_path, samples={"train": 64, "valid": 32, "test": 16})
     search(data, tmp_path / "c", trials=1, epochs=3, training={**TRAINING, "epochs": 240})
     assert seen == [(240, 3, 32, 0.05, "train")]

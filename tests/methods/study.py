@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from nasperf360 import settings
+from nasperf360.study import settings
 
 SHIPPED = settings.read_yaml(Path(__file__).resolve().parents[2] / "config" / "config.yaml")
 

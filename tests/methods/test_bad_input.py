@@ -12,16 +12,16 @@ from study import study
 from true_shapes import write
 
 import synthetic
-from nasperf360 import settings
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
-from nasperf360.cells import Cell, Machine
-from nasperf360.checkpoints import Checkpoint
 from nasperf360.errors import DivergedError, UserError
-from nasperf360.retraining import retrain
-from nasperf360.searching import search
+from nasperf360.jobs.cells import Cell, Machine
+from nasperf360.jobs.retraining import retrain
+from nasperf360.jobs.searching import search
 from nasperf360.spaces import get_space
+from nasperf360.study import settings
 from nasperf360.tasks.base import Signature
+from nasperf360.training.checkpoints import Checkpoint
 
 CPU = torch.device("cpu")
 SPACES = {

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from test_bad_input import Cells
 
-from nasperf360 import retraining, searching
 from nasperf360.errors import DataError
-from nasperf360.provenance import CostMeter
+from nasperf360.jobs import retraining, searching
+from nasperf360.jobs.provenance import CostMeter
 
 
 @pytest.fixture

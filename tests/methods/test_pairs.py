@@ -7,13 +7,13 @@ import torch
 from study import study
 
 import synthetic
-from nasperf360 import settings
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
-from nasperf360.checkpoints import Checkpoint
 from nasperf360.errors import UserError
 from nasperf360.spaces import get_space
-from nasperf360.training import evaluate, fit
+from nasperf360.study import settings
+from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.fitting import evaluate, fit
 
 CPU = torch.device("cpu")
 

@@ -13,14 +13,14 @@ import torch
 from study import study
 from true_shapes import FORMS, write
 
-from nasperf360 import settings
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
-from nasperf360.checkpoints import Checkpoint
 from nasperf360.spaces import get_space
 from nasperf360.spaces.base import SearchSpace
+from nasperf360.study import settings
 from nasperf360.tasks import get_task
-from nasperf360.training import fit, setup_torch
+from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.fitting import fit, setup_torch
 
 pytestmark = pytest.mark.slow
 

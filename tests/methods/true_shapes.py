@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.data.datasets import Dataset, DatasetWriter
 
 Rng = np.random.Generator
 Arrays = dict[str, np.ndarray]

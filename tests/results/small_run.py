@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nasperf360 import results
 from nasperf360.labels import halves
-from nasperf360.performance import COLUMNS
 from nasperf360.seeds import generator
+from nasperf360.study import results
+from nasperf360.tables.performance import COLUMNS
 
 REFERENCE = Path(__file__).resolve().parents[2] / "config" / "reference.csv"
 TASKS = {"cifar100": ("0-1 error %", False, 20.0), "darcy": ("relative l2", False, 0.05), "ecg": ("F1", True, 0.6)}

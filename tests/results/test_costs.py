@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from nasperf360 import costs, tables
 from nasperf360.errors import DataError
 from nasperf360.figures import cost as figure
 from nasperf360.figures import style
-from nasperf360.performance import read_reference, summarise, with_errors
-from nasperf360.task_table import task_frame
+from nasperf360.tables import costs, forms
+from nasperf360.tables.performance import read_reference, summarise, with_errors
+from nasperf360.tables.tasks import task_frame
 
 from .small_run import CELLS, REFERENCE, TASKS, make_run, scores_of
 
@@ -57,7 +57,7 @@ def test_the_table_adds_up_a_method_s_tasks_and_names_devices(tmp_path):
     assert list(totals["Both, h"]) == ["69", "69"]
     assert list(totals["Device"]) == ["mixed", "CPU"]
     assert list(cells["Device"]) == ["mixed", "CPU", "CPU", "CPU", "CPU", "CPU"]
-    assert "Simulated data" in tables.to_markdown(table)
+    assert "Simulated data" in forms.to_markdown(table)
 
 
 def test_a_partial_run_shows_what_there_is(tmp_path):
@@ -96,7 +96,7 @@ def study(tmp_path):
     """Performance, costs after a round trip through the csv, and tasks."""
     scores = scores_of(make_run(tmp_path), tmp_path)
     make_costs(tmp_path)
-    tables.write(costs.cost_table(table_of(tmp_path), "Caption."), [tmp_path / "cost.csv"])
+    forms.write(costs.cost_table(table_of(tmp_path), "Caption."), [tmp_path / "cost.csv"])
     tasks = task_frame(list(TASKS), {}).set_index("task", drop=False)
     return with_errors(summarise(scores, read_reference(REFERENCE))), costs.read_costs(tmp_path / "cost.csv"), tasks
 

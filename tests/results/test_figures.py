@@ -8,8 +8,8 @@ import pytest
 
 from nasperf360.errors import UserError
 from nasperf360.figures import style
-from nasperf360.performance import read_reference, reference_performance, summarise, with_errors
-from nasperf360.task_table import task_frame
+from nasperf360.tables.performance import read_reference, reference_performance, summarise, with_errors
+from nasperf360.tables.tasks import task_frame
 
 from .small_run import REFERENCE, TASKS, make_run, scores_of
 

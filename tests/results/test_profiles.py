@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasperf360.aggregate import error_matrix
-from nasperf360.performance import read_reference, reference_performance
-from nasperf360.profiles import bands, panel_profiles, performance_ratios, profile
+from nasperf360.figures.profiles import bands, panel_profiles, performance_ratios, profile
+from nasperf360.tables.aggregate import error_matrix
+from nasperf360.tables.performance import read_reference, reference_performance
 
 from .small_run import REFERENCE
 

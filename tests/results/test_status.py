@@ -5,8 +5,8 @@ import json
 import pytest
 
 from nasperf360.errors import UserError
-from nasperf360.results import COMPLETE, NOT_RUN, STALE, architecture_path, collect, result_path, snapshot, state
-from nasperf360.status import missing
+from nasperf360.study.results import COMPLETE, NOT_RUN, STALE, architecture_path, collect, result_path, snapshot, state
+from nasperf360.study.status import missing
 
 from .small_run import make_run
 

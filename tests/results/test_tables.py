@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasperf360 import results, tables
-from nasperf360.aggregate import aggregate, aggregate_table
-from nasperf360.comparison import compare
 from nasperf360.errors import DataError, UserError
 from nasperf360.labels import PAPER_TASKS
-from nasperf360.licence_table import licence_frame
-from nasperf360.performance import (
+from nasperf360.study import results
+from nasperf360.tables import forms
+from nasperf360.tables.aggregate import aggregate, aggregate_table
+from nasperf360.tables.comparison import compare
+from nasperf360.tables.licences import licence_frame
+from nasperf360.tables.performance import (
     performance_table,
     read_performance,
     read_reference,
@@ -25,7 +26,7 @@ from nasperf360.performance import (
     task_blocks,
     with_errors,
 )
-from nasperf360.task_table import task_frame, task_table
+from nasperf360.tables.tasks import task_frame, task_table
 
 from .small_run import REFERENCE, make_performance, make_run, scores_of
 
@@ -66,7 +67,7 @@ def test_the_script_writes_table_3_of_the_reference_and_says_what_the_paper_swap
 def test_the_only_result_of_a_task_is_not_called_the_best(tmp_path, reference):
     scores = scores_of(make_run(tmp_path), tmp_path)
     alone = summarise(scores[scores["method"] == "wrn-default"], reference)
-    assert "**" not in tables.to_markdown(performance_table(alone.assign(simulated=False), "Caption."))
+    assert "**" not in forms.to_markdown(performance_table(alone.assign(simulated=False), "Caption."))
 
 
 def test_the_reference_holds_the_paper_s_56_cells_and_only_those_are_ranked(reference):
@@ -136,7 +137,7 @@ def test_missing_and_incomplete_cells_say_why(tmp_path, reference):
     assert found.loc[("ecg", "wrn"), "seeds"] == 0
     assert found.loc[("ecg", "darts"), "status"] == "incomplete: seed 1 not run"
     assert np.isnan(found.loc[("ecg", "darts"), "std"])
-    text = tables.to_markdown(performance_table(performance, "Caption."))
+    text = forms.to_markdown(performance_table(performance, "Caption."))
     assert "| missing |" in text
     assert re.search(r"\d \(1\)", text)
     assert "retrain failed: out of memory" in text
@@ -184,7 +185,7 @@ def test_scores_survive_the_csv(tmp_path):
 def test_performance_survives_the_csv(tmp_path, reference):
     performance = summarise(scores_of(make_run(tmp_path), tmp_path), reference)
     path = tmp_path / "performance.csv"
-    tables.write(performance_table(performance, "Caption."), [path])
+    forms.write(performance_table(performance, "Caption."), [path])
     again = read_performance(path)
     assert list(pd.read_csv(path).columns[:10]) == [
         "task",
@@ -212,22 +213,22 @@ def read_markdown(text):
 
 
 def test_markdown_and_latex_show_the_same_cells(reference):
-    blocks = [pd.DataFrame({"a|b": ["x_1 & 5 %", tables.Bold("best")], "±": ["1 ± 2", "{y}"]})]
-    table = tables.Table("name", blocks[0], "A caption with 5 %.", blocks, text_columns=1)
-    (back,) = read_markdown(tables.to_markdown(table))
+    blocks = [pd.DataFrame({"a|b": ["x_1 & 5 %", forms.Bold("best")], "±": ["1 ± 2", "{y}"]})]
+    table = forms.Table("name", blocks[0], "A caption with 5 %.", blocks, text_columns=1)
+    (back,) = read_markdown(forms.to_markdown(table))
     assert back.to_numpy().tolist() == [["x_1 & 5 %", "1 ± 2"], ["**best**", "{y}"]]
     assert list(back.columns) == ["a|b", "±"]
-    latex = tables.to_latex(table)
+    latex = forms.to_latex(table)
     assert r"x\_1 \& 5 \% & 1 $\pm$ 2 \\" in latex
     assert r"\textbf{best} & \{y\} \\" in latex
     assert latex.count(r"\begin{") == latex.count(r"\end{")
-    assert pd.read_csv(io.StringIO(tables.to_csv(table))).columns.tolist() == ["a|b", "±"]
+    assert pd.read_csv(io.StringIO(forms.to_csv(table))).columns.tolist() == ["a|b", "±"]
 
 
 def test_the_best_of_each_task_is_bold(tmp_path, reference):
     performance = summarise(scores_of(make_run(tmp_path), tmp_path), reference)
     frame = with_errors(performance)
-    (block,) = read_markdown(tables.to_markdown(performance_table(performance, "Caption.")))
+    (block,) = read_markdown(forms.to_markdown(performance_table(performance, "Caption.")))
     for index, task in enumerate(dict.fromkeys(frame["task"])):
         best = frame[frame["task"] == task].sort_values("error")["method"].iloc[0]
         bold = block[block.iloc[:, 2 + index].str.startswith("**")]
@@ -238,19 +239,19 @@ def test_the_best_of_each_task_is_bold(tmp_path, reference):
 
 def test_tables_of_simulated_data_say_so_first(tmp_path, reference):
     table = performance_table(summarise(scores_of(make_run(tmp_path), tmp_path), reference), "Caption.")
-    assert tables.to_markdown(table).splitlines()[0].startswith("**Simulated data")
-    assert r"\caption{Simulated data" in tables.to_latex(table)
-    assert pd.read_csv(io.StringIO(tables.to_csv(table)))["simulated"].all()
+    assert forms.to_markdown(table).splitlines()[0].startswith("**Simulated data")
+    assert r"\caption{Simulated data" in forms.to_latex(table)
+    assert pd.read_csv(io.StringIO(forms.to_csv(table)))["simulated"].all()
     real = performance_table(
         summarise(scores_of(make_run(tmp_path / "real", simulated=False), tmp_path / "real"), reference), "Caption."
     )
-    assert "imulated data" not in tables.to_markdown(real) + tables.to_latex(real)
+    assert "imulated data" not in forms.to_markdown(real) + forms.to_latex(real)
 
 
 def test_daggers_mark_methods_on_some_tasks_and_bold_the_best_of_the_others():
     performance = make_performance({"wrn-default": [2.0, 2.0], "a-x": [3.0, 3.0], "b-x": [0.5, np.nan]})
     table = aggregate_table(aggregate(performance), 2, "Caption.")
-    (block,) = read_markdown(tables.to_markdown(table))
+    (block,) = read_markdown(forms.to_markdown(table))
     ranks = block.set_index("Search space")["Median rank ↓"]
     assert ranks["b"] == "1.0 †"
     assert ranks["WRN"] == "**1.5**"
@@ -284,9 +285,9 @@ def test_task_table_with_and_without_data(tmp_path):
     assert pd.isna(frame.loc["ecg", "final_test"])
     assert pd.isna(frame.loc["cifar100", "train"])
     table = task_table(frame.reset_index(), "Caption.")
-    assert "7,000 / 800 / 900" in tables.to_markdown(table)
+    assert "7,000 / 800 / 900" in forms.to_markdown(table)
     assert table.simulated
-    assert "Train" not in tables.to_markdown(task_table(task_frame(["ecg"], {}), "Caption."))
+    assert "Train" not in forms.to_markdown(task_table(task_frame(["ecg"], {}), "Caption."))
 
 
 def test_a_source_without_a_licence_is_refused():
@@ -300,6 +301,6 @@ def test_a_source_without_a_licence_is_refused():
 
 
 def test_an_unknown_form_is_refused(tmp_path, reference):
-    table = tables.Table("name", reference, "Caption.", [])
+    table = forms.Table("name", reference, "Caption.", [])
     with pytest.raises(UserError, match=r"x\.docx: no such form"):
-        tables.write(table, [tmp_path / "x.docx"])
+        forms.write(table, [tmp_path / "x.docx"])

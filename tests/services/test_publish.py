@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from botocore.config import Config
 
-from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.publish import publish
+from nasperf360.data.published import fetch_published
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import digest_file, read_json, write_json
-from nasperf360.publish import publish
-from nasperf360.published import fetch_published
 from services.files import file_server
 from services.seaweedfs import find_weed, seaweedfs
 
@@ -103,7 +103,7 @@ def test_two_tasks_keep_each_their_entry(settings, client, tmp_path):
 
 
 def test_large_files_go_in_parts(settings, client, tmp_path, monkeypatch, capsys):
-    from nasperf360 import publish as module
+    from nasperf360.data import publish as module
 
     monkeypatch.setattr(module, "_PART_BYTES", 5 << 20)
     path = make_dataset(tmp_path, samples=1000)

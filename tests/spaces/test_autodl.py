@@ -10,12 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nasperf360.counts import count_multiply_adds, count_parameters
 from nasperf360.errors import UserError
-from nasperf360.level_paths import best_path, direction, is_path, random_path
 from nasperf360.networks.autodl_search import EDGES, NODES, SearchCell
+from nasperf360.networks.counts import count_multiply_adds, count_parameters
 from nasperf360.networks.darts_operations import Layers
 from nasperf360.networks.darts_plain import MixedOperation, _copy_edge
+from nasperf360.networks.level_paths import best_path, direction, is_path, random_path
 from nasperf360.networks.resize import crop, pad, resize
 from nasperf360.spaces import get_space, space_class
 from nasperf360.spaces.autodl import CITYSCAPES_CELL, strongest

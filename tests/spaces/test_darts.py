@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from nasperf360.counts import count_parameters
 from nasperf360.errors import UserError
+from nasperf360.networks.counts import count_parameters
 from nasperf360.networks.darts_network import EvaluationNetwork, drop_path
 from nasperf360.networks.darts_operations import FactorizedReduce, Layers
 from nasperf360.networks.darts_search import SearchNetwork

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from nasperf360 import settings
 from nasperf360.algorithms.random import derivation
-from nasperf360.counts import count_multiply_adds, count_parameters
 from nasperf360.errors import UserError
-from nasperf360.estimate import PUBLISHED
+from nasperf360.networks.counts import count_multiply_adds, count_parameters
 from nasperf360.networks.densenas import SKIP_COST
 from nasperf360.spaces import get_space
+from nasperf360.study import settings
+from nasperf360.study.estimate import PUBLISHED
 from nasperf360.tasks import get_task
 from nasperf360.tasks.base import Signature
 

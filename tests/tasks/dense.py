@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from nasperf360.datasets import Dataset, DatasetWriter
-from nasperf360.raw import RawFiles, write_manifest
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.raw import RawFiles, write_manifest
 from nasperf360.seeds import generator
 from nasperf360.tasks import get_task
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nasperf360.datasets import Dataset, DatasetWriter
-from nasperf360.raw import RawFiles, write_manifest
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.raw import RawFiles, write_manifest
 from nasperf360.seeds import generator
 from nasperf360.tasks import get_task
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasperf360.cifar_archive import read_archive, train_size
-from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.raw import RawFiles, write_manifest
 from nasperf360.errors import DataError, UserError
-from nasperf360.raw import RawFiles, write_manifest
+from nasperf360.readers.cifar_archive import read_archive, train_size
 from nasperf360.seeds import generator
 from nasperf360.simulators.cifar100 import COARSE, FINE, draw_images, simulate
 from nasperf360.tasks import get_task

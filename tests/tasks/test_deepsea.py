@@ -10,10 +10,10 @@ import pytest
 import scipy.io
 import yaml
 
-from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.raw import RawFiles, write_manifest
 from nasperf360.errors import DataError
-from nasperf360.matlab_stream import MatlabFile
-from nasperf360.raw import RawFiles, write_manifest
+from nasperf360.readers.matlab_stream import MatlabFile
 from nasperf360.seeds import generator
 from nasperf360.simulators.deepsea import simulate
 from nasperf360.tasks.deepsea import COLUMNS, DeepSEA
@@ -217,11 +217,11 @@ PEAK = """
 import sys, pathlib
 sys.path[:0] = [{scripts!r}]
 import numpy as np
-from nasperf360.matlab_stream import MatlabFile
+from nasperf360.readers.matlab_stream import MatlabFile
 from nasperf360.tasks import deepsea
 deepsea.BLOCK_BYTES = 4 << 20
-from nasperf360.datasets import DatasetWriter
-from nasperf360.raw import RawFiles
+from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.raw import RawFiles
 raw = RawFiles.open({manifest!r})
 with DatasetWriter({data!r}, task="deepsea", origin="simulated", licence="x") as writer:
     deepsea.DeepSEA().prepare(raw, writer, {{}})

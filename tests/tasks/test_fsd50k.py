@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import yaml
 
-from nasperf360.datasets import Dataset, DatasetWriter
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.raw import RawFiles, write_manifest
 from nasperf360.errors import DataError
-from nasperf360.logmel import chunks, log_mel
-from nasperf360.raw import RawFiles, write_manifest
 from nasperf360.seeds import generator
 from nasperf360.simulators.fsd50k import simulate
 from nasperf360.tasks.fsd50k import FSD50K, _read
+from nasperf360.transforms.logmel import chunks, log_mel
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
@@ -211,8 +211,8 @@ def test_bad_input_names_the_file_and_leaves_nothing(simulated, tmp_path, fault)
 PEAK = """
 import sys, pathlib
 sys.path[:0] = [{scripts!r}]
-from nasperf360.datasets import DatasetWriter
-from nasperf360.raw import RawFiles
+from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.raw import RawFiles
 from nasperf360.tasks.fsd50k import FSD50K
 raw = RawFiles.open({manifest!r})
 with DatasetWriter({data!r}, task="fsd50k", origin="simulated", licence="x") as writer:
@@ -244,7 +244,7 @@ def test_a_small_network_learns_what_a_linear_model_cannot(tmp_path):
     import torch
     from torch import nn
 
-    from nasperf360.batches import Loader
+    from nasperf360.training.batches import Loader
 
     options = yaml.safe_load((ROOT / "config" / "scales" / "demo.yaml").read_text())
     files = simulate(tmp_path / "raw", options["simulate"]["fsd50k"], generator("demo"))

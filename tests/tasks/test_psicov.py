@@ -8,8 +8,8 @@ import torch
 from dense import Constant, evaluate, listed, prepare, simulate, tensors, train
 from torch import nn
 
-from nasperf360 import proteins
 from nasperf360.errors import DataError
+from nasperf360.readers import proteins
 from nasperf360.tasks import get_task
 from nasperf360.tasks import psicov as module
 

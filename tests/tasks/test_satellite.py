@@ -151,7 +151,7 @@ import resource, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
 from raw_and_training import prepare
-from nasperf360.raw import RawFiles
+from nasperf360.data.raw import RawFiles
 folder = Path(sys.argv[1])
 prepare(RawFiles.open(folder / "files.json"), Path(sys.argv[2]), {})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

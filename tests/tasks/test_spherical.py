@@ -8,18 +8,18 @@ import pytest
 import torch
 from test_cifar100 import final_error, linear, network, prepare, raw_files
 
+from nasperf360.data.raw import RawFiles
 from nasperf360.figures.gallery_spherical import draw, healpix_map
-from nasperf360.raw import RawFiles
 from nasperf360.seeds import generator
 from nasperf360.simulators.cifar100 import simulate
-from nasperf360.spherical_projection import (
+from nasperf360.tasks import get_task
+from nasperf360.transforms.spherical_projection import (
     SphereSampler,
     driscoll_healy_grid,
     image_coordinates,
     project,
     random_rotations,
 )
-from nasperf360.tasks import get_task
 
 SIDE = 32
 IDENTITY = np.eye(3)

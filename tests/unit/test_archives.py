@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from nasperf360.archives import unpack
+from nasperf360.data.archives import unpack
 from nasperf360.errors import DataError
 
 CONTENT = {

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from nasperf360 import code_digest as module
-from nasperf360.code_digest import closure, code_digest, code_params, source_digest
 from nasperf360.errors import UserError
-from nasperf360.memo import Memo
-from nasperf360.provenance import code_of
+from nasperf360.jobs import code_digest as module
+from nasperf360.jobs.code_digest import closure, code_digest, code_params, source_digest
+from nasperf360.jobs.memo import Memo
+from nasperf360.jobs.provenance import code_of
 
 
 @pytest.fixture
@@ -50,7 +50,12 @@ def test_substance_counts(digest, other):
 def test_a_retraining_depends_on_its_task_and_space_and_on_no_other():
     files = set(code_digest("retrain.py", "tasks.cifar100", "spaces.wrn"))
     package = "nasperf360/"
-    assert {"retrain.py", package + "training.py", package + "tasks/cifar100.py", package + "spaces/wrn.py"} <= files
+    assert {
+        "retrain.py",
+        package + "training/fitting.py",
+        package + "tasks/cifar100.py",
+        package + "spaces/wrn.py",
+    } <= files
     assert package + "networks/wide_resnet.py" in files  # imported inside a method
     others = {name for name in files if name.startswith((package + "tasks/", package + "spaces/"))}
     used = {"tasks": ("__init__", "base", "cifar100"), "spaces": ("__init__", "base", "wrn")}
@@ -63,8 +68,8 @@ def test_a_retraining_depends_on_its_task_and_space_and_on_no_other():
 
 def test_preprocessing_does_not_depend_on_training():
     files = set(code_digest("preprocess.py", "tasks.ecg"))
-    assert "nasperf360/training.py" not in files
-    assert "nasperf360/datasets.py" in files
+    assert "nasperf360/training/fitting.py" not in files
+    assert "nasperf360/data/datasets.py" in files
 
 
 def test_closure_equals_what_python_imports():
@@ -72,11 +77,11 @@ def test_closure_equals_what_python_imports():
     import subprocess
     import sys
 
-    program = "import sys, nasperf360.retraining; print(*[m for m in sys.modules if m.startswith('nasperf360')])"
+    program = "import sys, nasperf360.jobs.retraining; print(*[m for m in sys.modules if m.startswith('nasperf360')])"
     found = subprocess.run(
         [sys.executable, "-c", program], cwd=module.SCRIPTS, capture_output=True, text=True, check=True
     ).stdout.split()
-    files = {path.relative_to(module.SCRIPTS).as_posix() for path in closure(module.PACKAGE / "retraining.py")}
+    files = {path.relative_to(module.SCRIPTS).as_posix() for path in closure(module.PACKAGE / "jobs/retraining.py")}
     for name in found:
         base = name.replace(".", "/")
         assert f"{base}.py" in files or f"{base}/__init__.py" in files
@@ -99,7 +104,7 @@ def scripts(tmp_path, monkeypatch):
 
 def test_imports_for_type_checkers_do_not_count(scripts):
     script = scripts / "a.py"
-    script.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nasperf360 import training\n")
+    script.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nasperf360.training import fitting\n")
     assert closure(script) == [script]
     (other := scripts / "b.py").write_text("def f():\n    from nasperf360 import seeds\n    return seeds\n")
     assert scripts / "nasperf360" / "seeds.py" in closure(other)
@@ -138,10 +143,10 @@ def test_params_name_each_file_and_give_the_digest_back():
     own = [value for value in given.values() if isinstance(value, list)]
     assert len(own) == 1  # what the task adds stands by itself: the reason for a rerun names the file
     assert any(entry.startswith("nasperf360/tasks/ecg.py@") for entry in own[0])
-    assert not any("training.py" in entry for entry in own[0])
+    assert not any("fitting.py" in entry for entry in own[0])
 
 
 def test_how_digests_are_made_is_no_part_of_them():
     """Else a change of this module, which computes no result, would train the whole study again."""
     for script in ("search.py", "retrain.py", "preprocess.py"):
-        assert "nasperf360/code_digest.py" not in code_digest(script)
+        assert "nasperf360/jobs/code_digest.py" not in code_digest(script)

@@ -14,11 +14,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from nasperf360 import transfer
-from nasperf360.download import fetch
+from nasperf360.data import transfer
+from nasperf360.data.download import fetch
+from nasperf360.data.raw import RawFiles
+from nasperf360.data.sources import Source
 from nasperf360.errors import DataError, UserError
-from nasperf360.raw import RawFiles
-from nasperf360.sources import Source
 from services.files import file_server
 
 CONTENT = np.random.default_rng(0).bytes(400_000)
@@ -124,8 +124,8 @@ def test_a_killed_download_resumes(tmp_path):
     (tmp_path / "site/train.mat").write_bytes(content)
     with file_server(tmp_path / "site") as site:
         script = (
-            "import sys, time; from pathlib import Path; from nasperf360 import transfer\n"
-            "from nasperf360.sources import SourceFile\n"
+            "import sys, time; from pathlib import Path; from nasperf360.data import transfer\n"
+            "from nasperf360.data.sources import SourceFile\n"
             "pour = transfer._pour\n"
             "def slow(blocks, writer, bar):\n"
             "    def wait():\n"

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from nasperf360 import estimate, settings
-from nasperf360.counts import count_multiply_adds
 from nasperf360.errors import UserError
+from nasperf360.networks.counts import count_multiply_adds
 from nasperf360.spaces import get_space
+from nasperf360.study import estimate, settings
 from nasperf360.tasks.base import Signature
 
 DIFFERENCE = 1e-12  # float64 sums of whole numbers

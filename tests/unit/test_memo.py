@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nasperf360.memo import Memo
+from nasperf360.jobs.memo import Memo
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nasperf360.errors import UserError
-from nasperf360.optimizers import make_optimizer
+from nasperf360.training.optimizers import make_optimizer
 
 CASES = [
     ({"optimizer": "sgd", "lr": 0.01}, lambda p: torch.optim.SGD(p, lr=0.01)),
@@ -64,8 +64,8 @@ def test_training_does_not_import_the_compiler():
 
     program = """
 import sys, torch
-from nasperf360.optimizers import make_optimizer
-from nasperf360.training import setup_torch
+from nasperf360.training.optimizers import make_optimizer
+from nasperf360.training.fitting import setup_torch
 setup_torch(1, "cpu", gpu=0)
 layer = torch.nn.Linear(2, 2)
 optimizer = make_optimizer(layer.parameters(), {"lr": 0.1, "momentum": 0.9})

@@ -4,8 +4,8 @@ from functools import cache
 
 import pytest
 
-from nasperf360 import settings
 from nasperf360.algorithms.asha import rung_epochs
+from nasperf360.study import settings
 
 POINT, DENSE, ONE_D = (
     ("cifar100", "spherical", "ninapro", "fsd50k"),

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from nasperf360.provenance import CostMeter, versions
+from nasperf360.jobs.provenance import CostMeter, versions
 
 JOB = """
 import sys, time
 from pathlib import Path
-from nasperf360.provenance import CostMeter
+from nasperf360.jobs.provenance import CostMeter
 
 meter = CostMeter("cpu", 1)
 with meter.kept(Path(sys.argv[1]), "this job", heartbeat=0.05):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nasperf360.errors import UserError
-from nasperf360.schedules import learning_rate
+from nasperf360.training.schedules import learning_rate
 
 
 def test_step_schedule_of_wrn():

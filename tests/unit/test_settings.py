@@ -2,8 +2,8 @@
 
 import pytest
 
-from nasperf360 import settings
 from nasperf360.errors import UserError
+from nasperf360.study import settings
 
 
 def resolve(**given):

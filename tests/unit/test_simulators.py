@@ -5,8 +5,8 @@ from types import ModuleType
 
 import pytest
 
+from nasperf360.data.raw import RawFiles
 from nasperf360.errors import UserError
-from nasperf360.raw import RawFiles
 from nasperf360.simulators import simulate
 
 

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from nasperf360.data.sources import Source, read_sources, select, split_zips
 from nasperf360.errors import UserError
-from nasperf360.sources import Source, read_sources, select, split_zips
 
 FILE = {"name": "train.mat", "role": "train", "url": "https://example.org/train.mat", "bytes": 3, "md5": "0" * 32}
 
@@ -81,6 +81,6 @@ def test_parts_of_split_zips_come_in_disk_order():
 
 
 def test_the_shipped_sources_are_valid():
-    from nasperf360.settings import ROOT
+    from nasperf360.study.settings import ROOT
 
     assert "ecg" in read_sources(ROOT / "config" / "sources.yaml")

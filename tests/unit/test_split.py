@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import synthetic
-from nasperf360 import datasets
+from nasperf360.data import datasets
 from nasperf360.errors import DataError, UserError
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import synthetic
-from nasperf360.batches import Loader
-from nasperf360.checkpoints import Checkpoint
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.spaces import get_space
-from nasperf360.training import evaluate, evaluation_loader, fit, outputs
+from nasperf360.training.batches import Loader
+from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.fitting import evaluate, evaluation_loader, fit, outputs
 
 CPU = torch.device("cpu")
 SETTINGS = {

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nasperf360.counts import count_multiply_adds, count_parameters
 from nasperf360.errors import UserError
+from nasperf360.networks.counts import count_multiply_adds, count_parameters
 from nasperf360.networks.wide_resnet import WideResNet
 from nasperf360.spaces import get_space
 from nasperf360.tasks.base import Signature

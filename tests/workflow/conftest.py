@@ -15,8 +15,8 @@ def record():
     modules = [module for name, module in sys.modules.items() if name != "__main__"]
     modules = [module for module in modules if type(module).__name__ != "_LazyModule"]  # to ask it would be to load it
     loaded = [getattr(module, "__file__", None) for module in modules]
-    from nasperf360.code_digest import SCRIPTS
-    from nasperf360.provenance import code_of
+    from nasperf360.jobs.code_digest import SCRIPTS
+    from nasperf360.jobs.provenance import code_of
     loaded = [os.path.relpath(file, SCRIPTS) for file in loaded if file]
     entry = {
         "job": " ".join([job.rule, *job.wildcards]),

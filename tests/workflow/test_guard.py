@@ -4,7 +4,7 @@ import pytest
 from checkout import ROOT
 from guard import faults, read
 
-from nasperf360 import settings
+from nasperf360.study import settings
 
 
 @pytest.mark.parametrize("source", ["simulated", "original", "published"])

@@ -7,7 +7,7 @@ from checkout import LIBRARY, Checkout
 
 pytestmark = pytest.mark.slow
 
-TRAINING = f"{LIBRARY}/training.py"
+TRAINING = f"{LIBRARY}/training/fitting.py"
 
 
 @pytest.fixture

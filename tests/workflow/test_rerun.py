@@ -74,20 +74,20 @@ CODE = {
         f"{LIBRARY}/algorithms/densenas.py",
         cells(methods=SEARCHED) | OF_RESULTS,
     ),
-    "the training loop": (f"{LIBRARY}/training.py", cells() | OF_RESULTS),
-    "retraining": (f"{LIBRARY}/retraining.py", cells(["retrain"]) | OF_RESULTS),
+    "the training loop": (f"{LIBRARY}/training/fitting.py", cells() | OF_RESULTS),
+    "retraining": (f"{LIBRARY}/jobs/retraining.py", cells(["retrain"]) | OF_RESULTS),
     "the script of a rule": (f"{SCRIPTS}/retrain.py", cells(["retrain"]) | OF_RESULTS),
-    "one table": (f"{LIBRARY}/aggregate.py", OF_AGGREGATES),
+    "one table": (f"{LIBRARY}/tables/aggregate.py", OF_AGGREGATES),
     "the script of one table": (f"{SCRIPTS}/comparison_table.py", {"comparison_table"}),
     "one figure": (f"{LIBRARY}/figures/scores.py", {"draw_figure small scores", "draw_figure reference scores"}),
     "the picture of one space": (f"{LIBRARY}/figures/architecture_densenas.py", pictures()),
-    "the sums of costs": (f"{LIBRARY}/costs.py", {"cost_table", "draw_cost"}),
+    "the sums of costs": (f"{LIBRARY}/tables/costs.py", {"cost_table", "draw_cost"}),
     "a task that is not selected": (
         f"{LIBRARY}/tasks/ecg.py",
         {"licence_table reference", "task_table reference"} | REFERENCE,
     ),
     "an algorithm that is not selected": (f"{LIBRARY}/algorithms/enas.py", set()),
-    "the configuration's own code": (f"{LIBRARY}/settings.py", set()),
+    "the configuration's own code": (f"{LIBRARY}/study/settings.py", set()),
 }
 
 
@@ -158,7 +158,7 @@ def test_comments_docstrings_and_formatting_rerun_nothing(checkout: Checkout):
         ).stdout
         return "# A comment.\n" + reformatted.replace('"""', '"""Of late: ', 1) + "\n# The end.\n"
 
-    training = (checkout.folder / LIBRARY / "training.py").read_text()
+    training = (checkout.folder / LIBRARY / "training" / "fitting.py").read_text()
     assert rewrite(training).count("\n") > training.count("\n") + 10
     with rewritten(checkout, rewrite):
         assert checkout.plan() == {}
@@ -181,7 +181,12 @@ def test_touching_every_file_reruns_nothing(checkout: Checkout):
 
 def test_a_git_checkout_away_and_back_reruns_nothing(checkout: Checkout):
     checkout.git("checkout", "-q", "-b", "other")
-    for name in (f"{LIBRARY}/training.py", f"{LIBRARY}/tasks/darcy.py", "config/reference.csv", "config/sources.yaml"):
+    for name in (
+        f"{LIBRARY}/training/fitting.py",
+        f"{LIBRARY}/tasks/darcy.py",
+        "config/reference.csv",
+        "config/sources.yaml",
+    ):
         path = checkout.folder / name
         path.write_text(path.read_text() + "\n# changed\n")
     checkout.commit("another state")
@@ -191,9 +196,9 @@ def test_a_git_checkout_away_and_back_reruns_nothing(checkout: Checkout):
 
 
 def test_the_reason_names_the_file_that_changed_and_no_other(checkout: Checkout):
-    with checkout.changed(f"{LIBRARY}/training.py"):
+    with checkout.changed(f"{LIBRARY}/training/fitting.py"):
         reason = checkout.plan()["search darcy wrn-default 0"]
-    assert reason.count("training.py@") == 2  # before and now
+    assert reason.count("fitting.py@") == 2  # before and now
     assert reason.count("@") == 2
 
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from test_failures import command
 
-from nasperf360.cells import Cell
-from nasperf360.verification import NAMES
+from nasperf360.jobs.cells import Cell
+from nasperf360.study.verification import NAMES
 
 pytestmark = pytest.mark.slow
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from nasperf360 import checkpoints
-from nasperf360.checkpoints import Checkpoint
-from nasperf360.loop import run_epochs
+from nasperf360.training import checkpoints
+from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.loop import run_epochs
 
 INTERVAL = 2.5  # seconds; an epoch takes one, by a clock of the test's own
 EPOCHS = 12

@@ -7,8 +7,9 @@ from pathlib import Path
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from nasperf360 import runs, settings
-from nasperf360.code_digest import code_params
+from nasperf360.study import runs
+from nasperf360.study import settings
+from nasperf360.jobs.code_digest import code_params
 from nasperf360.errors import UserError
 from nasperf360.labels import PAPER_TASKS
 from nasperf360.tasks import get_task

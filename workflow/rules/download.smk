@@ -20,7 +20,7 @@ if config["source"] == "simulated":
             "../scripts/simulate.py"
 
 elif config["source"] == "original":
-    from nasperf360.sources import read_sources, select
+    from nasperf360.data.sources import read_sources, select
 
     try:
         SOURCES = select(

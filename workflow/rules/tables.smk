@@ -1,6 +1,7 @@
 # Results -> tables, of this run and, by the same rules, of the paper's printed results (results/reference/).
 
-from nasperf360 import costs, results
+from nasperf360.tables import costs
+from nasperf360.study import results
 from nasperf360.files import digest_file
 
 STUDY = [(task, method, seed) for task, method in CELLS for seed in SEEDS]

@@ -1,9 +1,9 @@
 """Table 3: median rank and median improvement of each method, of a run or recomputed from the paper's results."""
 
-from nasperf360 import tables
-from nasperf360.aggregate import aggregate, aggregate_table
 from nasperf360.job import run_job
-from nasperf360.performance import read_performance
+from nasperf360.tables import forms
+from nasperf360.tables.aggregate import aggregate, aggregate_table
+from nasperf360.tables.performance import read_performance
 
 CAPTION = (
     "Median rank among all methods with a result on a task, and median relative improvement of the error over the "
@@ -19,7 +19,7 @@ def main(path_to_performance, outputs, published):
     performance = read_performance(path_to_performance)
     notes = (SWAPPED,) if published else ()
     table = aggregate_table(aggregate(performance), performance["task"].nunique(), CAPTION, notes)
-    tables.write(table, outputs)
+    forms.write(table, outputs)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nasperf360.files import write_text
 from nasperf360.job import run_job
-from nasperf360.results import collect
+from nasperf360.study.results import collect
 
 
 def main(path_to_results, path_to_scores, cells):

@@ -1,15 +1,15 @@
 """The performance of a run beside the paper's, cell by cell."""
 
-from nasperf360 import tables
-from nasperf360.comparison import compare, comparison_table
 from nasperf360.job import run_job
-from nasperf360.performance import read_performance
+from nasperf360.tables import forms
+from nasperf360.tables.comparison import compare, comparison_table
+from nasperf360.tables.performance import read_performance
 
 CAPTION = "Results of this run beside those that the paper prints, cell by cell."
 
 
 def main(path_to_performance, outputs):
-    tables.write(comparison_table(compare(read_performance(path_to_performance)), CAPTION), outputs)
+    forms.write(comparison_table(compare(read_performance(path_to_performance)), CAPTION), outputs)
 
 
 if __name__ == "__main__":

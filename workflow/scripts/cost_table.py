@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from nasperf360 import tables
-from nasperf360.costs import cost_table, job_costs, summarise
 from nasperf360.job import run_job
+from nasperf360.tables import forms
+from nasperf360.tables.costs import cost_table, job_costs, summarise
 
 CAPTION = "Hours of search and of retraining for each method, over all its tasks and on each task."
 
 
 def main(path_to_results, cells, outputs):
     cells = [(task, method, int(seed)) for task, method, seed in cells]
-    tables.write(cost_table(summarise(job_costs(path_to_results, cells), cells), CAPTION), outputs)
+    forms.write(cost_table(summarise(job_costs(path_to_results, cells), cells), CAPTION), outputs)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from nasperf360.download import fetch
+from nasperf360.data.download import fetch
+from nasperf360.data.sources import Source
 from nasperf360.job import run_job
 from nasperf360.locks import locked
-from nasperf360.sources import Source
 
 
 def main(path_to_manifest, task, source, mirror):

@@ -1,10 +1,10 @@
 """Draw error against cost."""
 
-from nasperf360.costs import read_costs
 from nasperf360.figures import cost, style
 from nasperf360.job import run_job
-from nasperf360.performance import read_performance
-from nasperf360.task_table import read_tasks
+from nasperf360.tables.costs import read_costs
+from nasperf360.tables.performance import read_performance
+from nasperf360.tables.tasks import read_tasks
 
 
 def main(path_to_performance, path_to_costs, path_to_tasks, outputs):

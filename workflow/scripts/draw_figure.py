@@ -4,9 +4,9 @@ from importlib import import_module
 
 from nasperf360.figures import style
 from nasperf360.job import run_job
-from nasperf360.performance import read_performance
-from nasperf360.results import read_scores
-from nasperf360.task_table import read_tasks
+from nasperf360.study.results import read_scores
+from nasperf360.tables.performance import read_performance
+from nasperf360.tables.tasks import read_tasks
 
 
 def main(name, path_to_performance, path_to_tasks, path_to_scores, outputs):

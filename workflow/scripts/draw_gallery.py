@@ -1,6 +1,6 @@
 """Draw sample spheres of the processed task Spherical."""
 
-from nasperf360.datasets import Dataset
+from nasperf360.data.datasets import Dataset
 from nasperf360.figures import style
 from nasperf360.figures.gallery_spherical import draw
 from nasperf360.job import run_job

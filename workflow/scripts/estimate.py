@@ -6,9 +6,9 @@ python workflow/scripts/estimate.py --config scale=paper
 import argparse
 import sys
 
-from nasperf360 import settings
 from nasperf360.errors import UserError
-from nasperf360.estimate import PEAKS, UTILISATION, UTILISATION_OF, estimate, table
+from nasperf360.study import settings
+from nasperf360.study.estimate import PEAKS, UTILISATION, UTILISATION_OF, estimate, table
 
 
 def main(given, files, device, utilisation):

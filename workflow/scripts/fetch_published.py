@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from nasperf360.data.published import fetch_published
 from nasperf360.job import run_job
 from nasperf360.locks import locked
-from nasperf360.published import fetch_published
 
 
 def main(task, data, **options):

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import yaml
 
-from nasperf360 import tables
 from nasperf360.job import run_job
-from nasperf360.licence_table import licence_frame, licence_table
+from nasperf360.tables import forms
+from nasperf360.tables.licences import licence_frame, licence_table
 
 CAPTION = "Licence and home page of the raw data of each task."
 
 
 def main(path_to_sources, tasks, outputs):
     sources = yaml.safe_load(Path(path_to_sources).read_text())
-    tables.write(licence_table(licence_frame(tasks, sources), CAPTION), outputs)
+    forms.write(licence_table(licence_frame(tasks, sources), CAPTION), outputs)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Table 2: performance of each method on each task, of a run or as the paper prints it."""
 
-from nasperf360 import tables
 from nasperf360.job import run_job
-from nasperf360.performance import performance_table, read_reference, reference_performance, summarise
-from nasperf360.results import read_scores
+from nasperf360.study.results import read_scores
+from nasperf360.tables import forms
+from nasperf360.tables.performance import performance_table, read_reference, reference_performance, summarise
 
 OURS = (
     "Performance of each method on each task: mean ± standard deviation (of the sample) over seeds, the best of a task "
@@ -18,7 +18,7 @@ def main(path_to_scores, path_to_reference, outputs):
         table = performance_table(summarise(read_scores(path_to_scores), reference), OURS)
     else:
         table = performance_table(reference_performance(reference), PAPER)
-    tables.write(table, outputs)
+    forms.write(table, outputs)
 
 
 if __name__ == "__main__":

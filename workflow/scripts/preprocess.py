@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from nasperf360.datasets import DatasetWriter
+from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.raw import RawFiles
 from nasperf360.job import run_job
 from nasperf360.locks import locked
-from nasperf360.raw import RawFiles
 from nasperf360.tasks import get_task
 
 

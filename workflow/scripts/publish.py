@@ -1,7 +1,7 @@
 """Publish the data set of one task to S3."""
 
+from nasperf360.data.publish import publish
 from nasperf360.job import note, run_job
-from nasperf360.publish import publish
 
 
 def main(path_to_data, path_to_receipt, settings):

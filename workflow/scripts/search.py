@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from nasperf360.cells import Cell, Machine
 from nasperf360.imports import quick_imports
 from nasperf360.job import run_job
-from nasperf360.provenance import code_of
+from nasperf360.jobs.cells import Cell, Machine
+from nasperf360.jobs.provenance import code_of
 
 
 def main(cell, machine, **arguments):
     with quick_imports():
-        from nasperf360.searching import search
+        from nasperf360.jobs.searching import search
 
     search(cell, machine=machine, **arguments)
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from nasperf360.errors import UserError
-from nasperf360.runs import read_study
-from nasperf360.status import missing
+from nasperf360.study.runs import read_study
+from nasperf360.study.status import missing
 
 
 def main():

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from nasperf360 import tables
 from nasperf360.job import run_job
-from nasperf360.task_table import task_frame, task_table
+from nasperf360.tables import forms
+from nasperf360.tables.tasks import task_frame, task_table
 
 CAPTION = "The tasks, at the size that the paper states."
 CAPTION_WITH_DATA = "The tasks, at the size that the paper states, and the data of this run."
@@ -13,7 +13,7 @@ CAPTION_WITH_DATA = "The tasks, at the size that the paper states, and the data 
 def main(tasks, manifests, outputs):
     present = {task: path for task, path in manifests.items() if Path(path).is_file()}
     table = task_table(task_frame(tasks, present), CAPTION_WITH_DATA if present else CAPTION)
-    tables.write(table, outputs)
+    forms.write(table, outputs)
 
 
 if __name__ == "__main__":

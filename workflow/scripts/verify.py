@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from nasperf360.errors import UserError
-from nasperf360.verification import verify
+from nasperf360.study.verification import verify
 
 
 def main():

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import optuna
 
-    from nasperf360.datasets import Split
+    from nasperf360.data.datasets import Split
 
 
 def rung_epochs(min_epochs: int, reduction_factor: int, rungs: int, max_epochs: int) -> list[int]:
@@ -94,7 +94,7 @@ def _open_study(problem: Problem) -> optuna.Study:
 
 def _mend(path: Path) -> None:
     """Keep the lines of a damaged journal up to the damage: a kill or a full disk can cut a line short."""
-    from nasperf360.checkpoints import refused_name
+    from nasperf360.training.checkpoints import refused_name
 
     if not path.exists():
         return

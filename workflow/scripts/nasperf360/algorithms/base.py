@@ -13,9 +13,9 @@ from nasperf360.spaces.base import Architecture, SearchSpace
 if TYPE_CHECKING:
     import torch
 
-    from nasperf360.checkpoints import Checkpoint
-    from nasperf360.datasets import Dataset
+    from nasperf360.data.datasets import Dataset
     from nasperf360.tasks.base import Task
+    from nasperf360.training.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from nasperf360.spaces.base import SearchSpace
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nasperf360.loop import Row, Stateful
     from nasperf360.networks.supernet import Supernet
     from nasperf360.tasks.base import Batch
+    from nasperf360.training.loop import Row, Stateful
 
 
 class BilevelSearch(SearchAlgorithm):
@@ -52,11 +52,11 @@ class BilevelSearch(SearchAlgorithm):
         import torch
         from torch import nn
 
-        from nasperf360.batches import Loader
-        from nasperf360.loop import Losses, run_epochs
-        from nasperf360.optimizers import make_optimizer
-        from nasperf360.schedules import learning_rate
-        from nasperf360.training import MEMORY_BYTES, autocast, grad_scaler, training_batches
+        from nasperf360.training.batches import Loader
+        from nasperf360.training.fitting import MEMORY_BYTES, autocast, grad_scaler, training_batches
+        from nasperf360.training.loop import Losses, run_epochs
+        from nasperf360.training.optimizers import make_optimizer
+        from nasperf360.training.schedules import learning_rate
 
         task, settings, device = problem.task, problem.settings, problem.device
         train, _ = problem.dataset.tuning()

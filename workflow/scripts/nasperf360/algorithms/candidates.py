@@ -9,8 +9,8 @@ from nasperf360.seeds import derive_seed
 from nasperf360.spaces.base import Architecture, SearchSpace
 
 if TYPE_CHECKING:
-    from nasperf360.checkpoints import Checkpoint
-    from nasperf360.datasets import Split
+    from nasperf360.data.datasets import Split
+    from nasperf360.training.checkpoints import Checkpoint
 
 
 class Candidate:
@@ -55,7 +55,7 @@ class Candidate:
         Raises:
             DivergedError: the training diverged.
         """
-        from nasperf360.training import evaluate, fit
+        from nasperf360.training.fitting import evaluate, fit
 
         problem = self.problem
         fit(

@@ -14,8 +14,8 @@ from nasperf360.setting_names import SettingNames
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nasperf360.loop import Stateful
     from nasperf360.networks.supernet import Supernet
+    from nasperf360.training.loop import Stateful
 
 
 class Darts(BilevelSearch):
@@ -32,7 +32,7 @@ class Darts(BilevelSearch):
     def start(self, supernet: Supernet, settings: Mapping[str, Any]) -> dict[str, Stateful]:
         import torch
 
-        from nasperf360.optimizers import Adam
+        from nasperf360.training.optimizers import Adam
 
         parameters = list(supernet.architecture_parameters().values())
         for parameter in parameters:

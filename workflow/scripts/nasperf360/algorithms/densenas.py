@@ -19,8 +19,8 @@ from nasperf360.spaces.base import SearchSpace
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from nasperf360.batches import Batch, Loader
     from nasperf360.networks.sampled_supernet import SampledSupernet
+    from nasperf360.training.batches import Batch, Loader
 
 WEIGHT_PARTS, PARTS = 4, 5  # the first 4 of 5 parts of the training split train weights, the last the architecture
 
@@ -47,7 +47,7 @@ class DenseNas(SearchAlgorithm):
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
         import torch
 
-        from nasperf360.loop import run_epochs
+        from nasperf360.training.loop import run_epochs
 
         torch.manual_seed(derive_seed(problem.seed, "initial weights"))
         supernet: Any = space.supernet().to(problem.device)
@@ -67,7 +67,7 @@ class _Search:
     """The supernet, its two optimisers and its two parts of the training split."""
 
     def __init__(self, supernet: SampledSupernet, problem: Problem):
-        from nasperf360.training import grad_scaler, make_optimizer
+        from nasperf360.training.fitting import grad_scaler, make_optimizer
 
         self.supernet, self.problem, self.task = supernet, problem, problem.task
         settings = self.settings = problem.settings
@@ -92,8 +92,8 @@ class _Search:
         }
 
     def _loader(self, split: Any, batch_size: int) -> Loader:
-        from nasperf360.batches import Loader
-        from nasperf360.training import MEMORY_BYTES
+        from nasperf360.training.batches import Loader
+        from nasperf360.training.fitting import MEMORY_BYTES
 
         return Loader(
             split, batch_size, self.problem.device, MEMORY_BYTES, one_per_group=self.problem.task.one_per_group
@@ -103,9 +103,9 @@ class _Search:
         """Train one epoch of weight steps; returns losses and cost."""
         import torch
 
-        from nasperf360.loop import Losses
-        from nasperf360.schedules import learning_rate
-        from nasperf360.training import training_batches
+        from nasperf360.training.fitting import training_batches
+        from nasperf360.training.loop import Losses
+        from nasperf360.training.schedules import learning_rate
 
         self.supernet.train()
         searching = number >= self.settings["warmup_epochs"]
@@ -126,7 +126,7 @@ class _Search:
             return row | {"expected_cost": float(self.supernet.expected_cost())}
 
     def _loss(self, batch: Batch) -> Tensor:
-        from nasperf360.training import autocast
+        from nasperf360.training.fitting import autocast
 
         with autocast(self.problem.device, self.precision):
             output = self.supernet(self.task.inputs(batch))

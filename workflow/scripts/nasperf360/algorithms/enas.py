@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from nasperf360.batches import Batch
     from nasperf360.networks.controller import Controller, Draw
-    from nasperf360.optimizers import Optimizer
     from nasperf360.tasks.base import Task
+    from nasperf360.training.batches import Batch
+    from nasperf360.training.optimizers import Optimizer
 
 ADVANTAGE = 10.0  # advantages are clipped to plus or minus this
 
@@ -53,8 +53,8 @@ class Enas(SearchAlgorithm):
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
         import torch
 
-        from nasperf360.loop import run_epochs
         from nasperf360.networks.controller import Controller
+        from nasperf360.training.loop import run_epochs
 
         torch.manual_seed(derive_seed(problem.seed, "initial weights"))
         shared = space.shared().to(problem.device)  # type: ignore[attr-defined]
@@ -127,8 +127,8 @@ class _Search:
     """The parts of one search, and its episode."""
 
     def __init__(self, space: Any, problem: Problem, shared: Any, controller: Controller):
-        from nasperf360.batches import Loader
-        from nasperf360.training import MEMORY_BYTES, evaluation_loader, grad_scaler, make_optimizer
+        from nasperf360.training.batches import Loader
+        from nasperf360.training.fitting import MEMORY_BYTES, evaluation_loader, grad_scaler, make_optimizer
 
         self.space, self.problem, self.shared, self.controller = space, problem, shared, controller
         train, valid = problem.dataset.tuning()
@@ -184,8 +184,8 @@ class _Search:
         }
 
     def _train_shared(self, number: int, steps: int, draws: torch.Generator) -> float:
-        from nasperf360.loop import Losses
-        from nasperf360.training import autocast
+        from nasperf360.training.fitting import autocast
+        from nasperf360.training.loop import Losses
 
         task = self.problem.task
         self.shared.train()
@@ -204,7 +204,7 @@ class _Search:
         return losses.mean()
 
     def _endless(self, number: int) -> Iterator[Batch]:
-        from nasperf360.training import training_batches
+        from nasperf360.training.fitting import training_batches
 
         turn = 0
         while True:
@@ -214,7 +214,7 @@ class _Search:
             turn += 1
 
     def _reward(self, draw: Draw, row: int) -> float:
-        from nasperf360.training import outputs
+        from nasperf360.training.fitting import outputs
 
         self.shared.path = self.space.path(self.space.compose(*draw.choices(row)))
         task, settings = self.problem.task, self.problem.settings

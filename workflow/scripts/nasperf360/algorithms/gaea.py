@@ -18,8 +18,8 @@ from nasperf360.setting_names import SettingNames
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nasperf360.loop import Stateful
     from nasperf360.networks.supernet import Supernet
+    from nasperf360.training.loop import Stateful
 
 FLOOR = 1e-5  # of the original GAEA: an option that reached 0 could never return
 

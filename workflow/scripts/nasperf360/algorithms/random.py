@@ -36,7 +36,7 @@ class RandomSearch(SearchAlgorithm):
     keeps_size_limit = True
 
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
-        from nasperf360.loop import run_epochs
+        from nasperf360.training.loop import run_epochs
 
         settings, task = problem.settings, problem.task
         train, valid = problem.dataset.tuning()
@@ -78,7 +78,7 @@ def draw(space: SearchSpace, problem: Problem, sampler: Sampler, trial: int) -> 
     Raises:
         UserError: no draw is within the limit.
     """
-    from nasperf360.counts import count_parameters
+    from nasperf360.networks.counts import count_parameters
 
     smallest = None
     for attempt in range(MOST_DRAWS):

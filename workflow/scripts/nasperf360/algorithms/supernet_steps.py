@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.amp import GradScaler
 
-    from nasperf360.batches import Batch, Loader
-    from nasperf360.datasets import Split
+    from nasperf360.data.datasets import Split
     from nasperf360.networks.supernet import Supernet
     from nasperf360.tasks.base import Task
+    from nasperf360.training.batches import Batch, Loader
 
 
 def cut(task: Task, train: Split, parts: int, whole: int) -> tuple[Split, Split]:
@@ -37,7 +37,7 @@ def cut(task: Task, train: Split, parts: int, whole: int) -> tuple[Split, Split]
 
 def architecture_batches(task: Task, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:
     """Batches for the architecture steps of an epoch, without end: the epochs of two parts may differ in length."""
-    from nasperf360.training import training_batches
+    from nasperf360.training.fitting import training_batches
 
     turn = 0
     while True:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nasperf360.figures import diagram, style
-from nasperf360.level_paths import LEVELS
+from nasperf360.networks.level_paths import LEVELS
 
 STRIDES = [4 * 2**level for level in range(LEVELS)]
 INPUTS = ("cell − 2", "cell − 1")

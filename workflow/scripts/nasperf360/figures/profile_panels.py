@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from nasperf360.aggregate import error_matrix
 from nasperf360.figures import style
+from nasperf360.figures.profiles import panel_profiles
 from nasperf360.labels import method_label
-from nasperf360.profiles import panel_profiles
+from nasperf360.tables.aggregate import error_matrix
 
 Panels = dict[str, tuple[list[str], list[str]]]
 """Title of each panel -> its tasks and methods; those that the run lacks are left out."""

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from nasperf360.figures import style
 from nasperf360.labels import BASELINE, method_label
-from nasperf360.performance import to_error
+from nasperf360.tables.performance import to_error
 
 COLUMNS = ["task", "method", "seed", "kind", "error", "relative_error"]
 KINDS = ("seed", "mean", "paper")

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from nasperf360.errors import UserError
 from nasperf360.files import atomic_path, write_text
 from nasperf360.seeds import derive_seed
-from nasperf360.tables import CSV_FORMAT
+from nasperf360.tables.forms import CSV_FORMAT
 
 WIDTH = 7.0  # inches: the text width of a page
 SIMULATED = "Simulated data: these results say nothing about the benchmark."

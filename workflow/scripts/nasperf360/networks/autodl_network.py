@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nasperf360.level_paths import LEVELS
 from nasperf360.networks.autodl_parts import ImagePool, conv_norm_relu, initialise, level_sizes, stem_layer
+from nasperf360.networks.cells import AUTODL_NODES as NODES
 from nasperf360.networks.darts_network import Cell, EvaluationCell
 from nasperf360.networks.darts_operations import Layers
+from nasperf360.networks.level_paths import LEVELS
 from nasperf360.networks.resize import crop, pad, resize
-from nasperf360.spaces.autodl import NODES
 
 LOW_LEVEL = 3  # the decoder also sees the output of this layer, counted from 1
 DILATIONS = (6, 12, 18)

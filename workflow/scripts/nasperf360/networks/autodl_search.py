@@ -9,7 +9,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from nasperf360.level_paths import DIRECTIONS, LEVELS, direction, neighbours
 from nasperf360.networks.autodl_parts import (
     ImagePool,
     conv_norm,
@@ -17,12 +16,13 @@ from nasperf360.networks.autodl_parts import (
     level_sizes,
     stem_layer,
 )
+from nasperf360.networks.cells import AUTODL_NODES as NODES
+from nasperf360.networks.cells import OPERATIONS
 from nasperf360.networks.darts_grouped import EdgeBundle, Norm
 from nasperf360.networks.darts_operations import Layers, relu_conv_norm
+from nasperf360.networks.level_paths import DIRECTIONS, LEVELS, direction, neighbours
 from nasperf360.networks.resize import crop, pad, resize
 from nasperf360.networks.supernet import Supernet
-from nasperf360.spaces.autodl import NODES
-from nasperf360.spaces.darts import OPERATIONS
 
 EDGES = sum(range(2, NODES + 2))
 BORDER_WEIGHT = 2 / 3  # of levels that have two ways to go on, so that each weighs as one of three

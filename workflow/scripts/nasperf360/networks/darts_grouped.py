@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nasperf360.networks.cells import DARTS_NODES as NODES
 from nasperf360.networks.darts_operations import FactorizedReduce, Layers, relu_conv_norm
-from nasperf360.spaces.darts import NODES
 
 SEPARABLE = (3, 5)  # kernels of sep_conv
 DILATED = (3, 5)  # kernels of dil_conv

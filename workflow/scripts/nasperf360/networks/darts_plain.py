@@ -9,9 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from nasperf360.networks.cells import DARTS_NODES as NODES
+from nasperf360.networks.cells import OPERATIONS
 from nasperf360.networks.darts_grouped import DILATED, SEPARABLE, EdgeBundle, GroupedCell
 from nasperf360.networks.darts_operations import FactorizedReduce, Layers, make_operation, relu_conv_norm
-from nasperf360.spaces.darts import NODES, OPERATIONS
 
 
 class MixedOperation(nn.Module):

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from nasperf360.errors import UserError
+from nasperf360.networks.cells import DARTS_NODES as NODES
+from nasperf360.networks.cells import OPERATIONS
 from nasperf360.networks.darts_grouped import GroupedCell
 from nasperf360.networks.darts_network import Head, make_stem, reductions
 from nasperf360.networks.darts_operations import Layers, as_image
 from nasperf360.networks.darts_plain import PlainCell
 from nasperf360.networks.supernet import Supernet
-from nasperf360.spaces.darts import NODES, OPERATIONS
 
 EDGES = sum(range(2, NODES + 2))
 FORMS = {"grouped": GroupedCell, "plain": PlainCell}

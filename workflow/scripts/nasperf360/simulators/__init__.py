@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.raw import SIMULATED, write_manifest
 from nasperf360.errors import UserError
-from nasperf360.raw import SIMULATED, write_manifest
 from nasperf360.seeds import generator
 
 LICENCE = "simulated data, no licence needed"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nasperf360.matlab import without_date
+from nasperf360.readers.matlab import without_date
 
 HIGH, LOW = 12.0, 3.0
 ALPHA, TAU = 2.0, 3.0

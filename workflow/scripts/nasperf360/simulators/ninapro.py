@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nasperf360.matlab import without_date
+from nasperf360.readers.matlab import without_date
 
 RATE = 200  # Hz
 CHANNELS = 16

@@ -9,10 +9,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.errors import UserError
-from nasperf360.level_paths import LEVELS, best_path, is_path, random_path
+from nasperf360.networks.cells import AUTODL_NODES as NODES
+from nasperf360.networks.cells import OPERATIONS
+from nasperf360.networks.level_paths import LEVELS, best_path, is_path, random_path
 from nasperf360.setting_names import SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
-from nasperf360.spaces.darts import OPERATIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from nasperf360.networks.supernet import Supernet
 
-NODES = 5
 LAYERS = 12
 FEWEST_LAYERS = 3  # the coarsest level is three steps from the stem; the decoder reads the third layer
 

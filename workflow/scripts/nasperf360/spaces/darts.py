@@ -10,6 +10,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.errors import UserError
+from nasperf360.networks.cells import DARTS_NODES as NODES
+from nasperf360.networks.cells import OPERATIONS
 from nasperf360.setting_names import SettingNames
 from nasperf360.spaces.base import Architecture, SearchSpace
 
@@ -18,18 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from nasperf360.networks.supernet import Supernet
-
-OPERATIONS = (
-    "none",
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-)
-NODES = 4
 
 
 class DartsSpace(SearchSpace):

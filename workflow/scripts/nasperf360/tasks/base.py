@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from nasperf360.datasets import DatasetWriter, Split
-    from nasperf360.raw import RawFiles
+    from nasperf360.data.datasets import DatasetWriter, Split
+    from nasperf360.data.raw import RawFiles
 
     Batch = dict[str, Tensor]
     """A batch of one split: ``x``, ``y`` and the task's further fields, samples first, on the training device."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nasperf360.cifar_archive import CLASSES, IMAGE, read_archive, train_size
+from nasperf360.readers.cifar_archive import CLASSES, IMAGE, read_archive, train_size
 from nasperf360.tasks.classification import Classification
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from nasperf360.datasets import DatasetWriter
-    from nasperf360.raw import RawFiles
+    from nasperf360.data.datasets import DatasetWriter
+    from nasperf360.data.raw import RawFiles
     from nasperf360.tasks.base import Batch
 
 MEAN = (0.5071, 0.4867, 0.4408)  # per channel, of values in [0, 1] (reference code, backbone/utils_pt.py)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from nasperf360.datasets import DatasetWriter
-    from nasperf360.raw import RawFile, RawFiles
+    from nasperf360.data.datasets import DatasetWriter
+    from nasperf360.data.raw import RawFile, RawFiles
     from nasperf360.tasks.base import Batch
 
 FILTER = "f435w"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasperf360.errors import DataError, UserError
-from nasperf360.matlab import read_matlab
+from nasperf360.readers.matlab import read_matlab
 from nasperf360.tasks.base import Metric, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from nasperf360.datasets import DatasetWriter, Split
-    from nasperf360.raw import RawFile, RawFiles
+    from nasperf360.data.datasets import DatasetWriter, Split
+    from nasperf360.data.raw import RawFile, RawFiles
     from nasperf360.tasks.base import Batch
 
 BLOCK = 64  # rows checked and written at a time

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasperf360.errors import DataError
-from nasperf360.matlab_stream import ByteArray, MatlabFile
 from nasperf360.ranking import auroc
+from nasperf360.readers.matlab_stream import ByteArray, MatlabFile
 from nasperf360.seeds import generator
 from nasperf360.tasks.base import Metric, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nasperf360.datasets import DatasetWriter
-    from nasperf360.raw import RawFile, RawFiles
+    from nasperf360.data.datasets import DatasetWriter
+    from nasperf360.data.raw import RawFile, RawFiles
     from nasperf360.tasks.base import Batch
 
 LENGTH, FEATURES, SELECTED = 1000, 919, 36

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasperf360.errors import DataError
-from nasperf360.matlab import read_matlab
+from nasperf360.readers.matlab import read_matlab
 from nasperf360.seeds import generator
 from nasperf360.tasks.base import Metric
 from nasperf360.tasks.classification import Classification
 
 if TYPE_CHECKING:
-    from nasperf360.datasets import DatasetWriter
-    from nasperf360.raw import RawFiles
+    from nasperf360.data.datasets import DatasetWriter
+    from nasperf360.data.raw import RawFiles
 
 LABELS = ("N", "A", "O", "~")  # normal, atrial fibrillation, other rhythm, noise
 WINDOW = 1000  # samples: 3.33 s at 300 Hz

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasperf360.errors import DataError
-from nasperf360.logmel import chunks, log_mel
 from nasperf360.ranking import average_precision
 from nasperf360.tasks.base import Metric, Task
+from nasperf360.transforms.logmel import chunks, log_mel
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from nasperf360.datasets import DatasetWriter
-    from nasperf360.raw import RawFile, RawFiles
+    from nasperf360.data.datasets import DatasetWriter
+    from nasperf360.data.raw import RawFile, RawFiles
     from nasperf360.tasks.base import Batch
 
 LABELS = 200
@@ -51,7 +51,7 @@ class FSD50K(Task):
         Options:
             n_mels: mel bands; 96 as published.
             hop: samples between frames at 22,050 Hz; 220 as published.
-            mel_scale: ``htk`` as published, or ``slaney``; see :func:`nasperf360.logmel.log_mel`.
+            mel_scale: ``htk`` as published, or ``slaney``; see :func:`nasperf360.transforms.logmel.log_mel`.
         """
         n_mels, hop = int(options.get("n_mels", 96)), int(options.get("hop", 220))
         scale = str(options.get("mel_scale", "htk"))

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasperf360.errors import DataError
-from nasperf360.matlab import read_matlab
+from nasperf360.readers.matlab import read_matlab
 from nasperf360.seeds import generator
 from nasperf360.tasks.classification import Classification
 
 if TYPE_CHECKING:
-    from nasperf360.datasets import DatasetWriter
-    from nasperf360.raw import RawFiles
+    from nasperf360.data.datasets import DatasetWriter
+    from nasperf360.data.raw import RawFiles
 
 CHANNELS = 16  # electrodes
 WINDOW = 52  # samples: 260 ms at 200 Hz

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasperf360.errors import DataError
-from nasperf360.proteins import CHANNELS, feature_maps, read_protein, smooth_distances
+from nasperf360.readers.proteins import CHANNELS, feature_maps, read_protein, smooth_distances
 from nasperf360.seeds import generator
 from nasperf360.tasks.base import Metric, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from nasperf360.datasets import DatasetWriter, Split
-    from nasperf360.raw import RawFile, RawFiles
+    from nasperf360.data.datasets import DatasetWriter, Split
+    from nasperf360.data.raw import RawFile, RawFiles
     from nasperf360.tasks.base import Batch
 
 PAD = 5  # cells around a map

@@ -15,8 +15,8 @@ from nasperf360.errors import DataError
 from nasperf360.tasks.classification import Classification
 
 if TYPE_CHECKING:
-    from nasperf360.datasets import DatasetWriter, SplitWriter
-    from nasperf360.raw import RawFiles
+    from nasperf360.data.datasets import DatasetWriter, SplitWriter
+    from nasperf360.data.raw import RawFiles
 
 DATES = 46
 CLASSES = 24

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nasperf360.cifar_archive import CLASSES, IMAGE, read_archive, train_size
+from nasperf360.readers.cifar_archive import CLASSES, IMAGE, read_archive, train_size
 from nasperf360.seeds import generator
-from nasperf360.spherical_projection import project, random_rotations
 from nasperf360.tasks.classification import Classification
+from nasperf360.transforms.spherical_projection import project, random_rotations
 
 if TYPE_CHECKING:
-    from nasperf360.datasets import DatasetWriter
-    from nasperf360.raw import RawFiles
+    from nasperf360.data.datasets import DatasetWriter
+    from nasperf360.data.raw import RawFiles
 
 BLOCK = 500  # images projected and written at once
 

@@ -7,8 +7,8 @@ methods beside it: a right-continuous step function. A task on which a method ha
 import numpy as np
 import pandas as pd
 
-from nasperf360.performance import to_error
 from nasperf360.seeds import generator
+from nasperf360.tables.performance import to_error
 
 REPLICATES = 1000
 LEVEL = 0.95

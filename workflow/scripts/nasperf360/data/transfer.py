@@ -9,9 +9,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
+from nasperf360.data.sources import SourceFile
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import BLOCK, atomic_path, digest_file, read_json, write_json
-from nasperf360.sources import SourceFile
 
 CONNECT_SECONDS, SILENCE_SECONDS = 15, 60
 

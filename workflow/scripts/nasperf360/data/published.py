@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.publish import check_manifest
+from nasperf360.data.s3 import Bucket
+from nasperf360.data.sources import SourceFile
+from nasperf360.data.transfer import copy, download, verify
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import read_json, write_json
-from nasperf360.publish import check_manifest
-from nasperf360.s3 import Bucket
-from nasperf360.sources import SourceFile
-from nasperf360.transfer import copy, download, verify
 
 _MEND = "run again; if it persists, ask who published it"
 

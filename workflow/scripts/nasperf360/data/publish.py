@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nasperf360.datasets import Dataset
+from nasperf360.data.datasets import Dataset
+from nasperf360.data.s3 import Bucket
+from nasperf360.data.transfer import bar
 from nasperf360.errors import DataError
 from nasperf360.files import digest_file, write_json
-from nasperf360.s3 import Bucket
-from nasperf360.transfer import bar
 
 REQUIRED = ("task", "origin", "licence", "splits", "bytes", "sha256")
 _PART_BYTES = 64 << 20  # of a multipart upload; 10,000 parts are allowed

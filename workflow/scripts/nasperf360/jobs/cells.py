@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.files import atomic_path, digest_file, digest_json
+from nasperf360.jobs.provenance import versions
 from nasperf360.locks import locked
-from nasperf360.provenance import versions
 from nasperf360.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from nasperf360.checkpoints import Checkpoint
-    from nasperf360.datasets import Dataset
+    from nasperf360.data.datasets import Dataset
+    from nasperf360.training.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Machine:
 
     def checkpoint(self, cell: Cell, provenance: Mapping[str, Any], device: str) -> Checkpoint:
         """The cell's checkpoint, valid for this code, these settings, data, versions and kind of device only."""
-        from nasperf360.checkpoints import Checkpoint
+        from nasperf360.training.checkpoints import Checkpoint
 
         identity = {**provenance, "versions": versions(), "device": device, "cell": str(cell)}
         return Checkpoint(self.folder(cell), identity, self.checkpoint_seconds)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nasperf360 import settings
 from nasperf360.algorithms.random import derivation
 from nasperf360.errors import UserError
 from nasperf360.seeds import generator
-from nasperf360.settings import Config
 from nasperf360.spaces import get_space
 from nasperf360.spaces.base import Architecture, SearchSpace
+from nasperf360.study import settings
+from nasperf360.study.settings import Config
 from nasperf360.tasks import get_task
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def size_of(task: str, data: Path) -> Size:
 
 
 def _size_on_disk(name: str, path: Path) -> Size:
-    from nasperf360.datasets import Dataset
+    from nasperf360.data.datasets import Dataset
 
     task = get_task(name)
     with Dataset(path) as dataset:
@@ -124,7 +124,8 @@ class Work:
 def forward_pass(network: nn.Module, input_shape: tuple[int, ...]) -> float:
     """Multiply-adds of convolutions and matrix products for one sample, of a network on the meta device.
 
-    Unlike :func:`nasperf360.counts.count_multiply_adds` it sees operations, not layers: supernets run some without.
+    Unlike :func:`nasperf360.networks.counts.count_multiply_adds` it sees operations, not layers:
+    supernets run some without.
     """
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -301,7 +302,7 @@ def work(config: Config, task: str, method: str, size: Size) -> Work:
     if definition["algorithm"] not in SEARCHES:
         raise UserError(
             f"estimate: nothing is known of algorithm '{definition['algorithm']}'; leave out method '{method}', or add "
-            f"the algorithm to SEARCHES in nasperf360/estimate.py"
+            f"the algorithm to SEARCHES in nasperf360/study/estimate.py"
         )
     networks = Counted(space, derivation(space) if search.get("sampler") == "derive" else None)
     found = networks.default() if definition["algorithm"] == "default" else networks.drawn()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasperf360.datasets import Split
+from nasperf360.data.datasets import Split
 from nasperf360.errors import UserError
 
 Batch = dict[str, Tensor]

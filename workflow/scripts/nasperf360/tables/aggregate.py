@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from nasperf360.labels import BASELINE, algorithm_label, space_label
-from nasperf360.performance import with_errors
-from nasperf360.tables import Bold, Table, number
+from nasperf360.tables.forms import Bold, Table, number
+from nasperf360.tables.performance import with_errors
 
 COLUMNS = ["space", "algorithm", "median_rank", "median_improvement", "tasks", "simulated"]
 

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from nasperf360.batches import Batch, Loader
-from nasperf360.checkpoints import Checkpoint
-from nasperf360.datasets import Split
+from nasperf360.data.datasets import Split
 from nasperf360.errors import DivergedError, UserError
-from nasperf360.loop import Losses, Row, Stateful, run_epochs
-from nasperf360.optimizers import make_optimizer as make_optimizer
-from nasperf360.schedules import learning_rate
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.tasks.base import Task
+from nasperf360.training.batches import Batch, Loader
+from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.loop import Losses, Row, Stateful, run_epochs
+from nasperf360.training.optimizers import make_optimizer as make_optimizer
+from nasperf360.training.schedules import learning_rate
 
 MEMORY_BYTES = 8 << 30  # a split up to this size is loaded once
 PRECISIONS = ("float32", "bfloat16", "float16")

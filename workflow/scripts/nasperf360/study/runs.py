@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nasperf360 import settings
 from nasperf360.errors import UserError
 from nasperf360.files import read_json, write_json
+from nasperf360.study import settings
 
 KEYS = ("scale", "source")
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from nasperf360.errors import DataError
 from nasperf360.labels import algorithm_label, method_name, space_label
-from nasperf360.results import COMPLETE
-from nasperf360.tables import Bold, Table, mean_and_std
+from nasperf360.study.results import COMPLETE
+from nasperf360.tables.forms import Bold, Table, mean_and_std
 from nasperf360.tasks import get_task
 
 CELL = ["task", "space", "algorithm"]
@@ -55,7 +55,7 @@ def summarise(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     """One row per (task, method), in the order of ``scores``, beside the same cell of the paper.
 
     Args:
-        scores: a row per seed, as :func:`nasperf360.results.collect` gives them.
+        scores: a row per seed, as :func:`nasperf360.study.results.collect` gives them.
         reference: as :func:`read_reference` gives it.
 
     Returns:

@@ -7,17 +7,17 @@ from typing import Any
 
 import torch
 
-from nasperf360.cells import Cell, Machine, digests, provenance, write_history
-from nasperf360.counts import count_multiply_adds, count_parameters
-from nasperf360.datasets import Dataset
+from nasperf360.data.datasets import Dataset
 from nasperf360.errors import UserError
 from nasperf360.files import atomic_path, read_json, write_json
-from nasperf360.provenance import CostMeter
+from nasperf360.jobs.cells import Cell, Machine, digests, provenance, write_history
+from nasperf360.jobs.provenance import CostMeter
+from nasperf360.networks.counts import count_multiply_adds, count_parameters
 from nasperf360.seeds import derive_seed
 from nasperf360.spaces import get_space
 from nasperf360.spaces.base import Architecture, SearchSpace
 from nasperf360.tasks import get_task
-from nasperf360.training import evaluate, fit, setup_torch
+from nasperf360.training.fitting import evaluate, fit, setup_torch
 
 
 def read_architecture(path: str | Path, space: SearchSpace) -> Architecture:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from nasperf360.errors import UserError
-from nasperf360.tables import Table
+from nasperf360.tables.forms import Table
 from nasperf360.tasks import get_task
 
 NOT_LISTED = {"licence": "not stated"}

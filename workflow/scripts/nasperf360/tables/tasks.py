@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from nasperf360.datasets import SPLITS
+from nasperf360.data.datasets import SPLITS
 from nasperf360.errors import DataError
 from nasperf360.files import read_json
-from nasperf360.performance import direction
-from nasperf360.tables import Table
+from nasperf360.tables.forms import Table
+from nasperf360.tables.performance import direction
 from nasperf360.tasks import get_task
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from nasperf360.labels import algorithm_label, space_label
-from nasperf360.performance import CELL, decimals, direction, to_error
-from nasperf360.tables import Table, mean_and_std, number
+from nasperf360.tables.forms import Table, mean_and_std, number
+from nasperf360.tables.performance import CELL, decimals, direction, to_error
 from nasperf360.tasks import get_task
 
 COLUMNS = [

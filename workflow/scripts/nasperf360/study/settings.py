@@ -13,15 +13,15 @@ import yaml
 
 from nasperf360.algorithms import get_algorithm
 from nasperf360.errors import UserError
-from nasperf360.schedules import learning_rate
 from nasperf360.setting_names import SWITCHES, TRAINING, SettingNames, unknown_name
 from nasperf360.spaces import space_class
 from nasperf360.tasks import get_task
 from nasperf360.tasks.base import Signature
+from nasperf360.training.schedules import learning_rate
 
 Config = dict[str, Any]
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 PARTS = {"spaces": "space", "search": "algorithm", "retrain": "space"}
 """Sections with layers of settings, and whose settings they are."""
@@ -64,7 +64,7 @@ def _in_order(value: Any) -> Any:
 def names_in(folder: str) -> list[str]:
     """Tasks, spaces or algorithms by name: modules of that folder that define ``TASK``, ``SPACE`` or ``ALGORITHM``."""
     mark = {"tasks": "\nTASK = ", "spaces": "\nSPACE = ", "algorithms": "\nALGORITHM = "}[folder]
-    files = sorted((Path(__file__).parent / folder).glob("*.py"))
+    files = sorted((Path(__file__).parents[1] / folder).glob("*.py"))
     return [file.stem for file in files if mark in file.read_text()]
 
 

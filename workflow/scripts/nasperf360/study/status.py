@@ -4,8 +4,8 @@ from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
-from nasperf360.results import COMPLETE, STALE, Cell, architecture_path, data_folder, state
-from nasperf360.runs import read_study
+from nasperf360.study.results import COMPLETE, STALE, Cell, architecture_path, data_folder, state
+from nasperf360.study.runs import read_study
 from nasperf360.tasks import get_task
 
 

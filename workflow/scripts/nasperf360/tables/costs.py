@@ -18,7 +18,7 @@ from nasperf360.tasks import get_task
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nasperf360.tables import Table
+    from nasperf360.tables.forms import Table
 
 Cell = tuple[str, str, int]
 """Task, method, seed."""
@@ -125,7 +125,7 @@ def cost_table(costs: pd.DataFrame, caption: str) -> Table:
     """Hours of each method over all its tasks and seeds, then of each cell, as the mean over seeds."""
     import pandas as pd
 
-    from nasperf360.tables import Table
+    from nasperf360.tables.forms import Table
 
     totals = [
         {

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import torch
 from tqdm import tqdm
 
-from nasperf360.checkpoints import Checkpoint
 from nasperf360.errors import DivergedError
 from nasperf360.seeds import derive_seed
+from nasperf360.training.checkpoints import Checkpoint
 
 Row = dict[str, float]
 """One line of history: numbers by name."""

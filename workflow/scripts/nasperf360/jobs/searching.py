@@ -5,15 +5,15 @@ from typing import Any
 
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
-from nasperf360.cells import Cell, Machine, digests, provenance, write_history
-from nasperf360.counts import count_multiply_adds, count_parameters
-from nasperf360.datasets import Dataset
+from nasperf360.data.datasets import Dataset
 from nasperf360.errors import UserError
 from nasperf360.files import read_json, write_json
-from nasperf360.provenance import CostMeter
+from nasperf360.jobs.cells import Cell, Machine, digests, provenance, write_history
+from nasperf360.jobs.provenance import CostMeter
+from nasperf360.networks.counts import count_multiply_adds, count_parameters
 from nasperf360.spaces import get_space
 from nasperf360.tasks import get_task
-from nasperf360.training import setup_torch
+from nasperf360.training.fitting import setup_torch
 
 
 def size_limit(path: str, slack: float) -> int:

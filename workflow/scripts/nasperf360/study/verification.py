@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nasperf360.cells import Cell
-from nasperf360.code_digest import code_digest
+from nasperf360.data.raw import RawFiles
 from nasperf360.errors import UserError
 from nasperf360.files import digest_file, digest_json, read_json
-from nasperf360.raw import RawFiles
-from nasperf360.results import COMPLETE, read_scores
-from nasperf360.runs import read_study
-from nasperf360.status import missing
+from nasperf360.jobs.cells import Cell
+from nasperf360.jobs.code_digest import code_digest
+from nasperf360.study.results import COMPLETE, read_scores
+from nasperf360.study.runs import read_study
+from nasperf360.study.status import missing
 from nasperf360.tasks import get_task
 
 NAMES = {"search": "architecture.json", "retrain": "result.json"}

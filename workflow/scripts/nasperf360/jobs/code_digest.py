@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from nasperf360.errors import UserError
-from nasperf360.memo import Memo
+from nasperf360.jobs.memo import Memo
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 SCRIPTS = PACKAGE.parent
 # Parsing all sources takes longer than the rest of a dry run; beside Snakemake's own records of the working directory.
 MEMO = Memo(".snakemake/nasperf360-sources.json", Path(__file__).read_text())
@@ -83,7 +83,7 @@ def _imported_names(node: ast.AST) -> list[str]:
 
 
 @cache
-def _imports(path: Path) -> tuple[Path, ...]:
+def local_imports(path: Path) -> tuple[Path, ...]:
     """Local files that a file imports directly, packages on the way included.
 
     Raises:
@@ -111,7 +111,7 @@ def closure(*roots: Path) -> list[Path]:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            waiting += _imports(path)
+            waiting += local_imports(path)
     return sorted(seen)
 
 

@@ -1,0 +1,1 @@
+"""Readers of raw formats that no library reads safely, or in bounded memory."""

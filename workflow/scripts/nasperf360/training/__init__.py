@@ -1,0 +1,1 @@
+"""The one training loop: batches, optimisers, schedules, checkpoints."""

@@ -1,0 +1,1 @@
+"""Transforms of signals and images on the way to a data set."""
