@@ -203,15 +203,36 @@ def test_resumed_search_equals_an_undisturbed_one(
     assert len(whole.history) == 4
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path: Path) -> None:
-    data, space = planted(tmp_path, 0)
-    with pytest.raises(UserError, match=r"gaea: .* in epoch"):
-        search(space, data, "gaea", tmp_path, lr=1e30, clip=None)
+@pytest.mark.parametrize(("method", "split"), [("gaea", "halves"), ("darts", "halves"), ("darts", "same")])
+def test_weights_and_architecture_learn_on_their_own_halves(
+    tmp_path: Path, method: str, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, space = planted(tmp_path, 3)
+    seen: dict[str, set[bytes]] = {"weights": set(), "architecture": set()}
+    learns, loss = ["weights"], data.task.loss
+
+    def gradients(*arguments: Any) -> Any:
+        learns[0] = "architecture"
+        result = architecture_gradients(*arguments)
+        learns[0] = "weights"
+        return result
+
+    def recorded(output: torch.Tensor, batch: Any) -> torch.Tensor:
+        seen[learns[0]] |= {row.numpy().tobytes() for row in batch["x"]}
+        return loss(output, batch)
+
+    monkeypatch.setattr("nasperf360.algorithms.bilevel.architecture_gradients", gradients)
+    data.task.loss = recorded  # type: ignore[method-assign]
+    search(space, data, method, tmp_path, epochs=2, architecture_after=1, split=split)
+    rows = [row.tobytes() for row in data.dataset.split("train").load("x")]
+    halves = set(rows[: len(rows) // 2]), set(rows[len(rows) // 2 :])
+    expected = (set(rows), set(rows)) if split == "same" else halves
+    assert (seen["weights"], seen["architecture"]) == expected
 
 
 def test_batch_larger_than_the_half_is_refused(tmp_path: Path) -> None:
     data, space = planted(tmp_path, 0)
-    with pytest.raises(UserError, match="batch_size 97 is larger"):
+    with pytest.raises(UserError, match="a batch of 97 is larger"):
         search(space, data, "darts", tmp_path, batch_size=97)
 
 
@@ -220,6 +241,8 @@ def test_max_samples_is_a_part_of_the_training_rows(tmp_path: Path) -> None:
     assert search(space, data, "darts", tmp_path, epochs=1, max_samples=64, batch_size=32).history
     with pytest.raises(UserError, match=r"train\[0:64\]\[0:32\]' with 32 samples"):
         search(space, data, "darts", tmp_path, epochs=1, max_samples=64, batch_size=33)
+    with pytest.raises(UserError, match=r"'train\[0:1\]' with 1 samples is too small to be cut"):
+        search(space, data, "darts", tmp_path, epochs=1, max_samples=1)
 
 
 @pytest.mark.parametrize("algorithm", ["gaea", "darts"])

@@ -274,7 +274,7 @@ def test_weights_of_connections_sum_to_one_under_gaea(tmp_path, mixture):
 
 def test_a_batch_larger_than_its_part(tmp_path):
     data = noise(tmp_path, {"train": 20, "valid": 16, "test": 16})
-    with pytest.raises(UserError, match="batch_size 20 is larger"):
+    with pytest.raises(UserError, match="a batch of 20 is larger"):
         search(data, tmp_path / "c", TWO, batch_size=5)
 
 

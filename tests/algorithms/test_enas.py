@@ -8,12 +8,13 @@ from sklearn.metrics import roc_auc_score
 import synthetic
 from nasperf360.algorithms import get_algorithm
 from nasperf360.algorithms.base import Problem
-from nasperf360.algorithms.enas import _Search, reward
+from nasperf360.algorithms.enas import _Search, reward, update_controller
 from nasperf360.data.datasets import Split
 from nasperf360.networks.controller import Controller
 from nasperf360.spaces import get_space
 from nasperf360.spaces.amber import OPERATIONS
 from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.optimizers import make_optimizer
 
 SETTINGS = {"controller_epochs": 10, "controller_batch": 20, "skip_target": 0.4, "skip_weight": 1.0}
 
@@ -107,6 +108,41 @@ def test_finds_the_planted_architecture(tmp_path, monkeypatch):
     for result, score in zip(found, scores, strict=True):
         assert score == result.history[-1]["best_reward"]
         assert result.history[-1]["reward"] > result.history[0]["reward"]
+
+
+@pytest.mark.parametrize("arm", range(3))
+def test_the_policy_concentrates_on_the_better_arm(arm):
+    """Two layers, three operations; one operation in the first layer is rewarded. Logits of 1.5 allow it 91 %."""
+    policy = controller(depth=2, operations=3)
+    optimizer = make_optimizer(policy.parameters(), {"optimizer": "adam", "lr": 5e-3})
+
+    def share(seed):
+        draw = policy.sample(2000, torch.Generator().manual_seed(seed))
+        return (draw.operations[:, 0] == arm).float().mean().item()
+
+    assert share(0) == pytest.approx(1 / 3, abs=0.05)
+    for episode in range(8):
+        draw = policy.sample(60, torch.Generator().manual_seed(episode))
+        rewards = (draw.operations[:, 0] == arm).float()
+        update_controller(policy, optimizer, draw, rewards - rewards.mean(), SETTINGS, np.random.default_rng(episode))
+    assert share(1) > 0.85
+
+
+def test_the_baseline_is_the_mean_reward_of_the_episode_before(tmp_path, monkeypatch):
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
+    rewards = iter([0.1, 0.2, 0.6, 0.5, 0.8, 0.2, 30.0, 0.4, 0.1])
+    advantages = []
+
+    def recorded(controller, optimizer, draw, given, settings, rng):
+        advantages.extend(given.tolist())
+        return 0.0
+
+    monkeypatch.setattr(_Search, "_reward", lambda search, draw, row: next(rewards))
+    monkeypatch.setattr("nasperf360.algorithms.enas.update_controller", recorded)
+    search(data, tmp_path / "c", episodes=3, samples=3)
+    assert advantages[:3] == pytest.approx([-0.2, -0.1, 0.3])  # of the first episode its own mean, 0.3
+    assert advantages[3:6] == pytest.approx([0.2, 0.5, -0.1])
+    assert advantages[6:] == pytest.approx([10.0, -0.1, -0.4])  # clipped; the mean before was 0.5
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

@@ -104,7 +104,9 @@ def scripts(tmp_path, monkeypatch):
 
 def test_imports_for_type_checkers_do_not_count(scripts):
     script = scripts / "a.py"
-    script.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nasperf360.training import fitting\n")
+    script.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nasperf360.training import fitting\n"
+    )
     assert closure(script) == [script]
     (other := scripts / "b.py").write_text("def f():\n    from nasperf360 import seeds\n    return seeds\n")
     assert scripts / "nasperf360" / "seeds.py" in closure(other)

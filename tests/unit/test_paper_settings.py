@@ -94,6 +94,18 @@ def test_searches_with_a_supernet(method, task, number):
     assert found.get("split", "halves") == ("same" if method == "autodl-darts" else "halves")
 
 
+@pytest.mark.parametrize(
+    ("method", "schedule"),
+    [
+        ("densenas-original", {"name": "cosine", "per_step": True, "final": 1e-5}),
+        ("darts-gaea", {"name": "cosine"}),
+        ("autodl-darts", {"name": "cosine", "per_step": True, "floor": 0.001}),
+    ],
+)
+def test_schedule_of_the_search(method, schedule):
+    assert searched(method, "darcy")["schedule"] == schedule
+
+
 @pytest.mark.parametrize(("task", "trials", "batch"), list(zip(TASKS, ASHA_TRIALS, ASHA_BATCHES, strict=True)))
 def test_asha(task, trials, batch):
     """With 64 trials or more there are four rungs, of four times as many epochs each, the last being the end."""

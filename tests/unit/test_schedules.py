@@ -35,6 +35,14 @@ def test_cosine_equals_torch(per_step, final):
             scheduler.step()
 
 
+def test_cosine_never_falls_below_its_floor():
+    settings = {"lr": 0.025, "epochs": 40, "schedule": {"name": "cosine", "per_step": True}}
+    plain = [learning_rate(settings, epoch, 0, 10) for epoch in range(40)]
+    settings["schedule"]["floor"] = 0.001
+    assert [learning_rate(settings, epoch, 0, 10) for epoch in range(40)] == [max(rate, 0.001) for rate in plain]
+    assert plain[-1] < 0.001
+
+
 def test_horizon_stretches():
     settings = {"lr": 1.0, "epochs": 10, "schedule": {"name": "cosine", "horizon": 240}}
     assert learning_rate(settings, 9, 0, 1) == pytest.approx((1 + math.cos(math.pi * 9 / 240)) / 2)

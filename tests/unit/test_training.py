@@ -217,7 +217,7 @@ def test_a_diverging_loss_stops_and_keeps_the_last_good_state(tmp_path):
 
 def test_a_batch_larger_than_the_split_is_refused(tmp_path):
     data = synthetic.write(tmp_path)
-    with pytest.raises(UserError, match=r"batch_size 500.*'train'.*128"):
+    with pytest.raises(UserError, match=r"a batch of 500 .*'train'.*128"):
         Loader(data.dataset.split("train"), 500, CPU, 1 << 30)
 
 

@@ -79,8 +79,8 @@ OPTIMIZER = SettingNames.of(required="lr", optional="optimizer momentum nesterov
 
 STEPS = OPTIMIZER + SettingNames.of(
     required="epochs batch_size schedule.name",
-    optional="schedule.factor schedule.at schedule.final schedule.per_step schedule.power schedule.warmup "
-    "schedule.warmup_lr schedule.horizon clip precision",
+    optional="schedule.factor schedule.at schedule.final schedule.floor schedule.per_step schedule.power "
+    "schedule.warmup schedule.warmup_lr schedule.horizon clip precision",
 )
 """Of epochs of steps of weights, with ``schedules.learning_rate``."""
 

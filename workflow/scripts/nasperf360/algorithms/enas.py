@@ -67,6 +67,7 @@ class Enas(SearchAlgorithm):
             seed=problem.seed,
             checkpoint=problem.checkpoint,
             label=problem.label,
+            unit="episode",
         )
         return SearchResult(search.memory.best, history)
 

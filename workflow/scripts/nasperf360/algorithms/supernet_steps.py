@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nasperf360.errors import UserError
 from nasperf360.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def cut(task: Task, train: Split, parts: int, whole: int) -> tuple[Split, Split]
         groups = train.load("group")
         starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
         middle = int(starts[len(starts) * parts // whole])
+    if not 0 < middle < len(train):
+        raise UserError(
+            f"the split '{train.name}' with {len(train)} samples is too small to be cut in two; give it more samples"
+        )
     return train.part(0, middle), train.part(middle, len(train))
 
 

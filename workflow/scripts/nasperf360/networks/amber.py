@@ -96,8 +96,9 @@ class AmberNetwork(nn.Module):
         reduced: per reduction (after layers 2, 5, 8), the layers whose outputs it passes on.
         width: channels of the first block; they double in each further block.
         hidden: units of the fully connected layer.
-        dropout: after each layer and before the fully connected layer.
-        head_dropout: also before the output, as in the reference's search.
+        dropout: before the fully connected layer, and where ``searching`` says.
+        searching: as in the reference's search: BN after the stem, and dropout before the output; else, as in its
+            final network, dropout after each layer.
     """
 
     def __init__(
@@ -111,11 +112,12 @@ class AmberNetwork(nn.Module):
         width: int,
         hidden: int,
         dropout: float,
-        layer_dropout: bool,
+        searching: bool,
     ):
         super().__init__()
         widths = [width * 2 ** (index // BLOCK) for index in range(len(operations))]
         self.stem = nn.Conv1d(channels, width, 8, bias=False)
+        self.stem_norm = nn.BatchNorm1d(width) if searching else nn.Identity()
         self.layers = nn.ModuleList(
             nn.ModuleDict({name: operation(name, channels) for name in names})
             for names, channels in zip(operations, widths, strict=True)
@@ -128,11 +130,11 @@ class AmberNetwork(nn.Module):
         flat = widths[-1] * reduced_length(length, len(self.reductions))
         self.dense = nn.Linear(flat, hidden)
         self.head = nn.Linear(hidden, outputs)
-        self.dropout, self.layer_dropout = dropout, layer_dropout
+        self.dropout, self.searching = dropout, searching
         self.path: Sequence[Layer] = [(names[0], ()) for names in operations]
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(F.pad(x, (3, 4)))
+        x = self.stem_norm(self.stem(F.pad(x, (3, 4))))
         kept: dict[int, Tensor] = {}
         needed = [layer for _, skips in self.path for layer in skips]
         for index, (name, skips) in enumerate(self.path):
@@ -140,7 +142,7 @@ class AmberNetwork(nn.Module):
             for layer in skips:
                 total = total + kept[layer]
             x = self.norms[index](total)
-            if self.layer_dropout:
+            if not self.searching:
                 x = F.dropout(x, self.dropout, self.training)
             kept[index] = x
             needed = needed[len(skips) :]
@@ -151,7 +153,7 @@ class AmberNetwork(nn.Module):
                 x = kept[index]
         x = F.dropout(x.flatten(1), self.dropout, self.training)
         x = F.relu(self.dense(x))
-        if not self.layer_dropout:
+        if self.searching:
             x = F.dropout(x, self.dropout, self.training)
         return self.head(x)
 
@@ -188,7 +190,7 @@ class FinalNetwork(AmberNetwork):
             width=width,
             hidden=hidden,
             dropout=0.1,
-            layer_dropout=True,
+            searching=False,
         )
         self.path = path
         self.max_norm = max_norm
@@ -226,5 +228,5 @@ class SharedNetwork(AmberNetwork):
             width=width,
             hidden=hidden,
             dropout=0.1,
-            layer_dropout=False,
+            searching=True,
         )

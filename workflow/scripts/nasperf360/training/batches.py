@@ -41,7 +41,7 @@ class Loader:
             self.group_starts, self.group_sizes = starts, np.diff(np.r_[starts, len(groups)])
         if len(self) < batch_size:
             raise UserError(
-                f"batch_size {batch_size} is larger than the split '{split.name}' with {len(self)} samples; "
+                f"a batch of {batch_size} is larger than the split '{split.name}' with {len(self)} samples; "
                 f"choose a smaller batch_size"
             )
         self.memory: Batch | None = None

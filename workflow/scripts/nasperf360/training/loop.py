@@ -68,6 +68,7 @@ def run_epochs(
     seed: int,
     checkpoint: Checkpoint | None = None,
     label: str = "",
+    unit: str = "epoch",
 ) -> list[Row]:
     """Call ``epoch(0)``, ..., ``epoch(epochs - 1)``, resuming after the last one that a checkpoint holds.
 
@@ -81,6 +82,7 @@ def run_epochs(
         seed: of this job.
         checkpoint: where to save; None saves nothing.
         label: for the progress bar.
+        unit: what an epoch is called in messages.
 
     Raises:
         DivergedError: a loss or a value of the row is not finite; the last good checkpoint stays.
@@ -103,8 +105,8 @@ def run_epochs(
                     raise NotFiniteError(f"{name} became {value}")
         except NotFiniteError as fault:
             raise DivergedError(
-                f"{label}: {fault} in epoch {number + 1} of {epochs}; "
-                f"lower the learning rate (lr) or set clip, then run again"
+                f"{label}: {fault} in {unit} {number + 1} of {epochs}; "
+                f"lower the learning rate (lr) or clip gradients where there is a setting clip, then run again"
             ) from None
         history.append(row)
         bar.set_postfix({name: f"{value:.4g}" for name, value in row.items() if name != "epoch"}, refresh=False)

@@ -14,7 +14,8 @@ def learning_rate(settings: Mapping[str, Any], epoch: int, step: int, steps: int
         settings: ``lr``, ``epochs`` and ``schedule``, a mapping with ``name``:
             ``constant``;
             ``step``: times ``factor`` from each fraction of the epochs in ``at`` on;
-            ``cosine``: to ``final`` over the epochs, per epoch, or per step with ``per_step: true``;
+            ``cosine``: to ``final`` over the epochs, per epoch, or per step with ``per_step: true``; never below
+            ``floor``;
             ``poly``: ``(1 - progress) ** power`` per step, after ``warmup`` steps from ``warmup_lr``, exponentially.
             ``horizon`` (epochs) stretches the schedule over more epochs than are trained.
         epoch: from 0.
@@ -34,7 +35,8 @@ def learning_rate(settings: Mapping[str, Any], epoch: int, step: int, steps: int
         case "cosine":
             final = schedule.get("final", 0.0)
             position = progress if schedule.get("per_step", False) else epoch / horizon
-            return final + (base - final) * (1 + math.cos(math.pi * position)) / 2
+            rate = final + (base - final) * (1 + math.cos(math.pi * position)) / 2
+            return max(rate, schedule.get("floor", 0.0))
         case "poly":
             done, warmup = epoch * steps + step, schedule.get("warmup", 0)
             if done < warmup:
