@@ -12,7 +12,7 @@ import yaml
 
 from nasperf360.data.datasets import Dataset, DatasetWriter
 from nasperf360.data.raw import RawFiles, write_manifest
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.readers.matlab_stream import MatlabFile
 from nasperf360.seeds import generator
 from nasperf360.simulators.deepsea import simulate
@@ -206,6 +206,12 @@ def test_damaged_compressed_data(tmp_path):
     path.write_bytes(raw)
     with pytest.raises(DataError, match=r"a\.mat"), MatlabFile(path, tmp_path) as file:
         file.array("a", 100, 4)
+
+
+@pytest.mark.parametrize("options", [{"train_fraction": 1.5}, {"length": 1001}])
+def test_more_than_there_is_is_refused(simulated, tmp_path, options):
+    with pytest.raises(UserError, match=r"prepare.deepsea: .* at most 1 and 1000 are allowed"):
+        prepare(simulated, tmp_path / "d.h5", **options)
 
 
 def test_columns_option_is_checked(simulated, tmp_path):

@@ -60,7 +60,7 @@ def test_true_records_give_the_published_window_counts(samples):
         "final_train": 7675,
         "final_test": 853,
     }
-    windows = {name: len(window_table(lengths, labels, members[name])[0]) for name in SPLITS}
+    windows = {name: len(window_table(lengths, labels, members[name], 1000, 500)[0]) for name in SPLITS}
     assert windows == {
         "train": 261_740,
         "valid": 33_281,
@@ -81,7 +81,7 @@ def test_windows_begin_as_in_the_reference_loop():
         while start < lengths[record] - 1000:
             expected.append((record, start))
             start += (500, 83, 250, 25)[labels[record]]
-    record, start = window_table(lengths, labels, members)
+    record, start = window_table(lengths, labels, members, 1000, 500)
     assert list(zip(record.tolist(), start.tolist(), strict=True)) == expected
 
 
@@ -113,7 +113,7 @@ def test_training_windows_are_mixed_and_complete(real):
     raw, data = real
     paths, labels = read_reference(raw)
     lengths = np.array([len(read_record(path)) for path in paths])
-    expected = window_table(lengths, labels, split_records(150, "here")["train"])[0]
+    expected = window_table(lengths, labels, split_records(150, "here")["train"], 1000, 500)[0]
     group = data.split("train").load("group")
     assert np.array_equal(np.sort(group), np.sort(expected))
     assert (group[1:] == group[:-1]).mean() < 0.2

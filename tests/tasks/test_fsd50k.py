@@ -11,7 +11,7 @@ import yaml
 
 from nasperf360.data.datasets import Dataset, DatasetWriter
 from nasperf360.data.raw import RawFiles, write_manifest
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.seeds import generator
 from nasperf360.simulators.fsd50k import simulate
 from nasperf360.tasks.fsd50k import FSD50K, _read
@@ -195,6 +195,11 @@ FAULTS = {
     "vocabulary": ("ground_truth", "vocabulary.csv", lambda path: path.write_text("0,Rising,/m/x\n"), "expected 200"),
     "vocabulary index": ("ground_truth", "vocabulary.csv", _replace("0,", "zero,"), "not a number"),
 }  # fmt: skip
+
+
+def test_another_mel_scale_is_refused(simulated, tmp_path):
+    with pytest.raises(UserError, match=r"prepare.fsd50k.mel_scale: 'htx' was given, allowed are htk, slaney"):
+        prepare(simulated, tmp_path / "d.h5", mel_scale="htx")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

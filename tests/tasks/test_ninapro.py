@@ -179,7 +179,7 @@ def test_bad_recording_gives_one_error_and_no_data_set(tmp_path, changes, fault)
     scipy.io.savemat(path, recording(**changes))
     raw = list_raw("ninapro", tmp_path, [(path, "recordings", {})])
     with pytest.raises(DataError, match=f"S1_E2_A1.mat.*{fault}"):
-        prepare(raw, tmp_path / "data" / "ninapro.h5", {})
+        prepare(raw, tmp_path / "data" / "ninapro.h5", {"windows": 36})
     assert not list((tmp_path / "data").iterdir())
 
 
@@ -191,7 +191,7 @@ def test_truncated_recording_gives_one_error_and_no_data_set(tmp_path, kept):
     path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
     raw = list_raw("ninapro", tmp_path, [(path, "recordings", {})])
     with pytest.raises(DataError, match=r"S1_E2_A1\.mat"):
-        prepare(raw, tmp_path / "data" / "ninapro.h5", {})
+        prepare(raw, tmp_path / "data" / "ninapro.h5", {"windows": 36})
     assert not list((tmp_path / "data").iterdir())
 
 

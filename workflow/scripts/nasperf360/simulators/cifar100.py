@@ -38,17 +38,19 @@ BLOCK = 1000  # images drawn at once
 COARSE = ["_".join(parts) for parts in itertools.product(COLOURS, TEXTURES)]
 FINE = [f"{coarse}_{period:g}" for coarse, period in itertools.product(COARSE, PERIODS)]
 
+OPTIONS = {"train": 50_000, "test": 10_000, "classes": 100, "noise": 0.08}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
 ) -> list[tuple[Path, str, dict[str, Any]]]:
     """Write ``cifar-100-python.tar.gz``.
 
-    Options: ``train`` and ``test`` (images; 50,000 and 10,000 at full size), ``classes`` (how many of the 100 occur,
-    spread evenly; all by default) and ``noise`` (standard deviation of the noise, in units of the full range).
+    Options: ``train`` and ``test`` (images), ``classes`` (how many of the 100 occur, spread evenly) and ``noise``
+    (standard deviation of the noise, in units of the full range).
     """
-    classes = int(options.get("classes", len(FINE)))
-    noise = float(options.get("noise", 0.08))
+    options = {**OPTIONS, **options}
+    classes, noise = options["classes"], options["noise"]
     path = folder / "cifar-100-python.tar.gz"
     folder.mkdir(parents=True, exist_ok=True)
     # No time stamps: equal seeds give equal bytes.
@@ -60,7 +62,7 @@ def simulate(
         meta = {"fine_label_names": FINE, "coarse_label_names": COARSE}
         _add(archive, "meta", meta)
         for name, batch in (("test", "testing batch 1 of 1"), ("train", "training batch 1 of 1")):
-            count = int(options.get(name, {"train": 50_000, "test": 10_000}[name]))
+            count = options[name]
             labels = rng.permutation(np.arange(count) % classes * len(FINE) // classes)
             starts = range(0, count, BLOCK)
             images = [draw_images(labels[start : start + BLOCK], noise, rng) for start in starts]

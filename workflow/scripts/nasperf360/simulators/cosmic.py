@@ -15,6 +15,8 @@ RAYS = 0.01  # tracks per pixel: denser than on orbit, so that few small tiles h
 STARS, DISKS = 0.002, 0.0006  # per pixel
 BAD_PIXELS = 0.002
 
+OPTIONS = {"train": 4830, "test": 420, "tile": 256}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
@@ -23,9 +25,10 @@ def simulate(
 
     Args:
         folder: where to write.
-        options: ``train`` and ``test`` (tiles), and ``tile`` (side in pixels; 256 in the original).
+        options: ``train`` and ``test`` (tiles), and ``tile`` (side in pixels).
         rng: the only source of randomness.
     """
+    options = {**OPTIONS, **options}
     written: list[tuple[Path, str, dict[str, Any]]] = []
     visits = {"train": GALAXIES[:-TEST_VISITS], "test": GALAXIES[-TEST_VISITS:]}
     for role, keys in visits.items():

@@ -19,6 +19,8 @@ ALPHA, TAU = 2.0, 3.0
 TOLERANCE = 1e-7  # of the preconditioned residual, far below the error of any grid in use
 BLOCK_VALUES = 1 << 19  # solved together: as many fields as hold this many values
 
+OPTIONS = {"resolution": 421, "stride": 5, "train": 900, "valid": 100, "test": 100}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
@@ -31,6 +33,7 @@ def simulate(
             in smooth1) and ``test`` (smooth2).
         rng: the only source of randomness.
     """
+    options = {**OPTIONS, **options}
     resolution, stride = options["resolution"], options["stride"]
     train, valid, test = options["train"], options["valid"], options["test"]
     files = {

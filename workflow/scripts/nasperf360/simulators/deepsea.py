@@ -20,20 +20,23 @@ FEATURES, LENGTH, CENTRE = 919, 1000, 200
 COMPLEMENT = np.array([3, 2, 1, 0])  # A, G, C, T
 BLOCK = 2048
 
+OPTIONS = {
+    "train": 4_400_000,  # sequences in each file; even numbers
+    "valid": 8000,
+    "test": 455_024,
+    "motifs": 12,  # how many there are
+    "motif_length": 12,  # bases, a multiple of 4
+    "copies": 2,  # how often a present motif stands in a sequence
+    "presence": 0.03,  # probability that a sequence has a given motif
+    "noise": 0.02,  # probability that a label is flipped off, or (a tenth of that) on
+}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
 ) -> list[tuple[Path, str, dict[str, Any]]]:
-    """Write ``deepsea_train/{train,valid,test}.mat``.
-
-    Options:
-        train, valid, test: sequences in each file; even numbers.
-        motifs: how many motifs there are.
-        motif_length: bases per motif, a multiple of 4.
-        copies: how often a present motif stands in a sequence.
-        presence: probability that a sequence has a given motif.
-        noise: probability that a label is flipped off, or (a tenth of that) on.
-    """
+    """Write ``deepsea_train/{train,valid,test}.mat``."""
+    options = {**OPTIONS, **options}
     motifs = np.stack(
         [rng.permutation(np.repeat(np.arange(4), options["motif_length"] // 4)) for _ in range(options["motifs"])]
     )

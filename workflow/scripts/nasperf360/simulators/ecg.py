@@ -19,6 +19,8 @@ WAVES = np.array(
     [[-0.17, 0.15, 0.022], [-0.035, -0.12, 0.010], [0.0, 1.0, 0.011], [0.035, -0.25, 0.011], [0.26, 0.3, 0.05]]
 )
 
+OPTIONS = {"counts": [5076, 758, 2415, 279], "seconds": (9.0, 61.0)}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
@@ -32,6 +34,7 @@ def simulate(
     """
     from scipy.io import savemat
 
+    options = {**OPTIONS, **options}
     archive = folder / "training2017"
     archive.mkdir(parents=True, exist_ok=True)
     labels = rng.permutation(np.repeat(np.arange(len(LABELS)), options["counts"]))

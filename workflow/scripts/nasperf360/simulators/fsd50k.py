@@ -20,19 +20,22 @@ FALLING, RISING = LABELS - 2, LABELS - 1
 LOWEST, TONES = 600.0, 3  # Hz
 SPLITS = {"train": "train", "valid": "val"}  # in dev.csv
 
+OPTIONS = {
+    "train": 36_796,  # clips
+    "valid": 4170,
+    "test": 10_231,
+    "seconds": (0.3, 15.0),  # shortest and longest clip; lengths are uniform between
+    "second_sound": 0.25,  # probability that a clip has two sounds
+    "noise": 0.1,  # background noise, as a share of a sound's amplitude
+    "present": 0.7,  # probability that a clip has a given label of its kind
+}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
 ) -> list[tuple[Path, str, dict[str, Any]]]:
-    """Write ``FSD50K.{dev,eval}_audio/<id>.wav`` and ``FSD50K.ground_truth/*.csv``.
-
-    Options:
-        train, valid, test: clips.
-        seconds: shortest and longest clip; lengths are uniform between.
-        second_sound: probability that a clip has two sounds.
-        noise: background noise, as a share of a sound's amplitude.
-        present: probability that a clip has a given label of its kind.
-    """
+    """Write ``FSD50K.{dev,eval}_audio/<id>.wav`` and ``FSD50K.ground_truth/*.csv``."""
+    options = {**OPTIONS, **options}
     truth = folder / "FSD50K.ground_truth"
     truth.mkdir(parents=True, exist_ok=True)
     names = [_name(label) for label in range(FALLING)] + ["Falling", "Rising"]

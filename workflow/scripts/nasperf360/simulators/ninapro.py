@@ -18,6 +18,8 @@ MOVEMENTS = 17
 UNSTEADY = 40  # samples over which a muscle keeps its strength
 REACTION = 0.1  # seconds by which the hand follows the command
 
+OPTIONS = {"subjects": 10, "repetitions": 6, "movement_seconds": 5.0, "rest_seconds": 3.0}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
@@ -31,6 +33,7 @@ def simulate(
     """
     from scipy.io import savemat
 
+    options = {**OPTIONS, **options}
     # Which electrodes a movement drives (log strength), and how fast its muscle fibres fire.
     strength = rng.normal(0.0, 0.7, (MOVEMENTS + 1, CHANNELS))
     strength[0] = -2.5

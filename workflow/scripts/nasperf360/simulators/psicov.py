@@ -13,6 +13,8 @@ BOND = 5.5  # Angstrom between C-beta atoms of neighbours, as the real maps have
 NEAREST = 4.0  # Angstrom, between others
 CANDIDATES = 24  # directions tried at each step
 
+OPTIONS = {"deepcov": 3456, "psicov": 150, "length": (50, 266)}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
@@ -24,6 +26,7 @@ def simulate(
         options: numbers of proteins ``deepcov`` and ``psicov``, and ``length`` [least, most] in residues.
         rng: the only source of randomness.
     """
+    options = {**OPTIONS, **options}
     shortest, longest = options["length"]
     written: list[tuple[Path, str, dict[str, Any]]] = []
     start = 0

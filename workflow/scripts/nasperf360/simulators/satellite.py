@@ -18,6 +18,8 @@ LENGTHS = np.array([4.0, 8.0, 13.0, 19.0])  # dates between the half heights
 SLOPES = np.array([[0.4, 2.2], [1.0, 1.0], [2.2, 0.4]])  # rise and fall, in dates
 CUTS = np.array([0.0, 0.75])  # share of the crop that a harvest in mid-season takes
 
+OPTIONS = {"train": 900_000, "test": 100_000}
+
 
 def simulate(
     folder: Path, options: Mapping[str, Any], rng: np.random.Generator
@@ -29,6 +31,7 @@ def simulate(
         options: ``train`` and ``test``, their rows.
         rng: source of all random numbers.
     """
+    options = {**OPTIONS, **options}
     written: list[tuple[Path, str, dict[str, Any]]] = []
     for role in ("train", "test"):
         path = folder / "SITS_2006_NDVI_C" / "SITS1M_fold1" / f"SITS1M_fold1_{role.upper()}.csv"

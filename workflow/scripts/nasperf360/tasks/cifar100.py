@@ -21,6 +21,8 @@ STD = (0.2675, 0.2565, 0.2761)
 PADDING = 4  # pixels on each side, for the random crop
 CUTOUT = 16  # side of the blanked square, pixels
 
+OPTIONS: Mapping[str, Any] = {}
+
 
 class Cifar100(Classification):
     """Images (3, 32, 32), 100 classes; ``x`` uint8, ``y`` int64."""

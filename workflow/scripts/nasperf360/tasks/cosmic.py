@@ -54,6 +54,8 @@ GALAXIES = (
 
 THRESHOLD = 0.5  # of the raw logit, as published: a probability of 0.622
 
+OPTIONS = {"crop": 128}
+
 
 class Cosmic(Task):
     """Image to a mask of cosmic rays; false negative rate over all pixels of the test set.
@@ -75,6 +77,7 @@ class Cosmic(Task):
 
     def prepare(self, raw: RawFiles, writer: DatasetWriter, options: Mapping[str, Any]) -> None:
         """Central ``crop`` x ``crop`` pixels of each galaxy tile; the first 90 % by path train, the rest validate."""
+        options = {**OPTIONS, **options}
         crop = options["crop"]
         tiles = galaxy_tiles(raw, "train")
         cut = len(tiles) * 9 // 10

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BLOCK = 64  # rows checked and written at a time
 
+OPTIONS: Mapping[str, Any] = {}
+
 
 class Darcy(Task):
     """Coefficient and solution on a grid of s x s points; relative l2 after undoing the normalisation of the target.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.ranking import auroc
 from nasperf360.readers.matlab_stream import ByteArray, MatlabFile
 from nasperf360.seeds import generator
@@ -26,6 +26,13 @@ LENGTH, FEATURES, SELECTED = 1000, 919, 36
 COLUMNS = tuple((2 * index + 1) * FEATURES // (2 * SELECTED) for index in range(SELECTED))
 BLOCK_BYTES = 64 << 20
 ROWS = 1024  # samples written at a time
+
+OPTIONS = {
+    "columns": list(COLUMNS),  # indices of the labels, 0 to 918
+    "train_fraction": 0.05,  # share of the selected training sequences that is drawn; as published
+    "keep_negatives": False,  # sequences without a positive label too; as inferred from the published counts
+    "length": LENGTH,  # bases kept, at the centre; as published
+}
 
 
 class DeepSEA(Task):
@@ -46,19 +53,17 @@ class DeepSEA(Task):
     def prepare(self, raw: RawFiles, writer: DatasetWriter, options: Mapping[str, Any]) -> None:
         """Select columns and sequences, and a share of the training sequences.
 
-        Options (those of ``train.mat`` in the sources file win over ``prepare.deepsea``):
-            columns: 36 indices of labels, 0 to 918; default :data:`COLUMNS`.
-            train_fraction: share of the selected training sequences that is drawn, 0.05 as published.
-            keep_negatives: keep sequences without a positive label too; false as inferred from the published counts.
-            length: bases kept, at the centre; 1000 as published.
+        Options of ``train.mat`` in the sources file win over those of ``prepare.deepsea``.
         """
         train = raw.one("bundle", "train.mat")
-        settings = {**options, **train.options}
-        columns = self._columns(settings.get("columns", COLUMNS), train)
-        length = int(settings.get("length", LENGTH))
+        options = {**OPTIONS, **options, **train.options}
+        columns = self._columns(options["columns"], train)
+        length, keep_negatives = options["length"], options["keep_negatives"]
+        if options["train_fraction"] > 1 or length > LENGTH:
+            given = f"train_fraction {options['train_fraction']} and length {length}"
+            raise UserError(f"prepare.deepsea: {given} were given, at most 1 and {LENGTH} are allowed")
         margin = (LENGTH - length) // 2
-        keep_negatives = bool(settings.get("keep_negatives", False))
-        for name, fraction in (("train", float(settings.get("train_fraction", 0.05))), ("valid", 1.0), ("test", 1.0)):
+        for name, fraction in (("train", options["train_fraction"]), ("valid", 1.0), ("test", 1.0)):
             file = raw.one("bundle", f"{name}.mat")
             with MatlabFile(file.path, scratch=writer.path.parent) as matlab:
                 x = matlab.array(f"{name}xdata", LENGTH, 4)

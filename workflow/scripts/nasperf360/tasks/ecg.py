@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from nasperf360.data.raw import RawFiles
 
 LABELS = ("N", "A", "O", "~")  # normal, atrial fibrillation, other rhythm, noise
-WINDOW = 1000  # samples: 3.33 s at 300 Hz
-STRIDE = 500
 DIVISORS = (1, 6, 2, 20)  # the stride of a rare class is shorter, to balance the classes
 REFERENCE = "REFERENCE-v3.csv"
 BLOCK = 2048  # windows written at a time
+
+OPTIONS = {"window": 1000, "stride": 500}  # samples: 3.33 s at 300 Hz
 
 
 class ECG(Classification):
@@ -46,9 +46,10 @@ class ECG(Classification):
     def prepare(self, raw: RawFiles, writer: DatasetWriter, options: Mapping[str, Any]) -> None:
         """Split by record for tuning and, differently, for the final number; then cut windows.
 
-        ``options``: ``window`` and ``stride``, in samples (1,000 and 500; the stride is that of class N).
+        ``options``: ``window`` and ``stride``, in samples; the stride is that of class N.
         """
-        window, stride = options.get("window", WINDOW), options.get("stride", STRIDE)
+        options = {**OPTIONS, **options}
+        window, stride = options["window"], options["stride"]
         paths, labels = read_reference(raw)
         records = Records(paths)
         rng = generator("ecg", "order")
@@ -166,7 +167,7 @@ def split_records(count: int, source: str | Path) -> dict[str, np.ndarray]:
 
 
 def window_table(
-    lengths: np.ndarray, labels: np.ndarray, members: np.ndarray, window: int = WINDOW, stride: int = STRIDE
+    lengths: np.ndarray, labels: np.ndarray, members: np.ndarray, window: int, stride: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Record and first sample of each window, record by record, at the stride of the record's class.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.ranking import average_precision
 from nasperf360.tasks.base import Metric, Task
 from nasperf360.transforms.logmel import chunks, log_mel
@@ -28,6 +28,13 @@ SPLITS = {"train": "train", "val": "valid", "test": "test"}  # dev.csv's names, 
 FULL_SCALE = 32_768  # of 16-bit samples
 MASK_SHARE = {2: 0.15, 3: 0.20}  # SpecAugment: largest share masked, of mel bands (axis 2) and frames (axis 3)
 
+OPTIONS = {
+    "n_mels": 96,  # mel bands; as published
+    "hop": 220,  # samples between frames at 22,050 Hz; as published
+    "mel_scale": "htk",  # one of MEL_SCALES; as published
+}
+MEL_SCALES = ("htk", "slaney")  # see nasperf360.transforms.logmel.log_mel
+
 
 class FSD50K(Task):
     """Log-mel patches (1, 96, 101) to 200 binary labels; a clip's prediction is the mean of its chunks' logits."""
@@ -46,15 +53,11 @@ class FSD50K(Task):
     one_per_group = True
 
     def prepare(self, raw: RawFiles, writer: DatasetWriter, options: Mapping[str, Any]) -> None:
-        """Chunks of one second every half second, clip by clip.
-
-        Options:
-            n_mels: mel bands; 96 as published.
-            hop: samples between frames at 22,050 Hz; 220 as published.
-            mel_scale: ``htk`` as published, or ``slaney``; see :func:`nasperf360.transforms.logmel.log_mel`.
-        """
-        n_mels, hop = int(options.get("n_mels", 96)), int(options.get("hop", 220))
-        scale = str(options.get("mel_scale", "htk"))
+        """Chunks of one second every half second, clip by clip."""
+        options = {**OPTIONS, **options}
+        n_mels, hop, scale = options["n_mels"], options["hop"], options["mel_scale"]
+        if scale not in MEL_SCALES:
+            raise UserError(f"prepare.fsd50k.mel_scale: '{scale}' was given, allowed are {', '.join(MEL_SCALES)}")
         vocabulary = _vocabulary(raw.one("ground_truth", "vocabulary.csv"))
         clips = {
             "dev": _clips(raw.one("ground_truth", "dev.csv"), vocabulary, raw.all("dev_audio", ".wav")),

@@ -27,6 +27,8 @@ WINDOW = 52  # samples: 260 ms at 200 Hz
 CLASSES = 18  # rest (0) and the 17 movements of exercise B
 EXERCISE = "_E2_A1.mat"
 
+OPTIONS = {"windows": 3956}
+
 
 class NinaPro(Classification):
     """Windows of 52 samples from 16 electrodes, as images (1, 16, 52); 18 classes with rest."""
@@ -40,7 +42,8 @@ class NinaPro(Classification):
     raw = "ninapro"
 
     def prepare(self, raw: RawFiles, writer: DatasetWriter, options: Mapping[str, Any]) -> None:
-        """Cut windows, draw a class-balanced subset of ``options["windows"]`` (all if absent), split it 4:1:1."""
+        """Cut windows, draw a class-balanced subset of ``options["windows"]``, split it 4:1:1."""
+        options = {**OPTIONS, **options}
         paths = sorted((file.path for file in raw.all("recordings", EXERCISE)), key=_natural)
         labels, starts, sources = [], [], []
         for source, path in enumerate(paths):
@@ -52,7 +55,7 @@ class NinaPro(Classification):
         label, start, recording = np.concatenate(labels), np.concatenate(starts), np.concatenate(sources)
 
         rng = generator("ninapro", "windows")
-        chosen = balanced_subset(label, options.get("windows") or len(label), rng, raw.manifest)
+        chosen = balanced_subset(label, options["windows"], rng, raw.manifest)
         label, start, recording = label[chosen], start[chosen], recording[chosen]
         windows = np.empty((len(chosen), 1, CHANNELS, WINDOW), np.float32)
         for source, path in enumerate(paths):

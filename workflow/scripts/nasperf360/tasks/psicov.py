@@ -26,6 +26,8 @@ CONTACT = 8.0  # Angstrom
 LONG_RANGE = 24  # residues apart along the chain
 FLOOR = 0.01  # Angstrom, smallest prediction
 
+OPTIONS = {"crop": 128, "test_size": 512, "valid": 100}
+
 
 class Psicov(Task):
     """Feature maps to C-beta distances; mean absolute error of long-range contacts (MAE8) on the PSICOV proteins.
@@ -51,6 +53,7 @@ class Psicov(Task):
 
         Each training protein gives one crop of ``crop`` cells, drawn by its name, as the latest reference code does.
         """
+        options = {**OPTIONS, **options}
         crop, test_size, valid = options["crop"], options["test_size"], options["valid"]
         files = {"/".join(file.relative.split("/")[-3:]): file for file in raw.all("proteins")}
         train = listed_ids(raw, "deepcov.lst")

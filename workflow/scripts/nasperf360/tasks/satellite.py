@@ -22,6 +22,8 @@ DATES = 46
 CLASSES = 24
 ROWS = 20_000  # read at a time
 
+OPTIONS: Mapping[str, Any] = {}
+
 
 class Satellite(Classification):
     """Series (1, 46), each standardised by itself; 24 classes (the paper's text says 46, which is the length)."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BLOCK = 500  # images projected and written at once
 
+OPTIONS = {"bandwidth": 30, "images_per_rotation": 500}
+
 
 class Spherical(Classification):
     """Spheres (3, 60, 60) on a Driscoll-Healy grid, 100 classes; ``x`` uint8, ``y`` int64.
@@ -40,7 +42,8 @@ class Spherical(Classification):
         archive = raw.one("archive").path
         members = read_archive(archive)
         cut = train_size(len(members["train"][0]))
-        bandwidth, images_per_rotation = int(options.get("bandwidth", 30)), int(options.get("images_per_rotation", 500))
+        options = {**OPTIONS, **options}
+        bandwidth, images_per_rotation = options["bandwidth"], options["images_per_rotation"]
         shape = (IMAGE[0], 2 * bandwidth, 2 * bandwidth)
         for name, member, first, stop in (
             ("train", "train", 0, cut),
