@@ -1,9 +1,14 @@
 """The configuration: types, precedence, one clear line for each mistake, and narrow settings."""
 
+import subprocess
+import sys
+from importlib import import_module
+
 import pytest
 
 from nasperf360.errors import UserError
 from nasperf360.study import settings
+from nasperf360.study.options import declared
 
 
 def resolve(**given):
@@ -95,6 +100,23 @@ NESTED = [
         {"method_definitions": {"wnr-default": {}}},
         ["method_definitions: unknown method 'wnr-default'", "'wrn-default'"],
     ),
+    # Options of simulators and of preprocessing.
+    ({"prepare": {"ecg": {"windw": 3}}}, ["prepare.ecg: unknown setting 'windw'", "did you mean 'window'", "stride"]),
+    ({"simulate": {"ecg": {"secons": [4, 5]}}}, ["simulate.ecg: unknown setting 'secons'", "did you mean 'seconds'"]),
+    ({"prepare": {"satellite": {"rows": 3}}}, ["prepare.satellite: unknown setting 'rows'", "there are none"]),
+    ({"simulate": {"spherical": {"train": 3}}}, ["simulate.spherical: unknown setting 'train'", "there are none"]),
+    ({"prepare": {"ecg": {"window": -3}}}, ["prepare.ecg.window: -3", "whole number of 1 or more"]),
+    ({"prepare": {"ecg": {"window": True}}}, ["prepare.ecg.window: True", "whole number"]),
+    ({"prepare": {"ecg": {"window": None}}}, ["prepare.ecg.window: None", "whole number"]),
+    ({"simulate": {"cifar100": {"noise": -0.1}}}, ["simulate.cifar100.noise: -0.1", "number of 0 or more"]),
+    ({"simulate": {"cifar100": {"noise": ".nan"}}}, ["simulate.cifar100.noise: nan", "number of 0 or more"]),
+    ({"simulate": {"ecg": {"seconds": 4}}}, ["simulate.ecg.seconds: 4", "two numbers above 0, the smaller first"]),
+    ({"simulate": {"ecg": {"seconds": [5, 4]}}}, ["simulate.ecg.seconds: [5, 4]", "the smaller first"]),
+    ({"simulate": {"psicov": {"length": [4.5, 5]}}}, ["simulate.psicov.length: [4.5, 5]", "two whole numbers"]),
+    ({"simulate": {"ecg": {"counts": [1, 2, 3]}}}, ["simulate.ecg.counts: [1, 2, 3]", "4 whole numbers of 0 or more"]),
+    ({"simulate": {"ecg": {"counts": [1, 2, 3, -1]}}}, ["simulate.ecg.counts", "of 0 or more"]),
+    ({"prepare": {"deepsea": {"keep_negatives": 1}}}, ["prepare.deepsea.keep_negatives: 1", "true or false"]),
+    ({"prepare": {"fsd50k": {"mel_scale": 1}}}, ["prepare.fsd50k.mel_scale: 1", "a text"]),
     # What cells need.
     (
         part("retrain", "darts", "darts-random", all=None),
@@ -208,6 +230,51 @@ def test_an_algorithm_that_names_no_settings_takes_any(monkeypatch):
         resolve(**given)
     monkeypatch.setattr(RandomSearch, "setting_names", None)
     assert settings.search_settings(resolve(**given), "cifar100", "wrn-random")["search"]["fancy"] == 1
+
+
+def test_options_like_the_defaults_are_taken():
+    simulate = {"ecg": {"counts": [0, 1, 1, 0], "seconds": [4, 4.5]}, "cifar100": {"noise": 0}}
+    prepare = {"deepsea": {"columns": list(range(36)), "keep_negatives": True, "train_fraction": 1}}
+    taken = resolve(simulate=simulate, prepare=prepare)
+    assert taken["simulate"]["ecg"] == simulate["ecg"]
+    assert taken["prepare"]["deepsea"]["keep_negatives"] is True
+
+
+@pytest.mark.parametrize("part", ["simulate", "prepare"])
+def test_options_by_default_are_those_of_the_paper_scale(part):
+    for task, given in resolve(scale="paper")[part].items():
+        defaults = {
+            name: list(value) if type(value) is tuple else value for name, value in declared(part, task).items()
+        }
+        assert {**defaults, **given} == defaults, task
+
+
+@pytest.mark.parametrize(("part", "module"), [("simulate", "simulators"), ("prepare", "tasks")])
+def test_a_task_or_simulator_that_declares_no_options_takes_any(part, module, monkeypatch):
+    monkeypatch.delattr(import_module(f"nasperf360.{module}.ecg"), "OPTIONS")
+    assert resolve(**{part: {"ecg": {"fancy": "x"}}})[part]["ecg"]["fancy"] == "x"
+
+
+@pytest.mark.parametrize("default", [None, {}, [], ["a"], ("a", "b"), [[1, 2]]])
+def test_an_option_whose_default_is_of_no_simple_kind_takes_any(default, monkeypatch):
+    monkeypatch.setattr(import_module("nasperf360.tasks.satellite"), "OPTIONS", {"fancy": default})
+    assert resolve(prepare={"satellite": {"fancy": ["x"]}})["prepare"]["satellite"]["fancy"] == ["x"]
+
+
+def test_the_workflow_starts_without_what_only_jobs_need():
+    program = (
+        "import sys; from nasperf360.study import settings; "
+        "settings.resolve({'scale': 'paper', 'methods': ['wrn-default']}); print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=settings.ROOT / "workflow" / "scripts",
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "nasperf360.simulators.darcy" in loaded
+    assert not {"torch", "scipy", "pandas", "librosa"} & set(loaded)
 
 
 def test_layers_go_from_general_to_special():

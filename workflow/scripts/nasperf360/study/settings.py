@@ -15,6 +15,7 @@ from nasperf360.algorithms import get_algorithm
 from nasperf360.errors import UserError
 from nasperf360.setting_names import SWITCHES, TRAINING, SettingNames, unknown_name
 from nasperf360.spaces import space_class
+from nasperf360.study.options import check_options
 from nasperf360.tasks import get_task
 from nasperf360.tasks.base import Signature
 from nasperf360.training.schedules import learning_rate
@@ -160,6 +161,7 @@ def _check_names(config: Config) -> None:
             raise UserError("config: " + unknown_name(f"tasks: unknown task '{task}'", task, known))
     for part in ("simulate", "prepare"):
         _check_keys(config[part], part, "task", known)
+        check_options(config[part], part)
     for part, kind in PARTS.items():
         _check_keys(config[part], part, kind, names_in(f"{kind}s"))
         for module, layers in config[part].items():
