@@ -272,22 +272,36 @@ def test_blocks_are_even():
     assert [len(block) for block in task_blocks(names[:1])] == [1]
 
 
+def task_manifest(path, **samples):
+    """``data/<task>.json`` with these sizes of its splits."""
+    splits = {name: {"samples": count, "fields": {"x": {"shape": [1, 1000]}}} for name, count in samples.items()}
+    path.write_text(json.dumps({"origin": "simulated", "splits": splits}))
+    return path
+
+
 def test_task_table_with_and_without_data(tmp_path):
-    manifest = tmp_path / "ecg.json"
-    splits = {
-        name: {"samples": count, "fields": {"x": {"shape": [1, 1000]}}}
-        for name, count in zip(("train", "valid", "test", "final_train"), (7000, 800, 900, 7500), strict=True)
-    }
-    manifest.write_text(json.dumps({"origin": "simulated", "splits": splits}))
+    manifest = task_manifest(tmp_path / "ecg.json", train=7000, valid=800, test=900)
     frame = task_frame(["cifar100", "ecg"], {"ecg": manifest}).set_index("task")
     assert frame.loc["ecg", "train"] == 7000
-    assert frame.loc["ecg", "final_train"] == 7500
     assert pd.isna(frame.loc["ecg", "final_test"])
     assert pd.isna(frame.loc["cifar100", "train"])
     table = task_table(frame.reset_index(), "Caption.")
-    assert "7,000 / 800 / 900" in forms.to_markdown(table)
+    assert "| 7,000 / 800 / 900 |" in forms.to_markdown(table)
+    assert not table.notes
     assert table.simulated
     assert "Train" not in forms.to_markdown(task_table(task_frame(["ecg"], {}), "Caption."))
+
+
+def test_task_table_shows_the_splits_of_the_reported_result_where_it_has_its_own(tmp_path):
+    tuning = {"train": 7000, "valid": 800, "test": 900}
+    manifests = {
+        "ecg": task_manifest(tmp_path / "ecg.json", **tuning, final_train=7500, final_test=950),
+        "satellite": task_manifest(tmp_path / "satellite.json", **tuning),
+    }
+    text = forms.to_markdown(task_table(task_frame(list(manifests), manifests), "Caption."))
+    assert "| 7,000 / 800 / 900; final 7,500 / 950 |" in text
+    assert "| 7,000 / 800 / 900 |" in text
+    assert "- final: the train / test splits of the reported result" in text
 
 
 def test_a_source_without_a_licence_is_refused():

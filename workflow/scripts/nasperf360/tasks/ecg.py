@@ -36,7 +36,7 @@ class ECG(Classification):
 
     name = "ecg"
     title = "ECG"
-    objective = "Detecting atrial cardiac disease from a ECG recording via classification"
+    objective = "Detecting atrial cardiac disease from an ECG recording via classification"
     published_size = "330K"
     dimensions = 1
     outputs = len(LABELS)
