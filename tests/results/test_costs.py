@@ -119,6 +119,23 @@ def test_the_figure_sets_the_relative_error_against_the_hours_of_a_seed(study, t
     assert pd.read_csv(again[1])["simulated"].all()
 
 
+def test_no_marker_is_cut_and_an_outlier_is_written_at_the_end_of_the_axis(study):
+    performance, spent, tasks = study
+    performance.loc[(performance["task"] == "ecg") & (performance["method"] == "darts-gaea"), "error"] *= 100
+    numbers = figure.numbers(performance, spent)
+    drawn = figure.draw(numbers, tasks)
+    drawn.draw_without_rendering()
+    half = 26**0.5 / 2 * drawn.dpi / 72  # of a marker
+    places = [
+        (axes, axes.transData.transform(markers.get_offsets())) for axes in drawn.axes for markers in axes.collections
+    ]
+    assert sum(len(place) for _, place in places) == len(numbers) - 1
+    for axes, place in places:
+        assert (place > axes.bbox.min + half).all()
+        assert (place < axes.bbox.max - half).all()
+    assert f"{numbers['relative_error'].max():.3g}" in {text.get_text() for text in drawn.findobj(Text)}
+
+
 def test_without_the_baseline_the_figure_says_so(study):
     performance, spent, tasks = study
     only = performance[performance["method"] == "darts-gaea"]

@@ -1,8 +1,10 @@
 """Figures: the same bytes for the same numbers, simulated data named, and a run that lacks methods still drawn."""
 
 from importlib import import_module
+from itertools import pairwise
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +13,7 @@ from nasperf360.figures import style
 from nasperf360.tables.performance import read_reference, reference_performance, summarise, with_errors
 from nasperf360.tables.tasks import task_frame
 
-from .small_run import REFERENCE, TASKS, make_run, scores_of
+from .small_run import REFERENCE, TASKS, make_performance, make_run, scores_of
 
 FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores"]
 
@@ -58,6 +60,22 @@ def test_simulated_data_are_named_on_the_figure_and_in_its_csv(run, tmp_path):
         assert pd.read_csv(tmp_path / "x.csv")["simulated"].eq(simulated).all()
 
 
+def test_simulated_images_are_named_on_top_of_them_and_on_any_ground(tmp_path):
+    pixels = []
+    for simulated in (False, True):
+        for ground in ("black", "white"):
+            figure = matplotlib.figure.Figure(figsize=(4, 1), facecolor=ground)
+            figure.add_axes((0, 0, 1, 1), facecolor=ground, xticks=[], yticks=[])
+            path = tmp_path / f"{ground}-{simulated}.png"
+            style.save(figure, [path], simulated, mark=style.IMAGES)
+            pixels.append(matplotlib.image.imread(path)[..., :3])
+    plain, marked = pixels[:2], pixels[2:]
+    assert (marked[0] > 0.8).mean() > (plain[0] > 0.8).mean() + 0.03  # white letters on black
+    assert (marked[1] < 0.2).mean() > (plain[1] < 0.2).mean() + 0.01  # their black edges on white
+    assert style.IMAGES.sentence in texts(figure)
+    assert style.RESULTS.sentence not in texts(figure)
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_run_of_one_method_is_drawn(name, run, tmp_path):
     performance, scores, tasks = run
@@ -80,7 +98,86 @@ def test_the_panels_hold_the_methods_that_the_paper_shows():
     module = import_module("nasperf360.figures.profiles_tasks")
     numbers = module.numbers(with_errors(performance), None, tasks)
     assert dict(numbers.groupby("panel")["tasks"].first()) == {"All tasks": 4, "2-D point tasks": 2}
-    assert set(numbers["method"]) == {"wrn-default", "densenas-random", "densenas-original", "wrn-asha", "darts-gaea"}
+    shown = numbers.dropna(subset="panel")
+    assert set(shown["method"]) == {"wrn-default", "densenas-random", "densenas-original", "wrn-asha", "darts-gaea"}
+
+
+def test_a_figure_names_the_methods_of_the_run_that_it_leaves_out(run):
+    performance, scores, tasks = run
+    mine = performance[performance["method"] == "wrn-default"].assign(algorithm="mine", method="wrn-mine")
+    figure, numbers = draw("profiles_settings", pd.concat([performance, mine]), scores, tasks)
+    assert list(numbers[numbers["panel"].isna()]["method"]) == ["wrn-mine"]
+    assert any("Methods not shown: WRN mine." in text for text in texts(figure))
+    assert "WRN mine" not in texts(figure)  # nor in the legend
+    figure, _ = draw("profiles_settings", performance, scores, tasks)
+    assert not any("not shown" in text for text in texts(figure))
+
+
+def test_bands_are_no_confidence_bands_and_say_how_many_seeds_they_rest_on(run):
+    performance, scores, tasks = run
+    figure, _ = draw("profiles_tasks", performance, scores, tasks)
+    assert any("spread over resampled seeds, at most 2 per cell" in text for text in texts(figure))
+    assert not any("95" in text for text in texts(figure))
+    figure, _ = draw("profiles_tasks", performance, scores[scores["seed"] == 0], tasks)
+    assert not any("Shaded" in text for text in texts(figure))
+
+
+def test_a_value_beyond_an_empty_decade_is_an_outlier_unless_many_are():
+    values = [0.3, 0.5, 1, 1, 1, 1.5, 2, 2, 3]
+    assert style.last_inlier([*values, 29]) == 29
+    assert style.last_inlier([*values, 31]) == 3
+    assert style.last_inlier([*values, 200, 300]) == 3
+    assert style.last_inlier([*values, 200, 300, 400]) == 400
+    assert style.last_inlier([1, 100]) == 100
+
+
+def with_outlier(run):
+    """The run with a hundredfold error of one method on one task."""
+    performance, scores, tasks = run
+    performance, scores = performance.copy(), scores.copy()
+    for frame, columns in ((performance, ["mean", "error"]), (scores, ["value"])):
+        frame.loc[(frame["task"] == "darcy") & (frame["method"] == "darts-gaea"), columns] *= 100
+    return performance, scores, tasks
+
+
+def test_outliers_are_written_at_the_end_of_the_axis_of_scores(run):
+    figure, numbers = draw("scores", *with_outlier(run))
+    beyond = numbers[(numbers["relative_error"] > 10) & (numbers["kind"] == "seed")]["relative_error"]
+    assert figure.axes[0].get_ylim()[1] < 10
+    assert f"{beyond.min():.3g}–{beyond.max():.3g}" in texts(figure)
+
+
+def test_steps_beyond_the_axis_of_a_profile_are_written_at_its_end():
+    errors = {"wrn-default": [1, 1, 1, 1], "wrn-asha": [1.1, 1.2, 1.3, 1.4], "darts-gaea": [1.5, 1.6, 1.7, 100]}
+    module = import_module("nasperf360.figures.profile_panels")
+    performance = make_performance(errors)
+    numbers = module.numbers(performance, None, {"P": ([f"task{index}" for index in range(4)], list(errors))})
+    figure = module.draw(numbers, ["P"])
+    assert numbers["tau"].max() > 100  # the csv holds the whole profile
+    assert figure.axes[0].get_xlim()[1] == pytest.approx(1.7 * 1.1)
+    assert "next step at 100 →" in texts(figure)
+    assert max(line.get_xdata().max() for line in figure.axes[0].lines) == pytest.approx(1.7 * 1.1)
+
+
+def test_a_panel_whose_results_are_all_missing_is_drawn():
+    module = import_module("nasperf360.figures.profile_panels")
+    performance = make_performance({"wrn-default": [np.nan], "wrn-asha": [np.nan]})
+    figure = module.draw(module.numbers(performance, None, {"P": (["task0"], ["wrn-default"])}), ["P"])
+    assert all((line.get_ydata() == 0).all() for line in figure.axes[0].lines)
+
+
+@pytest.mark.parametrize(("axis", "size"), [("x", 1.2), ("x", 4), ("y", 1.2), ("y", 4)])
+@pytest.mark.parametrize("span", [1.3, 3, 8, 50, 3000])
+def test_the_labels_of_a_logarithmic_axis_stand_apart(axis, size, span):
+    with style.context():
+        figure = matplotlib.figure.Figure(figsize=(size, size))
+        axes = figure.subplots()
+        style.log_axis(axes, axis, 0.25, 0.25 * span)
+        figure.draw_without_rendering()
+        target = axes.xaxis if axis == "x" else axes.yaxis
+        boxes = [label.get_window_extent() for label in target.get_ticklabels()]
+    assert boxes
+    assert not any(one.overlaps(other) for one, other in pairwise(boxes))
 
 
 def test_scores_are_relative_to_the_mean_of_the_baseline(run):

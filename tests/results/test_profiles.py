@@ -43,6 +43,7 @@ def test_the_curve_of_a_panel_has_a_point_at_every_step():
     assert list(curves.loc["b-x", "fraction"][:3]) == pytest.approx([1 / 3, 2 / 3, 1.0])
     assert list(curves.loc["a-x", "fraction"]) == [1.0] * 4
     assert curves["low"].isna().all()
+    assert set(curves["seeds"]) == {0}
 
 
 def test_a_missing_cell_is_never_solved():
@@ -97,5 +98,6 @@ def test_one_seed_gives_no_band_and_two_give_one():
     single = panel_profiles(errors, make_scores({("p", "a-x"): [1.0], ("p", "b-x"): [2.0]}))
     double = panel_profiles(errors, make_scores({("p", "a-x"): [1.0], ("p", "b-x"): [1.5, 2.5]}))
     assert single["low"].isna().all()
+    assert (set(single["seeds"]), set(double["seeds"])) == ({1}, {2})
     assert double["low"].notna().all()
     assert (double["low"] <= double["high"]).all()

@@ -12,7 +12,7 @@ def main(path_to_data, outputs):
     with Dataset(path_to_data) as dataset, style.context():
         train = dataset.split("train")
         first = train.part(0, min(SPHERES, len(train)))
-        style.save(draw(first.load("x"), first.load("y")), outputs, dataset.simulated)
+        style.save(draw(first.load("x"), first.load("y")), outputs, dataset.simulated, mark=style.IMAGES)
 
 
 if __name__ == "__main__":

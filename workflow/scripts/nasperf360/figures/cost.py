@@ -54,19 +54,25 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
             axes.set_axis_off()
         methods = list(dict.fromkeys(shown["method"]))
         unit = next((unit for unit, size in UNITS.items() if shown["hours"].max() * size >= 1), "seconds")
-        times = shown["hours"] * UNITS[unit]
+        shown = shown.assign(time=shown["hours"] * UNITS[unit])
+        end = style.last_inlier(shown["relative_error"])
+        left, right = style.padded(shown["time"].min(), shown["time"].max())
+        low, high = style.padded(min(shown["relative_error"].min(), 0.8), max(end, 1.25))
         for axes, task in zip(panels, names, strict=False):
             points = shown[shown["task"] == task]
             axes.set_title(tasks.loc[task, "title"])
             axes.axhline(1, color=style.GREY, lw=0.8, zorder=1)
             for method in methods:
-                look, point = style.look(method), points[points["method"] == method]
-                axes.scatter(
-                    times[point.index], point["relative_error"], s=26, marker=look.marker, color=look.colour, lw=0
-                )
-            style.log_axis(axes, "x", times.min() / 1.5, times.max() * 1.5)
-            low, high = shown["relative_error"].min(), shown["relative_error"].max()
-            style.log_axis(axes, "y", min(low / 1.15, 0.8), max(high * 1.15, 1.25))
+                look = style.look(method)
+                for point in points[points["method"] == method].itertuples():
+                    if point.relative_error > end:
+                        style.write_beyond(axes, point.time, point.relative_error, look.colour)
+                    else:
+                        axes.scatter(
+                            point.time, point.relative_error, s=26, marker=look.marker, color=look.colour, lw=0
+                        )
+            style.log_axis(axes, "x", left, right)
+            style.log_axis(axes, "y", low, high)
         devices = sorted(set(shown["device"]))
         name = f"{devices[0]}-{unit}" if devices in (["CPU"], ["GPU"]) else f"{unit} on a GPU or a CPU"
         figure.supxlabel(f"Search and retraining of one seed, {name}", fontsize=8)

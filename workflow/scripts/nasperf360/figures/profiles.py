@@ -11,7 +11,7 @@ from nasperf360.seeds import generator
 from nasperf360.tables.performance import to_error
 
 REPLICATES = 1000
-LEVEL = 0.95
+LEVEL = 0.95  # of the profiles with resampled seeds; two or three seeds are too few for a confidence band
 BAND_POINTS = 200
 
 
@@ -46,7 +46,7 @@ def profile(ratios: np.ndarray, taus: np.ndarray) -> np.ndarray:
 
 
 def end_of_axis(ratios: np.ndarray) -> float:
-    """A little beyond the last step."""
+    """The end of the axis of tau: a little beyond the last step."""
     finite = ratios[np.isfinite(ratios)]
     return float(max(1.1 * finite.max(), 1.5)) if finite.size else 1.5
 
@@ -59,14 +59,16 @@ def _cells(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> dict[t
     return {key: group["error"].to_numpy() for key, group in scored.groupby(["task", "method"])}
 
 
-def has_repetitions(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> bool:
-    """Whether some cell of the panel has more than one seed."""
-    return any(len(values) > 1 for values in _cells(scores, tasks, methods).values())
+def most_seeds(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> int:
+    """How many seeds a cell of the panel has at most."""
+    return max(map(len, _cells(scores, tasks, methods).values()), default=0)
 
 
 def bands(scores: pd.DataFrame, tasks: list[str], methods: list[str], taus: np.ndarray) -> np.ndarray:
-    """Pointwise 95 % bootstrap bands of the profiles: each replicate draws the seeds of each cell anew.
+    """Pointwise bands that hold the middle 95 % of the profiles when the seeds of each cell are drawn anew.
 
+    They show how far the seeds that ran spread. They are no confidence bands: of two seeds a cell's means just range
+    from the lower to the higher, which encloses the true one about half the time, of three about three times in four.
     Each cell draws from a stream of its own name, so a further task or method leaves the draws of the others alone.
 
     Args:
@@ -93,12 +95,14 @@ def panel_profiles(errors: pd.DataFrame, scores: pd.DataFrame | None) -> pd.Data
         scores: a row per seed, for the bands; None where only means are known.
 
     Returns:
-        a row per method and step or point of its band: method, tau, fraction, low, high (empty without bands), tasks.
+        a row per method and step or point of its band: method, tau, fraction, low, high (empty without bands), tasks,
+        seeds (how many a cell has at most; 0 where only means are known).
     """
     tasks, methods = list(errors.index), list(errors.columns)
     ratios = performance_ratios(errors.to_numpy(float))
     end = end_of_axis(ratios)
-    repeated = scores is not None and has_repetitions(scores, tasks, methods)
+    seeds = 0 if scores is None else most_seeds(scores, tasks, methods)
+    repeated = seeds > 1
     # Every step of every method is a point, so the curves are exact; the bands need points in between.
     points = [[1.0, end], ratios[np.isfinite(ratios)], np.geomspace(1.0, end, BAND_POINTS) if repeated else []]
     taus = np.unique(np.concatenate(points))
@@ -114,6 +118,7 @@ def panel_profiles(errors: pd.DataFrame, scores: pd.DataFrame | None) -> pd.Data
                     "low": low[index],
                     "high": high[index],
                     "tasks": len(tasks),
+                    "seeds": seeds,
                 }
             )
             for index, method in enumerate(methods)

@@ -53,10 +53,16 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
         step = SPREAD / max(len(methods), 4)
         repeated = (shown["kind"] == "seed").any()
         differs = not _same_as_paper(shown)
-        for index, method in enumerate(methods):
+        middle = (len(methods) - 1) / 2
+        shown = shown.assign(
+            place=shown["task"].map(names.index) + (shown["method"].map(methods.index) - middle) * step
+        )
+        end = style.last_inlier(shown["relative_error"])
+        inside, beyond = shown[shown["relative_error"] <= end], shown[shown["relative_error"] > end]
+        for method in methods:
             look = style.look(method)
-            for kind, points in shown[shown["method"] == method].groupby("kind"):
-                place = points["task"].map(names.index) + (index - (len(methods) - 1) / 2) * step
+            for kind, points in inside[inside["method"] == method].groupby("kind"):
+                place = points["place"]
                 if kind == "seed":
                     axes.scatter(place, points["relative_error"], s=12, marker=look.marker, color=look.colour, lw=0)
                 elif kind == "mean" and repeated:
@@ -74,8 +80,11 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
                         edgecolors=style.GREY,
                         lw=0.7,
                     )
-        low, high = shown["relative_error"].min(), shown["relative_error"].max()
-        style.log_axis(axes, "y", min(low / 1.15, 0.8), max(high * 1.15, 1.25))
+        for (method, place, of_paper), points in beyond.groupby(["method", "place", beyond["kind"] == "paper"]):
+            colour = style.GREY if of_paper else style.look(method).colour
+            style.write_beyond(axes, place, points["relative_error"], colour)
+        low, high = style.padded(min(shown["relative_error"].min(), 0.8), max(end, 1.25))
+        style.log_axis(axes, "y", low, high)
         axes.axhline(1, color=style.GREY, lw=0.8, zorder=1)
         for edge in np.arange(len(names) - 1) + 0.5:
             axes.axvline(edge, color="#e3e3e3", lw=0.6, zorder=0)

@@ -7,11 +7,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, Locator, NullLocator
+from numpy.typing import ArrayLike
 
 from nasperf360.errors import UserError
 from nasperf360.files import atomic_path, write_text
@@ -19,7 +22,6 @@ from nasperf360.seeds import derive_seed
 from nasperf360.tables.forms import CSV_FORMAT
 
 WIDTH = 7.0  # inches: the text width of a page
-SIMULATED = "Simulated data: these results say nothing about the benchmark."
 GREY = "#5f5f5f"
 MARGIN = 0.05  # inches around all that is drawn
 METHODS_PER_ROW = 5
@@ -53,12 +55,16 @@ _RC: Any = {
     "svg.hashsalt": "nasperf360",
 }
 
-_TICKS: dict[float, tuple[float, ...]] = {  # span of a logarithmic axis -> round numbers per decade
-    2: (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8),
-    3.5: (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
-    20: (1, 1.5, 2, 3, 4, 6),
-    300: (1, 2, 5),
-}
+_TICKS = (  # round numbers of a decade, from many to few
+    (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 4, 6),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+)
+_ROOM = {"x": 21.0, "y": 12.0}  # points from tick to tick, so that their labels stand apart
+_DECADES = 10.0 ** np.arange(-12, 13)
 
 _METADATA: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None},
@@ -90,6 +96,21 @@ _OTHER_COLOURS = ("#332288", "#882255", "#117733", "#999933", "#AA4499", "#44AA9
 _OTHER_MARKERS = ("<", ">", "p", "h", "*", "d", "8")
 
 
+@dataclass(frozen=True)
+class Mark:
+    """How a figure says that it rests on simulated data: a sentence below it, and words across it."""
+
+    sentence: str
+    words: str
+    colour: str = "black"
+    alpha: float = 0.06
+    edge: str | None = None
+
+
+RESULTS = Mark("Simulated data: these results say nothing about the benchmark.", "simulated data")
+IMAGES = Mark("Simulated images, not those of the benchmark.", "simulated images", "white", 0.85, edge="black")
+
+
 def look(method: str) -> Look:
     """The look of a method, fixed by its name, so that a further method never recolours the others."""
     if method in _LOOKS:
@@ -113,21 +134,71 @@ def context() -> Iterator[None]:
         yield
 
 
+class RoundTicks(Locator):
+    """Round numbers on a logarithmic axis, as many as its drawn length has room for."""
+
+    def __init__(self, axes: Axes, name: str) -> None:
+        self.axes, self.name = axes, name
+
+    def __call__(self) -> Sequence[float]:
+        return self.tick_values(*getattr(self.axes, f"get_{self.name}lim")())
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        pixels = self.axes.bbox.width if self.name == "x" else self.axes.bbox.height
+        points = pixels / self.axes.figure.dpi * 72
+        ticks = np.array([])
+        for steps in _TICKS:
+            ticks = np.round(np.outer(_DECADES, steps).ravel(), 12)
+            ticks = ticks[(ticks >= vmin) & (ticks <= vmax)]
+            if (np.diff(np.log(ticks)) * points >= _ROOM[self.name] * np.log(vmax / vmin)).all():
+                break
+        return list(ticks)
+
+
 def log_axis(axes: Axes, axis: str, low: float, high: float) -> None:
     """A logarithmic axis from ``low`` to ``high`` with round, plainly written ticks."""
     getattr(axes, f"set_{axis}scale")("log")
     getattr(axes, f"set_{axis}lim")(low, high)
-    span = high / low
-    steps: tuple[float, ...] = (1,)
-    for limit, choice in _TICKS.items():
-        if span < limit:
-            steps = choice
-            break
-    ticks = [round(step * 10.0**power, 12) for power in range(-12, 13) for step in steps]
     target = axes.xaxis if axis == "x" else axes.yaxis
-    target.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    target.set_major_locator(RoundTicks(axes, axis))
     target.set_minor_locator(NullLocator())
     target.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def padded(low: float, high: float, share: float = 0.07) -> tuple[float, float]:
+    """Limits of a logarithmic axis that leave this share of it free at both ends, so that no marker is cut."""
+    margin = max((high / low) ** share, 1.1)
+    return low / margin, high * margin
+
+
+def last_inlier(values: ArrayLike) -> float:
+    """The largest of the values that a logarithmic axis is to hold.
+
+    Few values, a fifth at most, that lie beyond an empty decade would squeeze all others into a corner; they are left
+    out, and whoever draws the axis writes them at its end. NaN where there are no values.
+    """
+    ordered = np.sort(np.asarray(values, float))
+    for index in range(len(ordered) - len(ordered) // 5, len(ordered)):
+        if ordered[index] > 10 * ordered[index - 1]:
+            return float(ordered[index - 1])
+    return float(ordered[-1]) if ordered.size else np.nan
+
+
+def write_beyond(axes: Axes, x: float, values: ArrayLike, colour: str) -> None:
+    """An arrow at the upper end of a panel for values beyond it, and these values."""
+    ends = dict.fromkeys(f"{value:.3g}" for value in (np.min(values), np.max(values)))
+    axes.annotate(
+        "–".join(ends),
+        (x, 1),
+        (0, -12),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=6.5,
+        color=colour,
+        arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 0.8, "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0},
+    )
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> None:
@@ -141,21 +212,28 @@ def empty(figure: Figure, reason: str) -> None:
     figure.text(0.5, 0.5, reason, ha="center", va="center", color=GREY, wrap=True)
 
 
-def save(figure: Figure, outputs: Sequence[str | Path], simulated: bool, numbers: pd.DataFrame | None = None) -> None:
+def save(
+    figure: Figure,
+    outputs: Sequence[str | Path],
+    simulated: bool,
+    numbers: pd.DataFrame | None = None,
+    mark: Mark = RESULTS,
+) -> None:
     """Write a figure to each path by its suffix: pdf, svg, png, and the numbers drawn as csv.
 
     Args:
         figure: made inside of :func:`context`.
         outputs: paths.
-        simulated: some of it comes from simulated data: a caption and a faint watermark say so, and a csv column.
+        simulated: some of it comes from simulated data: a caption and a watermark say so, and a csv column.
         numbers: what the csv holds.
+        mark: the caption and watermark: :data:`RESULTS`, or :data:`IMAGES` where pictures cover the ground.
 
     Raises:
         UserError: an unknown suffix, or a csv without numbers.
     """
     with context():
         if simulated:
-            _mark_simulated(figure)
+            _mark_simulated(figure, mark)
         # Laid out and measured once for all forms; matplotlib would do both anew for each.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -173,8 +251,9 @@ def save(figure: Figure, outputs: Sequence[str | Path], simulated: bool, numbers
                 raise UserError(f"{output}: no such form of a figure; name it .pdf, .svg, .png, or .csv with numbers")
 
 
-def _mark_simulated(figure: Figure) -> None:
-    figure.text(0.995, -0.01, SIMULATED, ha="right", va="top", fontsize=7, style="italic", color=GREY)
-    figure.text(
-        0.5, 0.5, "simulated data", ha="center", va="center", rotation=12, fontsize=34, color="black", alpha=0.06
-    )
+def _mark_simulated(figure: Figure, mark: Mark) -> None:
+    figure.text(0.995, -0.01, mark.sentence, ha="right", va="top", fontsize=7, style="italic", color=GREY)
+    words = figure.text(0.5, 0.5, mark.words, ha="center", va="center", rotation=12, fontsize=34)
+    words.set(color=mark.colour, alpha=mark.alpha)
+    if mark.edge:
+        words.set_path_effects([withStroke(linewidth=1.4, foreground=mark.edge, alpha=mark.alpha)])
