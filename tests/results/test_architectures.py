@@ -54,7 +54,7 @@ def test_same_architectures_same_bytes_and_simulated_data_named(name, tmp_path):
     style.save(figure := draw(name, architectures), pictures[3:], True)
     for one, other in zip(pictures[:3], pictures[3:], strict=True):
         assert one.read_bytes() == other.read_bytes(), one.suffix
-    assert style.SIMULATED in texts(figure)
+    assert style.RESULTS.sentence in texts(figure)
     for title in architectures:
         assert any(title in text for text in texts(figure))
 
@@ -73,6 +73,20 @@ def test_a_cell_has_an_arc_per_operation(name, cells):
     assert labels <= set(texts(figure))
 
 
+def test_both_cells_of_a_darts_network_stand_side_by_side_four_in_a_row():
+    space = {
+        dense: get_space("darts", SIGNATURES["darts"][title], {})
+        for title, dense in (("CIFAR-100", False), ("Darcy Flow", True))
+    }
+    found = {f"task{index}": space[index % 2 == 0].sample(generator("row", index)) for index in range(5)}
+    axes = draw("darts", found).axes
+    assert len(axes) == 2 * 2 + 3
+    places = [(one.get_subplotspec().rowspan.start, one.get_subplotspec().colspan.start) for one in axes]
+    assert places == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2)]
+    titles = [one.get_title(loc="left") for one in axes]
+    assert titles[:3] == ["task1, normal cell", "task1, reduction cell", "task3, normal cell"]
+
+
 def test_the_path_of_levels_is_drawn_layer_by_layer():
     architecture = get_space("autodl", SIGNATURES["autodl"]["Darcy Flow"], {}).default()
     figure = draw("autodl", {"Darcy Flow": architecture})
@@ -85,7 +99,9 @@ def test_a_densenas_path_has_a_bar_per_basic_block():
     architecture = {"space": "densenas", "channels": [32, 48, 96], "layers": [0, 2]}
     axes = draw("densenas", {"ECG": architecture}).axes[0]
     assert [bar.get_height() for bar in axes.findobj(Rectangle) if bar is not axes.patch] == [32, 48, 96, 96, 96]
-    assert {"32", "48", "96"} <= {text.get_text() for text in axes.texts}
+    labels = {text.get_text(): text.xy[1] for text in axes.texts}
+    assert labels == {"32": 32, "48": 48, "96": 96}  # each on its bar
+    assert axes.get_ylim()[1] > 96 * 1.1
 
 
 def test_an_amber_network_has_a_box_per_layer_and_an_arc_per_skip():

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from nasperf360.figures import diagram, style
 
 COLUMNS = 2
+HEADROOM = 1.2  # height of a panel over its highest bar, for the number on it
 BAR, STEP, GAP = 0.8, 1.0, 3.0  # width of a bar, from bar to bar, and more between blocks of different width
 
 
@@ -21,6 +22,8 @@ def draw(architectures: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.set_axis_off()
     for axes, (title, architecture) in zip(panels, architectures.items(), strict=False):
         _path(axes, title, architecture["channels"], architecture["layers"])
+    most = max((max(architecture["channels"]) for architecture in architectures.values()), default=1)
+    panels[0].set_ylim(0, most * HEADROOM)
     figure.supxlabel("From input to output: the stem, then a bar per basic block, as high as its channels", fontsize=8)
     return figure
 
@@ -32,6 +35,7 @@ def _path(axes: Axes, title: str, channels: Sequence[int], layers: Sequence[int]
     for number, (width, count) in enumerate(zip(channels, [1, *(1 + depth for depth in layers)], strict=True)):
         places = [left + STEP * bar for bar in range(count)]
         axes.bar(places, width, BAR, align="edge", color=diagram.ORANGE if number else style.GREY, lw=0)
-        axes.text((places[0] + places[-1] + BAR) / 2, width + 4, str(width), ha="center", va="bottom", fontsize=6)
+        middle = (places[0] + places[-1] + BAR) / 2
+        axes.annotate(str(width), (middle, width), (0, 2), textcoords="offset points", ha="center", fontsize=6)
         left = places[-1] + STEP + GAP
     axes.axhline(0, color=style.GREY, lw=0.6)

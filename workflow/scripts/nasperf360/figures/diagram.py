@@ -26,12 +26,12 @@ class Stroke:
 
 # Colour: the kind of operation; width: its kernel; dashes: dilation, and operations without weights.
 OPERATIONS = {
-    "sep_conv_3x3": Stroke("separable 3", BLUE, 1.1),
-    "sep_conv_5x5": Stroke("separable 5", BLUE, 2.4),
-    "dil_conv_3x3": Stroke("dilated 3", ORANGE, 1.1, (0, (4, 1.2))),
-    "dil_conv_5x5": Stroke("dilated 5", ORANGE, 2.4, (0, (4, 1.2))),
-    "max_pool_3x3": Stroke("max pooling", GREEN, 1.6, (0, (1, 1))),
-    "avg_pool_3x3": Stroke("average pooling", PINK, 1.6, (0, (1, 1))),
+    "sep_conv_3x3": Stroke("separable 3", BLUE, 0.8),
+    "sep_conv_5x5": Stroke("separable 5", BLUE, 1.9),
+    "dil_conv_3x3": Stroke("dilated 3", ORANGE, 0.8, (0, (4, 1.2))),
+    "dil_conv_5x5": Stroke("dilated 5", ORANGE, 1.9, (0, (4, 1.2))),
+    "max_pool_3x3": Stroke("max pooling", GREEN, 1.4, (0, (1, 1))),
+    "avg_pool_3x3": Stroke("average pooling", PINK, 1.4, (0, (1, 1))),
     "skip_connect": Stroke("skip", "black", 0.9),
     "none": Stroke("none", "#bbbbbb", 0.9, (0, (1, 2))),
 }
@@ -46,7 +46,7 @@ def panel(axes: Axes, title: str, left: float, right: float, bottom: float, top:
     axes.set_ylim(bottom, top)
 
 
-def node(axes: Axes, x: float, y: float, text: str, colour: str = "#eef2f7", size: float = 6.5) -> None:
+def node(axes: Axes, x: float, y: float, text: str, colour: str = "#eef2f7", size: float = 6) -> None:
     """A box with a word."""
     box = {"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": style.GREY, "linewidth": 0.6}
     axes.text(x, y, text, ha="center", va="center", fontsize=size, bbox=box, zorder=4)
@@ -54,16 +54,16 @@ def node(axes: Axes, x: float, y: float, text: str, colour: str = "#eef2f7", siz
 
 def arc(axes: Axes, start: tuple[float, float], end: tuple[float, float], stroke: Stroke, *, below: bool) -> None:
     """An arrow from left to right, in an arc above or below the line; the longer, the higher."""
-    bend = (0.35 + 0.4 / (end[0] - start[0])) * (1 if below else -1)
+    bend = (0.4 + 0.55 / (end[0] - start[0])) * (1 if below else -1)
     axes.add_patch(
         FancyArrowPatch(
             start,
             end,
             connectionstyle=f"arc3,rad={bend}",
             arrowstyle="-|>",
-            mutation_scale=6,
-            shrinkA=6,
-            shrinkB=6,
+            mutation_scale=4.5,
+            shrinkA=5,
+            shrinkB=5.5,
             color=stroke.colour,
             linewidth=stroke.width,
             linestyle=stroke.dashes,
@@ -92,7 +92,7 @@ def cell(axes: Axes, title: str, pairs: Sequence[tuple[str, int]], inputs: Seque
     """
     nodes = len(pairs) // 2
     last = nodes + 2
-    panel(axes, title, -0.5, last + 0.5, -1, 1)
+    panel(axes, title, -0.4, last + 0.4, -1, 1)
     for position, text in enumerate([*inputs, *map(str, range(nodes)), "out"]):
         node(axes, position, 0, text, "#eef2f7" if 2 <= position < last else "#ffffff")
     for number, (operation, source) in enumerate(pairs):
