@@ -1,8 +1,11 @@
 """The dry estimate: numbers that follow by hand, for one cell of each kind of search; no data, no training."""
 
+import random
 import subprocess
 import sys
+from itertools import permutations
 
+import numpy as np
 import pytest
 
 from nasperf360.errors import UserError
@@ -48,11 +51,43 @@ def test_hours_jobs_and_the_total(monkeypatch):
 
 
 def test_asha_on_cifar100_by_hand():
-    """28 trials run 12 epochs, a quarter of them 36 more, a sixteenth 152 more; each is validated at its rungs."""
+    """28 trials run 12 epochs, some of them 36 more, some of these 152 more; each is validated at its rungs."""
     cell = estimate.work(configuration("wrn-asha"), "cifar100", "wrn-asha", estimate.PUBLISHED["cifar100"])
-    epochs, validations = 28 * 12 + 7 * 36 + 1.75 * 152, 28 + 7 + 1.75
+    first, second, third = estimate.reaching(28, 4, 3)
+    epochs, validations = first * 12 + second * 36 + third * 152, first + second + third
     expected = (epochs * 40_000 * 3 + validations * 10_000) * wide_resnet_16_4(100)
     assert cell.search == pytest.approx(expected, rel=DIFFERENCE)
+
+
+def reached(order, factor, rungs):
+    """How many trials reach each rung, one after the other, of which ``order`` holds the ranks."""
+    seen = [[] for _ in range(rungs)]
+    for rank in order:
+        for rung in seen:
+            rung.append(rank)
+            if sorted(rung).index(rank) >= max(len(rung) // factor, 1):
+                break
+    return [len(rung) for rung in seen]
+
+
+# A count's standard deviation is at most 4 trials, that of the difference of the two means 0.15.
+@pytest.mark.parametrize(("trials", "factor", "rungs"), [(16, 4, 3), (28, 4, 3), (36, 4, 3), (40, 4, 4), (40, 2, 4)])
+def test_trials_that_reach_a_rung(trials, factor, rungs):
+    counts = estimate.reaching(trials, factor, rungs)
+    assert counts[0] == trials
+    # In a random order the n-th is among the best k so far with probability k / n.
+    assert counts[1] == pytest.approx(sum(max(n // factor, 1) / n for n in range(1, trials + 1)), abs=0.4)
+    shuffled = random.Random(0)
+    orders = [shuffled.sample(range(trials), trials) for _ in range(3000)]
+    simulated = np.mean([reached(order, factor, rungs) for order in orders], axis=0)
+    assert counts == pytest.approx(simulated, abs=0.4)
+
+
+def test_every_order_of_six_trials():
+    """The exact mean; at a factor of 2 the second rung has the 1 + 1/2 + 1/3 + 2/4 + 2/5 + 3/6 of the formula."""
+    exact = np.mean([reached(order, 2, 3) for order in permutations(range(6))], axis=0)
+    assert exact[1] == pytest.approx(97 / 30)
+    assert estimate.reaching(6, 2, 3) == pytest.approx(exact, abs=0.15)
 
 
 SEARCH = {"epochs": 10, "warmup_epochs": 4, "architecture_after": 4, "batch_size": 8, "trials": 3}
@@ -130,6 +165,17 @@ def test_what_nothing_is_known_of_is_said(tmp_path, monkeypatch):
         estimate.work(configuration("wrn-asha"), "cifar100", "wrn-asha", estimate.PUBLISHED["cifar100"])
     with pytest.raises(UserError, match="unknown device 'abacus', allowed are t4, v100"):
         estimate.throughput("abacus", "wrn")
+
+
+@pytest.mark.parametrize("given", [-0.5, 0.0, 1.01, 30.0, float("nan")])
+def test_a_utilisation_that_is_no_fraction_is_refused_before_anything_is_counted(given, monkeypatch):
+    monkeypatch.setattr(estimate, "work", None)
+    with pytest.raises(UserError, match=r"utilisation [-\w.]+, allowed is a fraction above 0 and at most 1"):
+        estimate.estimate(configuration("wrn-default", tasks=["cifar100"], data_run="no-such-run"), "v100", given)
+
+
+def test_the_whole_peak_is_a_utilisation():
+    assert estimate.throughput("v100", "wrn", 1.0) == 15.7e12 / 2
 
 
 def test_sizes_on_disk_win(tmp_path):

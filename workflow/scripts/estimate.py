@@ -15,7 +15,7 @@ def main(given, files, device, utilisation):
     files = [settings.ROOT / "config" / "config.yaml", *files]
     config = settings.resolve(settings.merge(*(settings.read_yaml(file) or {} for file in files), given))
     rows = estimate(config, device, utilisation)
-    reached = f"{utilisation:.0%}" if utilisation else f"{UTILISATION:.0%} ({_exceptions()})"
+    reached = f"{UTILISATION:.0%} ({_exceptions()})" if utilisation is None else f"{100 * utilisation:.3g}%"
     print(f"scale {config['scale']}, {len(config['tasks'])} tasks, {len(config['seeds'])} seeds")
     print(f"on one {device}, taken to train at {reached} of its {PEAKS[device] / 1e12:g} TFLOP/s in float32\n")
     print(table(rows))
@@ -38,7 +38,9 @@ if __name__ == "__main__":
     parser.add_argument("--config", nargs="*", type=_pair, default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--configfile", nargs="*", default=[], metavar="FILE", help="as for snakemake")
     parser.add_argument("--device", choices=PEAKS, default="v100", help="the paper's, by default")
-    parser.add_argument("--utilisation", type=float, help="fraction of the device's peak that training reaches")
+    parser.add_argument(
+        "--utilisation", type=float, help="fraction of the device's peak that training reaches, in (0, 1]"
+    )
     arguments = parser.parse_args()
     try:
         main(dict(arguments.config), arguments.configfile, arguments.device, arguments.utilisation)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 TRAINING = 3  # forward passes that a training step of a sample is worth
 DRAWS = 4  # architectures that stand for an unknown one
+ORDERS = 1000  # of the trials of a search, that stand for an unknown one
 
 PEAKS = {"t4": 8.1e12, "v100": 15.7e12, "a100": 19.5e12, "h100": 67e12}
 """Float32 operations per second, without tensor cores, as the maker states them; a multiply-add is two."""
@@ -235,17 +237,33 @@ def _default(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
 
 
 def _asha(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
-    """Of the trials that reach a rung, one in ``reduction_factor`` goes on to the next."""
+    """Trials train up to the last rung that they reach, and are validated at each."""
     from nasperf360.algorithms.asha import rung_epochs
 
     factor = search["reduction_factor"]
     rungs = rung_epochs(search["min_epochs"], factor, search["rungs"], search["max_epochs"])
     samples, before = 0.0, 0
-    for number, rung in enumerate(rungs):
-        trials = search["trials"] / factor**number
+    for trials, rung in zip(reaching(search["trials"], factor, len(rungs)), rungs, strict=True):
         samples += trials * ((rung - before) * size.train * TRAINING + size.valid)
         before = rung
     return samples * networks.drawn()
+
+
+@cache
+def reaching(trials: int, factor: int, rungs: int) -> tuple[float, ...]:
+    """Trials that reach each rung: the mean over random orders of trials whose ranking is the same at every rung.
+
+    Of few trials more than one in ``factor`` goes on: the first does, and each that beats all before it. Those who go on
+    tend to be better than those who went before, and so to go on again: only the second number has a simple formula.
+    """
+    scores = generator("estimate", "asha").random((ORDERS, trials))
+    there = np.ones(scores.shape, dtype=bool)
+    counts = [float(trials)]
+    for _ in range(rungs - 1):
+        better = [(there[:, :n] & (scores[:, :n] < scores[:, n, None])).sum(1) for n in range(trials)]
+        there &= np.stack(better, 1) < np.maximum(there.cumsum(1) // factor, 1)
+        counts.append(float(there.sum(1).mean()))
+    return tuple(counts)
 
 
 def _random(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
@@ -318,11 +336,15 @@ def throughput(device: str, space: str, utilisation: float | None = None) -> flo
     """Multiply-adds per second of training.
 
     Raises:
-        UserError: an unknown device.
+        UserError: an unknown device, or a fraction that is none.
     """
     if device not in PEAKS:
         raise UserError(f"estimate: unknown device '{device}', allowed are {', '.join(PEAKS)}")
-    return PEAKS[device] / 2 * (utilisation or UTILISATION_OF.get(space, UTILISATION))
+    if utilisation is None:
+        utilisation = UTILISATION_OF.get(space, UTILISATION)
+    if not 0 < utilisation <= 1:
+        raise UserError(f"estimate: utilisation {utilisation:g}, allowed is a fraction above 0 and at most 1")
+    return PEAKS[device] / 2 * utilisation
 
 
 @dataclass(frozen=True)
@@ -358,10 +380,11 @@ def estimate(config: Mapping[str, Any], device: str, utilisation: float | None =
 def _estimate(
     config: Config, method: str, device: str, utilisation: float | None, *, retrained: bool = True
 ) -> Estimate:
+    rate = throughput(device, settings.method(config, method)["space"], utilisation)  # refuses before it counts
     data, seeds = Path("results", config["data_run"], "data"), len(config["seeds"])
     tasks = [task for task, _ in settings.cells({**config, "methods": [method]})]
     works = [work(config, task, method, size_of(task, data)) for task in tasks]
-    hours = seeds / 3600 / throughput(device, settings.method(config, method)["space"], utilisation)
+    hours = seeds / 3600 / rate
     return Estimate(
         method,
         searches=len(tasks) * seeds,
