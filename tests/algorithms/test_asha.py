@@ -16,6 +16,7 @@ from nasperf360.algorithms.asha import rung_epochs
 from nasperf360.algorithms.base import Problem
 from nasperf360.seeds import generator
 from nasperf360.spaces import get_space
+from nasperf360.tasks.base import Metric
 from nasperf360.training.checkpoints import Checkpoint
 
 TRAINING = {
@@ -51,7 +52,7 @@ def test_rungs_of_the_paper():
     assert rung_epochs(3, 4, 4, 200) == [3, 12, 48, 200]
 
 
-def simulate(curves, rungs, factor):
+def simulate(curves, rungs, factor, higher):
     """Stopping variant, written from its description: at a rung, go on if among the best ``1 / factor`` so far."""
     seen = {rung: [] for rung in rungs}
     length = {}
@@ -61,21 +62,61 @@ def simulate(curves, rungs, factor):
             if rung == rungs[-1]:
                 break
             seen[rung].append(curve[rung])
-            best = sorted(seen[rung])[max(len(seen[rung]) // factor, 1) - 1]
-            if curve[rung] > best:
+            best = sorted(seen[rung], reverse=higher)[max(len(seen[rung]) // factor, 1) - 1]
+            if curve[rung] < best if higher else curve[rung] > best:
                 break
     return length
 
 
-def test_decisions_equal_an_independent_simulation(tmp_path):
-    data = synthetic.write(tmp_path)
-    found = get_algorithm("asha").search(space(data), problem(data, tmp_path / "study"))
+def recorded(history):
+    """Scores by trial and epochs."""
     curves = {}
-    for row in found.history:
+    for row in history:
         curves.setdefault(int(row["trial"]), {})[int(row["epochs"])] = row["valid_score"]
+    return curves
+
+
+def maximise(data):
+    """Make the score of a task the other way round."""
+    score, data.task.metric = data.task.score, Metric("accuracy %", higher_is_better=True)
+    data.task.score = lambda *arguments: {"value": 100 - score(*arguments)["value"]}
+
+
+DIRECTIONS = pytest.mark.parametrize("higher", [False, True], ids=["minimise", "maximise"])
+
+
+@DIRECTIONS
+@pytest.mark.parametrize(("factor", "rungs"), [(2, [1, 2, 4]), (4, [1, 4, 5])])
+def test_decisions_equal_an_independent_simulation(tmp_path, factor, rungs, higher):
+    data = synthetic.write(tmp_path)
+    if higher:
+        maximise(data)
+    given = problem(data, tmp_path / "study", reduction_factor=factor, max_epochs=rungs[-1])
+    curves = recorded(get_algorithm("asha").search(space(data), given).history)
     assert len(curves) == SEARCH["trials"]
-    assert simulate(curves, [1, 2, 4], 2) == {number: max(curve) for number, curve in curves.items()}
+    assert simulate(curves, rungs, factor, higher) == {number: max(curve) for number, curve in curves.items()}
     assert len({max(curve) for curve in curves.values()}) > 1  # some were stopped
+
+
+@DIRECTIONS
+@pytest.mark.parametrize(("factor", "rungs"), [(2, [3, 6, 12, 20]), (3, [1, 3, 9]), (4, [12, 48, 200])])
+def test_decisions_and_the_winner_on_curves_known_in_full(tmp_path, monkeypatch, factor, rungs, higher):
+    """What the stopped trials would have scored is known too, and enough go on for each place to count."""
+    data = synthetic.write(tmp_path)
+    data.task.metric = Metric("score", higher_is_better=higher)
+    trials, rng = 40, np.random.default_rng(0)
+    scores = rng.normal(rng.normal(size=(trials, 1)), 1.0, (trials, len(rungs)))
+    curves = {number: dict(zip(rungs, row.tolist(), strict=True)) for number, row in enumerate(scores)}
+    monkeypatch.setattr(asha.Candidate, "score_after", lambda candidate, epochs: curves[candidate.number][epochs])
+    search = {"reduction_factor": factor, "min_epochs": rungs[0], "rungs": len(rungs), "max_epochs": rungs[-1]}
+    given = problem(data, tmp_path / "study", trials=trials, **search)
+    found = get_algorithm("asha").search(space(data), given)
+    length = simulate(curves, rungs, factor, higher)
+    assert {number: max(curve) for number, curve in recorded(found.history).items()} == length
+    whole = {number: curves[number][rungs[-1]] for number in length if length[number] == rungs[-1]}
+    assert len(whole) > 1
+    best = (max if higher else min)(whole, key=whole.get)
+    assert found.architecture == space(data).sample(generator(given.seed, "trial", best))
 
 
 class Killed(Exception):
