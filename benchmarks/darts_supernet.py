@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from nasperf360.algorithms.bilevel import architecture_gradients
 from nasperf360.spaces.darts import DartsSpace
 from nasperf360.tasks.base import Signature
-from nasperf360.training.fitting import setup_torch
+from nasperf360.training.fitting import grad_scaler, setup_torch
 from nasperf360.training.optimizers import make_optimizer
 
 
@@ -27,6 +27,7 @@ def make_steps(form: str, options: argparse.Namespace) -> list[Callable[[], None
     size = {"form": form, "width": options.width, "depth": options.depth}
     net = DartsSpace(Signature(2, False, (3, 32, 32), 10), {"search": size}).supernet().to(options.device)
     optimizer = make_optimizer(net.weight_parameters(), {"lr": 0.1, "momentum": 0.9, "weight_decay": 3e-4})
+    scaler = grad_scaler(torch.device(options.device), "float32")
     x = torch.randn(options.batch, 3, 32, 32, device=options.device)
     y = torch.randint(10, (options.batch,), device=options.device)
 
@@ -38,7 +39,7 @@ def make_steps(form: str, options: argparse.Namespace) -> list[Callable[[], None
         optimizer.step()
 
     def architecture_step() -> None:
-        architecture_gradients(net, lambda: F.cross_entropy(net(x), y))
+        architecture_gradients(net, lambda: F.cross_entropy(net(x), y), scaler)
 
     return [weight_step, architecture_step]
 

@@ -2,7 +2,8 @@
 
 Both train the paper-scale network of a method on random images of CIFAR-100's shape: the pipeline's loop with its
 augmentation, schedule and optimiser; the plain loop with torch's own optimiser and samples already in memory, without
-augmentation.
+augmentation. Where the search is ``densenas``, the same for its weight steps on the supernet, of which one operation per
+layer runs, drawn alike in both loops.
 
 python benchmarks/training_step.py [--methods wrn-default densenas-original] [--batch 32] [--steps 8] [--device cpu]
 """
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,14 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch  # noqa: E402
 
+from nasperf360.algorithms.base import Problem  # noqa: E402
+from nasperf360.algorithms.densenas import PARTS, WEIGHT_PARTS, _Search  # noqa: E402
 from nasperf360.data.datasets import Dataset, DatasetWriter, Split  # noqa: E402
 from nasperf360.spaces import get_space  # noqa: E402
 from nasperf360.study import settings  # noqa: E402
 from nasperf360.tasks import get_task  # noqa: E402
 from nasperf360.tasks.base import Task  # noqa: E402
+from nasperf360.training.checkpoints import Checkpoint  # noqa: E402
 from nasperf360.training.fitting import fit, setup_torch  # noqa: E402
 
 Loop = Callable[[torch.nn.Module, Task, Split, dict[str, Any], torch.device], None]
@@ -49,7 +54,8 @@ def plain(model: torch.nn.Module, task: Task, train: Split, training: dict[str, 
     )
     x, y = (torch.from_numpy(train.load(field)).to(device) for field in ("x", "y"))
     model.train()
-    for rows in torch.randperm(len(x), device=device).split(training["batch_size"]):
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0)).to(device)
+    for rows in order.split(training["batch_size"]):
         batch = {"x": x[rows], "y": y[rows]}
         loss = task.loss(model(task.inputs(batch)), batch)
         optimizer.zero_grad()
@@ -57,6 +63,19 @@ def plain(model: torch.nn.Module, task: Task, train: Split, training: dict[str, 
         optimizer.step()
     if device.type == "cuda":
         torch.cuda.synchronize()
+
+
+def searching(
+    supernet: torch.nn.Module,
+    task: Task,
+    dataset: Dataset,
+    search: dict[str, Any],
+    device: torch.device,
+    folder: Path,
+) -> None:
+    """One epoch of weight steps as the DenseNAS search takes them before its architecture steps begin."""
+    problem = Problem(task, dataset, search, {}, 0, device, Checkpoint(folder, {}))
+    _Search(supernet, problem).epoch(0)
 
 
 def random_images(path: Path, count: int) -> Dataset:
@@ -69,6 +88,20 @@ def random_images(path: Path, count: int) -> Dataset:
     return Dataset(path)
 
 
+def compare(title: str, loops: dict[str, Callable[[], None]], options: argparse.Namespace) -> None:
+    """Print milliseconds per step of a plain loop and the pipeline's."""
+    times: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(options.repeats + 1):  # in turns, so that a busy machine slows both; the first warms up
+        for name, loop in loops.items():
+            torch.manual_seed(0)  # the same operations are drawn
+            start = time.perf_counter()
+            loop()
+            times[name].append(1e3 * (time.perf_counter() - start) / options.steps)
+    best = {name: min(values[1:]) for name, values in times.items()}
+    each = "   ".join(f"{name} {value:8.1f} ms" for name, value in best.items())
+    print(f"{title:26} {each}   plain / pipeline {best['plain'] / best['pipeline']:.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=["wrn-default", "densenas-original"])
@@ -77,17 +110,21 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32", help="of the pipeline's loop; the plain one is float32")
     options = parser.parse_args()
+    if options.batch % WEIGHT_PARTS:
+        parser.error(f"--batch: {options.batch}, the search's parts allow multiples of {WEIGHT_PARTS} only")
     device = setup_torch(options.threads, options.device, gpu=int(options.device == "cuda"))
     shipped = settings.read_yaml(ROOT / "config" / "config.yaml")
     config = settings.resolve(settings.merge(shipped, {"scale": "paper", "methods": options.methods}))
     task = get_task("cifar100")
-    loops: dict[str, Loop] = {"plain": plain, "pipeline": pipeline}
     with tempfile.TemporaryDirectory() as folder:
-        train = random_images(Path(folder) / "random.h5", options.batch * options.steps).split("train")
+        # The search trains weights on four fifths.
+        dataset = random_images(Path(folder) / "random.h5", options.batch * options.steps * PARTS // WEIGHT_PARTS)
+        train = dataset.split("train").part(0, options.batch * options.steps)
         task.fit(train)
         for method in options.methods:
+            definition = settings.method(config, method)
             space = get_space(
-                settings.method(config, method)["space"],
+                definition["space"],
                 task.signature(train.shape("x")),
                 settings.space_settings(config, "cifar100", method),
             )
@@ -97,16 +134,32 @@ def main() -> None:
                 "precision": options.precision,
             }
             architecture = space.default() if method.endswith("default") else space.sample(np.random.default_rng(0))
-            models = {name: space.build(architecture).to(device) for name in loops}
-            times: dict[str, list[float]] = {name: [] for name in loops}
-            for _ in range(options.repeats + 1):  # in turns, so that a busy machine slows both; the first warms up
-                for name, loop in loops.items():
-                    start = time.perf_counter()
-                    loop(models[name], task, train, training, device)
-                    times[name].append(1e3 * (time.perf_counter() - start) / options.steps)
-            best = {name: min(values[1:]) for name, values in times.items()}
-            each = "   ".join(f"{name} {value:8.1f} ms" for name, value in best.items())
-            print(f"{method:20} {each}   plain / pipeline {best['plain'] / best['pipeline']:.2f}")
+            loops: dict[str, Loop] = {"plain": plain, "pipeline": pipeline}
+            compare(
+                method,
+                {
+                    name: partial(loop, space.build(architecture).to(device), task, train, training, device)
+                    for name, loop in loops.items()
+                },
+                options,
+            )
+            if definition["algorithm"] == "densenas":
+                search = {
+                    **settings.search_settings(config, "cifar100", method)["search"],
+                    "batch_size": options.batch // WEIGHT_PARTS,  # of architecture steps
+                    "precision": options.precision,
+                }
+                bare, searched = (space.supernet().to(device) for _ in range(2))
+                bare.architecture.requires_grad_(False)
+                bare.register_forward_pre_hook(lambda supernet, _: supernet.sample_operations(1, uniform=True))
+                compare(
+                    f"{method}, search",
+                    {
+                        "plain": partial(plain, bare, task, train, search | {"batch_size": options.batch}, device),
+                        "pipeline": partial(searching, searched, task, dataset, search, device, Path(folder)),
+                    },
+                    options,
+                )
     if device.type == "cuda":
         print(f"peak memory {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB of the GPU")
     else:

@@ -1,0 +1,39 @@
+"""The quick benchmarks run and print their results, at their smallest; no time is asserted."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALLEST = {
+    "darts_supernet.py --batch 2 --width 8 --depth 3 --repeats 1": ["plain", "grouped", "speed-up"],
+    "training_step.py --batch 4 --steps 1 --repeats 1": [
+        "wrn-default",
+        "densenas-original",
+        "densenas-original, search",
+        "peak memory",
+    ],
+    "preprocessing.py darcy": ["task", "darcy"],
+    "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", SMALLEST)
+def test_a_benchmark_prints_its_results(command):
+    name, *options = command.split()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / name), *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "workflow" / "scripts")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(SMALLEST[command])
+    for line, start in zip(lines, SMALLEST[command], strict=True):
+        assert line.startswith(start)
