@@ -105,7 +105,8 @@ def test_decisions_and_the_winner_on_curves_known_in_full(tmp_path, monkeypatch,
     data = synthetic.write(tmp_path)
     data.task.metric = Metric("score", higher_is_better=higher)
     trials, rng = 40, np.random.default_rng(0)
-    scores = rng.normal(rng.normal(size=(trials, 1)), 1.0, (trials, len(rungs)))
+    scores = rng.normal(rng.normal(size=(trials, 1)), 0.3, (trials, len(rungs)))
+    scores[:, -1] += -5 if higher else 5  # overfitted: scores at different rungs do not compare
     curves = {number: dict(zip(rungs, row.tolist(), strict=True)) for number, row in enumerate(scores)}
     monkeypatch.setattr(asha.Candidate, "score_after", lambda candidate, epochs: curves[candidate.number][epochs])
     search = {"reduction_factor": factor, "min_epochs": rungs[0], "rungs": len(rungs), "max_epochs": rungs[-1]}

@@ -253,8 +253,8 @@ def _asha(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
 def reaching(trials: int, factor: int, rungs: int) -> tuple[float, ...]:
     """Trials that reach each rung: the mean over random orders of trials whose ranking is the same at every rung.
 
-    Of few trials more than one in ``factor`` goes on: the first does, and each that beats all before it. Those who go on
-    tend to be better than those who went before, and so to go on again: only the second number has a simple formula.
+    Of few trials more than one in ``factor`` goes on: the first does, and each that beats all before it. Who goes on is
+    likely to go on again, being better than most who went before: only the second number has a simple formula.
     """
     scores = generator("estimate", "asha").random((ORDERS, trials))
     there = np.ones(scores.shape, dtype=bool)
