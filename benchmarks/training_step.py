@@ -2,8 +2,8 @@
 
 Both train the paper-scale network of a method on random images of CIFAR-100's shape: the pipeline's loop with its
 augmentation, schedule and optimiser; the plain loop with torch's own optimiser and samples already in memory, without
-augmentation. Where the search is ``densenas``, the same for its weight steps on the supernet, of which one operation per
-layer runs, drawn alike in both loops.
+augmentation. Where the search is ``densenas``, the same for its weight steps on the supernet, of which one operation
+per layer runs, drawn alike in both loops.
 
 python benchmarks/training_step.py [--methods wrn-default densenas-original] [--batch 32] [--steps 8] [--device cpu]
 """
