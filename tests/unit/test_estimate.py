@@ -178,6 +178,14 @@ def test_the_whole_peak_is_a_utilisation():
     assert estimate.throughput("v100", "wrn", 1.0) == 15.7e12 / 2
 
 
+def test_raw_files_that_tasks_share_are_one_job():
+    """As ``snakemake -n`` plans them: Spherical is made of CIFAR-100's files."""
+    study = {"tasks": ["cifar100", "spherical", "ecg"], "source": "original"}
+    assert estimate.data_jobs(study) == 2 + 3
+    assert estimate.data_jobs({**study, "source": "published"}) == 3
+    assert estimate.data_jobs({**study, "tasks": ["spherical"]}) == 2
+
+
 def test_sizes_on_disk_win(tmp_path):
     from nasperf360.tasks import cifar100
     from synthetic import write

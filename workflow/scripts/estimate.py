@@ -8,7 +8,7 @@ import sys
 
 from nasperf360.errors import UserError
 from nasperf360.study import settings
-from nasperf360.study.estimate import PEAKS, UTILISATION, UTILISATION_OF, estimate, table
+from nasperf360.study.estimate import PEAKS, UTILISATION, UTILISATION_OF, data_jobs, estimate, table
 
 
 def main(given, files, device, utilisation):
@@ -19,7 +19,9 @@ def main(given, files, device, utilisation):
     print(f"scale {config['scale']}, {len(config['tasks'])} tasks, {len(config['seeds'])} seeds")
     print(f"on one {device}, taken to train at {reached} of its {PEAKS[device] / 1e12:g} TFLOP/s in float32\n")
     print(table(rows))
-    print(f"\n{2 * len(config['tasks'])} jobs make the data; tables and figures take seconds.")
+    print(f"\n{data_jobs(config)} jobs make the data; tables and figures take seconds.")
+    if sum(row.hours for row in rows) < 1:
+        print("In a study as small as this, starting a job takes longer than its training: seconds each.")
 
 
 def _exceptions():

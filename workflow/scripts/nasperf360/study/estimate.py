@@ -394,6 +394,15 @@ def _estimate(
     )
 
 
+def data_jobs(config: Mapping[str, Any]) -> int:
+    """Jobs that make the data sets: one per set of raw files, which tasks may share, and one per task.
+
+    Published data sets take the second only.
+    """
+    tasks = config["tasks"]
+    return len(tasks) + (0 if config["source"] == "published" else len({get_task(task).raw for task in tasks}))
+
+
 def table(rows: Sequence[Estimate]) -> str:
     """The rows and their sum, as aligned text."""
     total = Estimate(
