@@ -182,6 +182,11 @@ NESTED = [
         ({"tasks": "ecg"}, ["tasks", "'ecg'", "list"]),
         ({"tasks": ["ecg", "ecg"]}, ["tasks", "twice"]),
         ({"methods": ["wrn-defalt"]}, ["wrn-defalt", "did you mean 'wrn-default'"]),
+        ({"methods": ["mymethod"]}, ["methods.0: 'mymethod'", "<space>-<algorithm> in lower case"]),
+        (
+            {"method_definitions": {"mymethod": {"space": "wrn", "algorithm": "default"}}},
+            ["method_definitions: 'mymethod'", "<space>-<algorithm> in lower case"],
+        ),
         ({"methods": ["cnn-random"]}, ["cnn-random", "space 'cnn'"]),
         ({"methods": ["amber-default"]}, ["amber-default", "no default architecture"]),
         ({"methods": ["wrn-enas"]}, ["wrn-enas", "cannot serve space 'wrn'"]),

@@ -149,6 +149,8 @@ def _sentence(error: Any) -> str:
             return f"{key}: {given} names an entry twice"
         case "not":
             return f"{key}: {given} is reserved; choose another"
+        case "pattern" if key.startswith("method"):
+            return f"{key}: {given} was given; a method's name is <space>-<algorithm> in lower case, as wrn-default"
         case "pattern":
             return f"{key}: {given} was given; letters, digits, '.', '_' and '-' are allowed"
     return f"{key}: {given} was given: {error.message}"
