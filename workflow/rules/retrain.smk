@@ -17,6 +17,7 @@ rule retrain:
         f"{RESULTS}/benchmarks/retrain/{{task}}/{{method}}/{{seed}}.tsv"
     conda:
         ENVIRONMENT
+    threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,

@@ -14,6 +14,7 @@ rule search:
         f"{RESULTS}/benchmarks/search/{{task}}/{{method}}/{{seed}}.tsv"
     conda:
         ENVIRONMENT
+    threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are
     resources:
         gpu=lambda wildcards: int(settings.trains(config, wildcards.method)),
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
