@@ -39,7 +39,10 @@ wildcard_constraints:
 
 
 onstart:
-    runs.record(config)
+    try:
+        runs.record(config)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
 
 
 def cell_paths(pattern):

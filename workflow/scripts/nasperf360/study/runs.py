@@ -6,6 +6,7 @@ from typing import Any
 
 from nasperf360.errors import UserError
 from nasperf360.files import read_json, write_json
+from nasperf360.job import note
 from nasperf360.study import settings
 
 KEYS = ("scale", "source")
@@ -16,7 +17,7 @@ def _record(run: str) -> Path:
 
 
 def check(config: dict[str, Any]) -> None:
-    """Compare the configuration with what the folders of its run and of its data record.
+    """Compare the configuration with what the folders of its run and of its data record; warn of data yet to be made.
 
     Raises:
         UserError: a folder belongs to another scale or source.
@@ -31,17 +32,37 @@ def check(config: dict[str, Any]) -> None:
                     f"{name}: results/{config[name]} was made with {key}: {value}, now {key}: {config[key]} is given; "
                     f"choose another name with {name}=..."
                 )
+    data = Path("results") / config["data_run"]
+    if config["data_run"] != config["run"] and not data.exists():
+        note(f"Warning: data_run: {data} does not exist, so its data would be made anew; is the name right?")
 
 
 def record(config: dict[str, Any]) -> None:
-    """Write what :func:`check` compares, and the study as it was asked for last, once a run starts."""
+    """Write what :func:`check` compares, and the study as it was asked for last, once a run starts.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    try:
+        _write(config)
+    except OSError as error:
+        path = error.filename or "results"
+        raise UserError(f"{path}: cannot be written ({error.strerror}); give yourself the right to do so") from error
+
+
+def _write(config: dict[str, Any]) -> None:
     for name in ("run", "data_run"):
         path = _record(config[name])
         if not path.exists():
             write_json(path, {key: config[key] for key in KEYS})
     write_json(
         Path("results") / config["run"] / "study.json",
-        {"data_run": config["data_run"], "cells": settings.cells(config), "seeds": config["seeds"]},
+        {
+            "data_run": config["data_run"],
+            "tasks": config["tasks"],  # some may have no cell
+            "cells": settings.cells(config),
+            "seeds": config["seeds"],
+        },
     )
 
 
@@ -50,6 +71,7 @@ class Study:
     """What a run was last asked for."""
 
     data_run: str
+    tasks: list[str]
     cells: list[tuple[str, str, int]]  # task, method, seed
 
 
@@ -64,4 +86,5 @@ def read_study(folder: Path) -> Study:
         raise UserError(f"{folder}: no run has been started there (it has no study.json)")
     study = read_json(path)
     cells = [(task, method, seed) for task, method in study["cells"] for seed in study["seeds"]]
-    return Study(study["data_run"], cells)
+    tasks = study.get("tasks", list(dict.fromkeys(task for task, _, _ in cells)))  # a record of old names none
+    return Study(study["data_run"], tasks, cells)

@@ -1,0 +1,43 @@
+"""A run's folder: what is said before anything is made in it."""
+
+import pytest
+
+from nasperf360.errors import UserError
+from nasperf360.study import runs
+
+CONFIG = {
+    "run": "mine",
+    "data_run": "theirs",
+    "scale": "demo",
+    "source": "simulated",
+    "tasks": ["ecg", "darcy"],
+    "methods": [],
+    "seeds": [0],
+}
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_data_of_a_run_that_does_not_exist_may_be_a_slip(tmp_path, capsys):
+    runs.check(CONFIG)
+    assert capsys.readouterr().err == (
+        "Warning: data_run: results/theirs does not exist, so its data would be made anew; is the name right?\n"
+    )
+    runs.check({**CONFIG, "run": "theirs"})  # the usual case: a new run with its own data
+    runs.record(CONFIG)
+    runs.check(CONFIG)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_study_is_recorded_with_tasks_that_no_method_does(tmp_path):
+    runs.record(CONFIG)
+    assert runs.read_study(tmp_path / "results/mine") == runs.Study("theirs", ["ecg", "darcy"], [])
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "results").write_text("a file, which even root cannot make folders in")
+    with pytest.raises(UserError, match=r"^results\S*: cannot be written \(.+\); give yourself the right to"):
+        runs.record(CONFIG)
