@@ -86,6 +86,25 @@ def test_a_failed_retraining(run):
     assert "failure.json is damaged" in lost(run)
 
 
+@pytest.mark.parametrize("path", [result_path, architecture_path])
+def test_a_file_that_was_removed_was_not_killed(run, path):
+    file = path(run, CELL)
+    (file.parent / "cost.json").write_text("{}")
+    file.unlink()
+    stage = file.relative_to(run).parts[0]
+    assert lost(run) == (
+        f"its {file.name} is missing, though {stage} made it; make it anew: snakemake --cores 1 --force "
+        f"RUN/{stage}/ecg/wrn-default/0/{file.name}, with the run's --config; "
+        f"see RUN/logs/{stage}/ecg/wrn-default/0.log"
+    )
+
+
+def test_a_stale_result_is_not_missing(run):
+    (result_path(run, CELL).parent / "cost.json").write_text("{}")
+    architecture_path(run, CELL).write_text(json.dumps({"architecture": {"space": "wrn", "lr": 0.2}}))
+    assert lost(run) == STALE
+
+
 def test_a_bad_raw_file_is_the_reason_of_all_its_cells(run):
     path = write_log(run, "preprocess", "ecg")
     (run / "data/ecg.json").unlink()

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from nasperf360.files import write_text
 from nasperf360.job import run_job
-from nasperf360.study.results import collect
+from nasperf360.study.results import collect, to_csv
 
 
 def main(path_to_results, path_to_scores, cells):
     scores = collect(path_to_results, [(task, method, int(seed)) for task, method, seed in cells])
-    write_text(path_to_scores, scores.to_csv(index=False, lineterminator="\n"))
+    write_text(path_to_scores, to_csv(scores))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from nasperf360.errors import UserError
 from nasperf360.study.verification import verify
+from nasperf360.tables.verification import verify_tables
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="results/<run>")
     folder = parser.parse_args().folder
-    faults = list(verify(folder))
+    faults = [*verify(folder), *verify_tables(folder)]
     for fault in faults:
         print(fault)
     print(f"{folder}: {len(faults)} faults" if faults else f"{folder}: everything fits")

@@ -112,6 +112,16 @@ def provenance(cell: Cell, data: Mapping[str, Any], settings: Mapping[str, Any],
     }
 
 
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """``content`` with a digest of itself, so that a later edit shows. It keeps no one from writing both anew."""
+    return {**content, "sha256": digest_json(content)}
+
+
+def is_sealed(content: Mapping[str, Any]) -> bool:
+    """Whether ``content`` is what :func:`sealed` made."""
+    return dict(content) == sealed({key: value for key, value in content.items() if key != "sha256"})
+
+
 def digests(*paths: str) -> dict[str, str]:
     """Sha256 of each file, by its name."""
     return {Path(path).name: digest_file(path) for path in paths}

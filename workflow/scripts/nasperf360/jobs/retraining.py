@@ -10,7 +10,7 @@ import torch
 from nasperf360.data.datasets import Dataset
 from nasperf360.errors import UserError
 from nasperf360.files import atomic_path, read_json, write_json
-from nasperf360.jobs.cells import Cell, Machine, digests, provenance, write_history
+from nasperf360.jobs.cells import Cell, Machine, digests, provenance, sealed, write_history
 from nasperf360.jobs.provenance import CostMeter
 from nasperf360.networks.counts import count_multiply_adds, count_parameters
 from nasperf360.seeds import derive_seed
@@ -109,17 +109,15 @@ def retrain(
                 torch.save({name: value.cpu() for name, value in model.state_dict().items()}, buffer)
                 partial.write_bytes(buffer.getvalue())
             write_json(outputs["cost"], {**meter.read(), "simulated": simulated})
-            write_json(
-                outputs["result"],
-                {
-                    **cell.names(),
-                    "metric": {"name": task.metric.name, "higher_is_better": task.metric.higher_is_better},
-                    "value": scores["value"],
-                    "scores": scores,
-                    **counts,
-                    "samples": samples,
-                    "simulated": simulated,
-                    "files": digests(outputs["history"], outputs["model"]),
-                    "provenance": origin,
-                },
-            )
+            result = {
+                **cell.names(),
+                "metric": {"name": task.metric.name, "higher_is_better": task.metric.higher_is_better},
+                "value": scores["value"],
+                "scores": scores,
+                **counts,
+                "samples": samples,
+                "simulated": simulated,
+                "files": digests(outputs["history"], outputs["model"]),
+                "provenance": origin,
+            }
+            write_json(outputs["result"], sealed(result))

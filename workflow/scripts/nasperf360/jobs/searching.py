@@ -8,7 +8,7 @@ from nasperf360.algorithms.base import Problem
 from nasperf360.data.datasets import Dataset
 from nasperf360.errors import UserError
 from nasperf360.files import read_json, write_json
-from nasperf360.jobs.cells import Cell, Machine, digests, provenance, write_history
+from nasperf360.jobs.cells import Cell, Machine, digests, provenance, sealed, write_history
 from nasperf360.jobs.provenance import CostMeter
 from nasperf360.networks.counts import count_multiply_adds, count_parameters
 from nasperf360.spaces import get_space
@@ -101,15 +101,13 @@ def search(
             network = space.build(found.architecture)
             write_history(outputs["history"], found.history)
             write_json(outputs["cost"], {**meter.read(), "simulated": simulated})
-            write_json(
-                outputs["architecture"],
-                {
-                    **cell.names(),
-                    "architecture": found.architecture,
-                    "parameters": count_parameters(network),
-                    "multiply_adds": count_multiply_adds(network, signature.input_shape),
-                    "simulated": simulated,
-                    "files": digests(outputs["history"]),
-                    "provenance": origin,
-                },
-            )
+            architecture = {
+                **cell.names(),
+                "architecture": found.architecture,
+                "parameters": count_parameters(network),
+                "multiply_adds": count_multiply_adds(network, signature.input_shape),
+                "simulated": simulated,
+                "files": digests(outputs["history"]),
+                "provenance": origin,
+            }
+            write_json(outputs["architecture"], sealed(architecture))

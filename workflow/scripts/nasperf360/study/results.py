@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import digest_file, read_json, remembered
@@ -156,7 +156,12 @@ def collect(folder: str | Path, cells: Iterable[Cell]) -> pd.DataFrame:
     )
 
 
-def read_scores(path: str | Path) -> pd.DataFrame:
+def to_csv(scores: pd.DataFrame) -> str:
+    """What ``scores.csv`` holds, every digit."""
+    return scores.to_csv(index=False, lineterminator="\n")
+
+
+def read_scores(path: str | Path | TextIO) -> pd.DataFrame:
     """``scores.csv`` as :func:`collect` made it."""
     import pandas as pd
 

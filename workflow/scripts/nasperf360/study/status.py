@@ -8,6 +8,9 @@ from nasperf360.study.results import COMPLETE, STALE, Cell, architecture_path, d
 from nasperf360.study.runs import read_study
 from nasperf360.tasks import get_task
 
+NAMES = {"search": "architecture.json", "retrain": "result.json"}
+"""What the stages of a cell make."""
+
 
 class Missing(NamedTuple):
     """A cell without a result that follows from its search."""
@@ -19,6 +22,11 @@ class Missing(NamedTuple):
     def __str__(self) -> str:
         task, method, seed = self.cell
         return f"{task} {method} seed {seed}: {self.reason}" + (f"; see {self.log}" if self.log else "")
+
+
+def again(path: Path) -> str:
+    """How to make a file anew that Snakemake takes for up to date, or does not miss since what is made of it exists."""
+    return f"make it anew: snakemake --cores 1 --force {path}, with the run's --config"
 
 
 def missing(folder: Path) -> list[Missing]:
@@ -36,7 +44,9 @@ def _missing(folder: Path, cell: Cell, reason: str) -> Missing:
     stage, failed, _ = reason.partition(" failed: ")
     if not failed:
         stage = _next_stage(folder, cell, logs)
-        if reason == STALE:
+        if lost := _lost(folder, cell, stage):
+            reason = f"its {lost.name} is missing, though {stage} made it; {again(lost)}"
+        elif reason == STALE:
             logs.pop("retrain", None)  # it is of the result at hand
         elif stage in logs:  # and left no reason: it was killed, or runs
             reason = f"{stage} was started and did not finish"
@@ -50,6 +60,14 @@ def _next_stage(folder: Path, cell: Cell, logs: Container[str]) -> str:
     if (data_folder(folder) / "data" / f"{cell[0]}.json").is_file():
         return "search"
     return "preprocess" if "preprocess" in logs else "download"
+
+
+def _lost(folder: Path, cell: Cell, stage: str) -> Path | None:
+    """What a stage had made and somebody removed: its costs, written just before, go with it when the stage begins."""
+    if stage not in NAMES:
+        return None
+    made = Path(folder, stage, *map(str, cell), NAMES[stage])
+    return made if made.with_name("cost.json").is_file() and not made.exists() else None
 
 
 def _logs(folder: Path, cell: Cell) -> dict[str, Path]:

@@ -8,14 +8,11 @@ from typing import Any
 from nasperf360.data.raw import RawFiles
 from nasperf360.errors import UserError
 from nasperf360.files import digest_file, digest_json, read_json
-from nasperf360.jobs.cells import Cell
+from nasperf360.jobs.cells import Cell, is_sealed
 from nasperf360.jobs.code_digest import code_digest
-from nasperf360.study.results import COMPLETE, read_scores
 from nasperf360.study.runs import read_study
-from nasperf360.study.status import missing
+from nasperf360.study.status import NAMES, again, missing
 from nasperf360.tasks import get_task
-
-NAMES = {"search": "architecture.json", "retrain": "result.json"}
 
 
 @dataclass
@@ -24,11 +21,10 @@ class _Known:
 
     manifests: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of data, by task
     settings: dict[tuple[str, str, str], tuple[int, Any]] = field(default_factory=dict)  # with the seed they are of
-    values: dict[tuple[str, str, int], float] = field(default_factory=dict)  # of results
 
 
 def verify(folder: Path) -> Iterator[str]:
-    """Data against their manifests, each architecture and result against what it names, scores against results.
+    """Data against their manifests, each architecture and result against what it names.
 
     Args:
         folder: ``results/<run>``.
@@ -47,9 +43,6 @@ def verify(folder: Path) -> Iterator[str]:
     for stage, name in NAMES.items():
         for path in sorted((folder / stage).glob(f"*/*/*/{name}")):
             yield from _named(path, _cell_faults(folder, stage, path, known))
-    scores = folder / "tables" / "scores.csv"
-    if scores.is_file():
-        yield from _named(scores, _score_faults(scores, known))
     yield from (f"{folder}: no result of {entry}" for entry in missing(folder))
 
 
@@ -100,8 +93,8 @@ def _cell_faults(folder: Path, stage: str, path: Path, known: _Known) -> Iterato
     if {name: content[name] for name in cell.names()} != cell.names():
         yield f"{path}: holds another cell: {content['task']} {content['method']} seed {content['seed']}"
         return
-    if stage == "retrain":
-        known.values[task, method, cell.seed] = content["value"]
+    if not is_sealed(content):
+        yield f"{path}: edited since it was made: its content is not that of its own sha256; {again(path)}"
     manifest = known.manifests.get(task)
     if manifest is None:
         yield f"{path}: the data set that it was made from is not there"
@@ -113,8 +106,10 @@ def _cell_faults(folder: Path, stage: str, path: Path, known: _Known) -> Iterato
         yield f"{path}: seed {origin['seed']} is not that of {cell}"
     for name, digest in content["files"].items():
         file = path.with_name(name)
-        if not file.is_file() or digest_file(file) != digest:
-            yield f"{file}: missing, or not the file that {path} names"
+        if not file.is_file():
+            yield f"{file}: missing; {again(path)}"
+        elif digest_file(file) != digest:
+            yield f"{file}: not the file that {path} names; {again(path)}"
     settings = origin["settings"]
     first, expected = known.settings.setdefault((stage, task, method), (cell.seed, settings))
     own = {*settings.get("architecture", {}), *expected.get("architecture", {})}
@@ -166,9 +161,3 @@ def _retraining_faults(
         yield f"{path}: settings of the space differ from those of {found}: {other}"
     if content["value"] != content["scores"]["value"]:
         yield f"{path}: value {content['value']} is not that of its scores, {content['scores']['value']}"
-
-
-def _score_faults(path: Path, known: _Known) -> Iterator[str]:
-    for row in read_scores(path).itertuples(index=False):
-        if row.status == COMPLETE and known.values.get((row.task, row.method, row.seed)) != row.value:
-            yield f"{path}: {row.task} {row.method} seed {row.seed} has {row.value}, which is not what its result holds"

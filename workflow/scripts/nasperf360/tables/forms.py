@@ -135,7 +135,12 @@ def to_latex(table: Table) -> str:
 
 def to_csv(table: Table) -> str:
     """The data, ten digits each."""
-    return table.data.to_csv(index=False, float_format=CSV_FORMAT, lineterminator="\n")
+    return csv_text(table.data)
+
+
+def csv_text(data: pd.DataFrame) -> str:
+    """What the csv of a table holds, ten digits each."""
+    return data.to_csv(index=False, float_format=CSV_FORMAT, lineterminator="\n")
 
 
 _FORMS = {".csv": to_csv, ".md": to_markdown, ".tex": to_latex}

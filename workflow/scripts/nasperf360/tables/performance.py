@@ -5,6 +5,7 @@ by a third or a fifth. The paper does not say which of the two it prints.
 """
 
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
@@ -91,7 +92,7 @@ def reference_performance(reference: pd.DataFrame) -> pd.DataFrame:
     )[COLUMNS]
 
 
-def read_performance(path: str | Path) -> pd.DataFrame:
+def read_performance(path: str | Path | TextIO) -> pd.DataFrame:
     """``performance.csv``, with a column ``method``, and ``error``: what the paper's rankings compare."""
     performance = pd.read_csv(path, dtype={"mean": float, "std": float, "status": str})
     return with_errors(performance)

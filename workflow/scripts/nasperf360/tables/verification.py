@@ -1,0 +1,57 @@
+"""The tables of a run against its results: made again in memory, by the functions that the scripts of the rules use."""
+
+from collections.abc import Iterator
+from io import StringIO
+from itertools import zip_longest
+from pathlib import Path
+
+from nasperf360.errors import UserError
+from nasperf360.study.results import collect, data_folder, read_scores, to_csv
+from nasperf360.study.runs import read_study
+from nasperf360.study.settings import ROOT
+from nasperf360.study.status import again
+from nasperf360.tables.aggregate import aggregate
+from nasperf360.tables.comparison import compare
+from nasperf360.tables.forms import csv_text
+from nasperf360.tables.performance import read_performance, read_reference, summarise
+from nasperf360.tables.tasks import task_frame
+
+
+def verify_tables(folder: Path) -> Iterator[str]:
+    """Each table of ``results/<run>`` that is there against what the run's results give; those of costs are not.
+
+    Yields:
+        a line for each csv that differs.
+    """
+    try:
+        tables = _remade(folder)
+    except (UserError, KeyError, TypeError, AttributeError, ValueError):  # which the verification of results names
+        yield f"{folder / 'tables'}: not compared with the results, since one cannot be read; mend that one first"
+        return
+    for name, text in tables.items():
+        path = folder / "tables" / f"{name}.csv"
+        if path.is_file() and (line := _differing_line(path.read_text(errors="replace"), text)):
+            yield f"{path}: line {line} is not what the run's results give; {again(path)}"
+
+
+def _remade(folder: Path) -> dict[str, str]:
+    """What the csv of each table should hold, each made from the text of the one before it."""
+    study = read_study(folder)
+    manifests = {path.stem: path for path in (data_folder(folder) / "data").glob("*.json")}
+    scores = to_csv(collect(folder, study.cells))
+    summary = summarise(read_scores(StringIO(scores)), read_reference(ROOT / "config" / "reference.csv"))
+    performance = csv_text(summary)
+    read = read_performance(StringIO(performance))
+    return {
+        "tasks": csv_text(task_frame(study.tasks, manifests)),
+        "scores": scores,
+        "performance": performance,
+        "aggregate": csv_text(aggregate(read)),
+        "comparison": csv_text(compare(read)),
+    }
+
+
+def _differing_line(left: str, right: str) -> int:
+    """The number of the first line that differs, from 1; 0: none does."""
+    pairs = zip_longest(left.splitlines(keepends=True), right.splitlines(keepends=True))
+    return next((number for number, (one, other) in enumerate(pairs, 1) if one != other), 0)
