@@ -35,3 +35,24 @@ def test_two_clones_give_the_same_bytes(checkout, tmp_path: Path):
     names = contents(other, "small")
     for name in ("data/darcy.h5", "retrain/darcy/densenas-random/0/model.pt", "figures/scores.pdf", "tables/tasks.tex"):
         assert name in names
+
+
+def test_bytes_follow_compute_threads_and_not_the_cores_at_hand(checkout):
+    """The rules claim ``compute_threads`` cores, but are given fewer where there are fewer."""
+    config = ("data_run=small", "tasks=[satellite]", "methods=[wrn-default]", "compute_threads=2")
+    for cores in ("1", "2"):
+        output = checkout.snakemake("--cores", cores, "evaluations", config=(*config, f"run=cores-{cores}"))
+        assert output.count("threads: 2") == (2 if cores == "2" else 0)
+    one, two = (contents(checkout, f"cores-{cores}") for cores in ("1", "2"))
+    assert one == two
+    assert "retrain/satellite/wrn-default/0/model.pt" in one
+    assert checkout.plan("evaluations", config=(*config, "run=cores-2")) == {}  # which plans with one core
+
+
+def test_a_cluster_gives_as_many_cores(checkout):
+    plan = ("-n", "evaluations", "--forceall", "--workflow-profile", "profiles/slurm", "--cores", "16")
+    for threads, cores in ((1, 2), (8, 8)):
+        output = checkout.snakemake(*plan, config=(f"compute_threads={threads}",))
+        jobs = [part for part in output.split("\nrule ") if part.startswith(("search:", "retrain:"))]
+        assert len(jobs) == 12
+        assert all(f"cpus_per_task={cores}," in job for job in jobs)

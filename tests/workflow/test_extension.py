@@ -25,7 +25,7 @@ class Page:
     def __init__(self, name: str):
         text = (ROOT / "docs" / name).read_text()
         self.files = dict(FILE.findall(text))
-        (self.command,) = (command.strip() for command in COMMAND.findall(text))
+        self.command, *self.others = (command.strip() for command in COMMAND.findall(text))
         self.other = [yaml.safe_load(block) for block in OTHER_YAML.findall(text)]
 
     def install(self, checkout: Checkout) -> None:
@@ -34,9 +34,13 @@ class Page:
             (checkout.folder / name).write_text(content)
 
     def run(self, checkout: Checkout, *config: str) -> None:
-        """The page's command line as it stands, with some more keys of the configuration."""
+        """The page's first command line as it stands, with some more keys of the configuration."""
+        self.execute(checkout, " ".join([self.command, "--config", *config]))
+
+    @staticmethod
+    def execute(checkout: Checkout, command: str) -> None:
         done = subprocess.run(
-            ["bash", "-c", " ".join([self.command, "--config", *config])],
+            ["bash", "-c", command],
             cwd=checkout.folder,
             env={**environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             stdout=subprocess.PIPE,
@@ -107,7 +111,7 @@ def test_a_new_task_needs_one_file_and_its_simulator(tmp_path):
         assert "Pulses" in (tables / f"{name}.md").read_text(), name
     assert "pulses" in set(pd.read_csv(figures / "scores.csv")["task"])
 
-    # Its files as an original source: the page's entry, without urls, and the files in a mirror's folder.
+    # Its files as an original source: the page's entry without urls and placeholders, the files in a mirror's folder.
     (entries,) = page.other
     raw, mirror = checkout.folder / "results" / "mine" / "raw" / "pulses", tmp_path / "mirror" / "pulses"
     mirror.mkdir(parents=True)
@@ -115,11 +119,10 @@ def test_a_new_task_needs_one_file_and_its_simulator(tmp_path):
         del file["url"]
         file.pop("bytes", None), file.pop("md5", None)
         (mirror / file["name"]).write_bytes((raw / file["name"]).read_bytes())
-    (checkout.folder / "sources.yaml").write_text(yaml.safe_dump(entries))
-    page.run(
-        checkout,
-        *("run=real", "source=original", "sources=sources.yaml", f"mirror={mirror.parent}"),
-        *("'tasks=[pulses]'", "'methods=[wrn-default]'", "'seeds=[0]'"),
-    )
-    assert performance(checkout, "real")["status"].tolist() == ["complete"]
+    sources = checkout.folder / "config" / "sources.yaml"
+    sources.write_text(sources.read_text() + yaml.safe_dump(entries))
+    (command,) = page.others
+    assert command.count("/data/mirror") == 1
+    page.execute(checkout, command.replace("/data/mirror", str(mirror.parent)) + " 'seeds=[0]'")
+    assert performance(checkout, "real")["status"].tolist() == ["complete"] * 2
     assert "CC BY 4.0" in (checkout.folder / "results/real/tables/licences.md").read_text()
