@@ -66,11 +66,11 @@ TAMPERED = {
     "rank": ("tables/aggregate.csv", other("median_rank"), "aggregate.csv: line 2 is not what"),
     "paper": ("tables/comparison.csv", other("reference_mean"), "comparison.csv: line 2 is not what"),
     "size": ("tables/tasks.csv", other("train"), "tasks.csv: line 2 is not what"),
-    "value and scores": (f"retrain/{CELL}/result.json", edited, "result.json: edited since it was made"),
+    "value and scores": (f"retrain/{CELL}/result.json", edited, "result.json: not what its own sha256 says"),
     "parameters": (
         f"search/{CELL}/architecture.json",
         lambda file: file.write_text(file.read_text().replace('"parameters": ', '"parameters": 1')),
-        "architecture.json: edited since it was made",
+        "architecture.json: not what its own sha256 says",
     ),
     "seed": (
         f"retrain/{CELL}/result.json",

@@ -94,7 +94,7 @@ def _cell_faults(folder: Path, stage: str, path: Path, known: _Known) -> Iterato
         yield f"{path}: holds another cell: {content['task']} {content['method']} seed {content['seed']}"
         return
     if not is_sealed(content):
-        yield f"{path}: edited since it was made: its content is not that of its own sha256; {again(path)}"
+        yield f"{path}: not what its own sha256 says: edited, or made by an earlier version; {again(path)}"
     manifest = known.manifests.get(task)
     if manifest is None:
         yield f"{path}: the data set that it was made from is not there"
