@@ -131,11 +131,6 @@ def test_simplex_mixture_can_decide() -> None:
         assert group[0].item() > 0.999
 
 
-def test_unknown_mixture_is_refused() -> None:
-    with pytest.raises(UserError, match="mixture 'hard'"):
-        supernet_after("hard")
-
-
 def test_start_is_uniform() -> None:
     supernet = supernet_after("softmax", steps=0)
     torch.testing.assert_close(supernet.mixture("operations_reduce"), torch.full((14, 8), 1 / 8))

@@ -196,14 +196,6 @@ def test_pair_with_another_space(tmp_path):
     get_space("amber", data.signature, settings).check(result.architecture)
 
 
-def test_bad_samplers(tmp_path):
-    data = write(tmp_path, samples={"train": 64, "valid": 32, "test": 16})
-    with pytest.raises(UserError, match="space 'wrn' has none; set sampler: uniform"):
-        search(data, tmp_path / "c", "wrn", {}, sampler="derive")
-    with pytest.raises(UserError, match="expected uniform or derive"):
-        search(data, tmp_path / "c", sampler="sobol")
-
-
 def test_draws_depend_on_seed_and_trial_alone(tmp_path):
     space = get_space("densenas", Signature(2, False, (3, 8, 8), 2), SMALL)
     for sampler in ("uniform", "derive"):

@@ -64,15 +64,45 @@ def test_a_pair_is_served_or_refused_at_once_with_the_reason(space, algorithm):
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "allowed"), [("autodl-random", "ecg", "dense"), ("amber-random", "darcy", "1-D")]
+    ("name", "task", "able"), [("autodl-random", "ecg", "darcy"), ("amber-random", "darcy", "ecg")]
 )
-def test_a_task_that_no_method_can_do_is_refused(name, task, allowed):
+def test_a_method_that_can_do_none_of_the_tasks_is_refused(name, task, able):
+    for methods in ([name], [name, "wrn-default"]):
+        with pytest.raises(UserError) as error:
+            study(methods=methods, tasks=[task])
+        assert all(words in str(error.value) for words in (f"'{name}' cannot do task '{task}'", able, "leave it out"))
+    # Beside a task that it can do the cell is n/a, and so it is for a method that nobody chose.
+    config = study(methods=[name], tasks=[task, able])
+    assert settings.cells(config) == [(able, name)]
+    assert (task, "wrn-default") in settings.cells(study(tasks=[task]))
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "words"),
+    [
+        ("darcy", "amber-enas", ["method 'amber-enas' cannot do task 'darcy'", "ecg"]),
+        ("darcz", "amber-enas", ["unknown task 'darcz'", "did you mean 'darcy'"]),
+        ("ecg", "wrn-gaea", ["cannot serve space 'wrn'"]),
+        ("ecg", "foo-bar", ["unknown method 'foo-bar'"]),
+    ],
+)
+def test_a_cell_that_a_target_names_is_checked_like_those_of_the_study(task, name, words):
+    config = study(methods=["wrn-default"], tasks=["ecg"])
+    settings.check_cell(config, "ecg", "wrn-default")
+    settings.check_cell(config, "darcy", "wrn-random")
     with pytest.raises(UserError) as error:
-        study(methods=[name], tasks=[task])
-    assert all(words in str(error.value) for words in (name, task, allowed))
-    # Beside a method that can do it, the cell is left out.
-    config = study(methods=[name, "wrn-default"], tasks=[task])
-    assert settings.cells(config) == [(task, "wrn-default")]
+        settings.check_cell(config, task, name)
+    assert all(part in str(error.value) for part in words)
+
+
+def test_only_pairs_that_can_be_are_proposed():
+    with pytest.raises(UserError) as error:
+        study(methods=["foo-bar"])
+    proposed = str(error.value).partition("allowed are ")[2].split(", ")
+    assert {"amber-enas", "wrn-asha", "darts-gaea", "densenas-original"} <= set(proposed)
+    for name in proposed:
+        settings.method(config := study(methods=[name]), name)
+        assert settings.cells(config)
 
 
 @pytest.mark.slow

@@ -230,7 +230,7 @@ def test_stem_stride_halves_point_networks_and_is_refused_for_dense() -> None:
             build()
 
 
-@pytest.mark.parametrize("settings", [{"width": 12}, {"depth": 2}, {"form": "fast"}])
+@pytest.mark.parametrize("settings", [{"width": 12}, {"depth": 2}, {"width": 8, "partial": 8}])
 def test_refuses_impossible_supernets(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"search {next(iter(settings))}"):
         DartsSpace(CIFAR10, {"search": settings}).supernet()

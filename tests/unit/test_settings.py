@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 
 from nasperf360.errors import UserError
+from nasperf360.setting_names import SettingNames
 from nasperf360.study import settings
 from nasperf360.study.options import declared
 
@@ -124,20 +125,67 @@ NESTED = [
     ),
     (part("search", "gaea", "darts-gaea", all={"lr": None}), ["search.gaea: lr missing", "'darts-gaea'"]),
     (part("search", "densenas", "densenas-densenas", all={"architecture": {"lr": None}}), ["architecture.lr missing"]),
-    (part("retrain", "wrn", all={"epochs": 0}), ["retrain.wrn: epochs 0", "at least 1"]),
-    (part("retrain", "wrn", all={"batch_size": 1.5}), ["retrain.wrn: batch_size 1.5", "whole number"]),
-    (part("retrain", "wrn", cifar100={"lr": "fast"}), ["retrain.wrn: lr 'fast'", "above 0"]),
+    (part("retrain", "wrn", all={"epochs": 0}), ["retrain.wrn.all.epochs: 0", "at least 1"]),
+    (part("retrain", "wrn", all={"batch_size": 1.5}), ["retrain.wrn.all.batch_size: 1.5", "whole number"]),
+    (part("retrain", "wrn", cifar100={"lr": "fast"}), ["retrain.wrn.cifar100.lr: 'fast'", "above 0"]),
     (part("retrain", "darts", "darts-gaea", all={"schedule": {"name": "step"}}), ["schedule 'step' needs 'at'"]),
     (part("retrain", "wrn", all={"schedule": {"name": "stp"}}), ["retrain.wrn", "'stp'", "step"]),
     (
         part("search", "random", "wrn-random", all={"training": {"schedule": {"final": 0.0}}}),
         ["search.random: training: schedule.name missing"],
     ),
+    # Values.
+    *(
+        (part("search", "enas", "amber-enas", "ecg", all={key: 0}), [f"search.enas.all.{key}: 0", "at least 1"])
+        for key in ("samples", "child_steps", "controller_batch", "controller_epochs", "episodes")
+    ),
+    (part("search", "enas", all={"controller_lr": "bad"}), ["search.enas.all.controller_lr: 'bad'", "number above 0"]),
+    (part("search", "enas", all={"skip_target": 1}), ["skip_target: 1", "below 1"]),
+    (part("search", "enas", all={"reward": "accuracy"}), ["search.enas.all.reward: 'accuracy'", "auroc, score"]),
+    (part("search", "asha", all={"reduction_factor": 1}), ["search.asha.all.reduction_factor: 1", "at least 2"]),
+    (part("search", "asha", all={"min_epochs": 0}), ["search.asha.all.min_epochs: 0", "at least 1"]),
+    (part("search", "asha", all={"trials": True}), ["search.asha.all.trials: True", "whole number"]),
+    (part("search", "gaea", all={"split": "quarters"}), ["search.gaea.all.split: 'quarters'", "halves, same"]),
+    (part("search", "gaea", all={"mixture": "hard"}), ["search.gaea.all.mixture: 'hard'", "softmax, simplex"]),
+    (part("search", "gaea", all={"precision": "half"}), ["search.gaea.all.precision: 'half'", "bfloat16"]),
+    (part("search", "darts", all={"architecture_betas": [0.5, 1]}), ["architecture_betas: [0.5, 1]", "two numbers"]),
+    (part("search", "random", all={"sampler": "sobol"}), ["search.random.all.sampler: 'sobol'", "uniform, derive"]),
+    (part("search", "random", all={"task": True}), ["search.random.all.task: True", "mapping"]),
+    (part("search", "random", all={"training": {"lr": 0}}), ["search.random.all.training.lr: 0", "above 0"]),
+    (part("spaces", "amber", all={"depth": 0}), ["spaces.amber.all.depth: 0", "at least 2"]),
+    (part("spaces", "darts", all={"search": {"partial": "all"}}), ["spaces.darts.all.search.partial: 'all'"]),
+    (part("spaces", "darts", all={"search": {"form": "fast"}}), ["search.form: 'fast'", "grouped, plain"]),
+    (part("retrain", "wrn", all={"optimizer": "lion"}), ["retrain.wrn.all.optimizer: 'lion'", "sgd, adam"]),
+    (part("retrain", "wrn", all={"lr": float("nan")}), ["retrain.wrn.all.lr: nan", "above 0"]),
+    (part("retrain", "wrn", all={"schedule": {"at": 0.5}}), ["retrain.wrn.all.schedule.at: 0.5", "list"]),
+    (part("retrain", "wrn", all={"task": {"cutout": "no!"}}), ["'cutout' 'no!'", "true or false"]),
+    # Also where a more special layer wins, and in a method's own settings.
+    (part("retrain", "wrn", all={"epochs": 0}, cifar100={"epochs": 1}), ["retrain.wrn.all.epochs: 0"]),
+    (
+        {"method_definitions": {"wrn-asha": {"settings": {"search": {"darcy": {"trials": 0}}}}}},
+        ["method_definitions.wrn-asha.settings.search.darcy.trials: 0"],
+    ),
+    # Values that do not go together.
+    (
+        part("search", "asha", "wrn-asha", all={"rungs": 4}),
+        ["search.asha: rungs 4 would be at 1, 2, 4, 2 epochs", "max_epochs", "'wrn-asha' on task 'cifar100'"],
+    ),
+    (part("search", "asha", "wrn-asha", all={"max_epochs": 1}), ["rungs 2 would be at 1, 1 epochs"]),
+    (part("search", "gaea", "darts-gaea", all={"epochs": 1}), ["search.gaea: architecture_after 1 of 1 epochs"]),
+    (part("search", "darts", "darts-darts", dense={"epochs": 1}, all={"architecture_after": 2}), ["search.darts: "]),
+    (part("search", "densenas", "densenas-densenas", all={"warmup_epochs": 2}), ["warmup_epochs 2 of 2 epochs"]),
+    (part("search", "densenas", "densenas-densenas", all={"cost_base": 1}), ["search.densenas: cost_base 1"]),
+    (part("search", "random", "wrn-random", all={"sampler": "derive"}), ["space 'wrn' has none", "uniform"]),
+    (part("spaces", "darts", "darts-gaea", all={"search": {"partial": 3}}), ["search width 4", "multiple of 6"]),
+    (
+        part("spaces", "darts", "darts-gaea", "darcy", all={"evaluation": {"stem_stride": 2}}),
+        ["stem_stride 2"],
+    ),
     # Networks that cannot be.
     (part("spaces", "wrn", all={"depth": 15}), ["spaces.wrn: depth 15", "6 n + 4", "16"]),
     (part("spaces", "wrn", all={"pooling": "max"}), ["spaces.wrn: pooling 'max'", "global"]),
     (part("spaces", "autodl", "autodl-darts", "darcy", all={"layers": 2}), ["spaces.autodl: layers 2", "3"]),
-    (part("spaces", "densenas", "densenas-random", all={"reach": 0}), ["spaces.densenas: reach 0", "1 or more"]),
+    (part("spaces", "densenas", "densenas-random", all={"reach": 0}), ["spaces.densenas.all.reach: 0", "at least 1"]),
     (part("spaces", "densenas", "densenas-random", all={"stages": []}), ["spaces.densenas: stages []", "list"]),
     (stages(channels=[9, 10], layers=1, stride=3), ["spaces.densenas: stages.0: stride 3", "1 or 2"]),
     (stages(channels=[9, 10]), ["spaces.densenas: stages.0: 'layers' is missing"]),
@@ -280,6 +328,33 @@ def test_the_workflow_starts_without_what_only_jobs_need():
     ).stdout.split()
     assert "nasperf360.simulators.darcy" in loaded
     assert not {"torch", "scipy", "pandas", "librosa"} & set(loaded)
+
+
+def test_names_without_a_kind_take_any_value_and_an_unknown_kind_is_none():
+    names = SettingNames.of(required="short lr:positive", optional="split:halves|same rest.fancy")
+    names.check({"short": [None], "lr": 1e-3, "rest": {"fancy": "x"}}, "search.mine.all")
+    assert names.missing({"lr": 1}) == ["short"]
+    with pytest.raises(UserError, match=r"search\.mine\.all\.split: 'x' was given, one of halves, same is expected"):
+        names.check({"split": "x"}, "search.mine.all")
+    with pytest.raises(KeyError, match="positve"):
+        SettingNames.of(required="lr:positve")
+
+
+def test_null_takes_back_what_a_more_general_layer_sets():
+    given = part("search", "gaea", "darts-gaea", all={"split": None, "max_samples": None}, cifar100={"clip": None})
+    found = settings.search_settings(resolve(**given), "cifar100", "darts-gaea")["search"]
+    assert not {"split", "max_samples", "clip"} & found.keys()
+    assert found["mixture"] == "softmax"
+
+
+def test_the_sampler_of_densenas_random_is_set_in_its_definition():
+    """As docs/protocol.md says: the method's own settings win over those of the algorithm."""
+    shipped = settings.read_yaml(settings.ROOT / "config" / "config.yaml")
+    own = {"method_definitions": {"densenas-random": {"settings": {"search": {"all": {"sampler": "uniform"}}}}}}
+    general = {"search": {"random": {"all": {"sampler": "uniform"}}}}
+    for given, sampler in ((own, "uniform"), (general, "derive")):
+        config = settings.resolve(settings.merge(shipped, given))
+        assert settings.search_settings(config, "ecg", "densenas-random")["search"]["sampler"] == sampler
 
 
 def test_layers_go_from_general_to_special():

@@ -52,6 +52,13 @@ def test_the_others_go_on_and_the_reason_stands_beside(failed):
     assert (results / "satellite/wrn-default/0/result.json").exists()
 
 
+def test_a_target_that_its_method_cannot_do_is_refused_in_one_sentence(checkout):
+    target = f"results/{RUN}/search/darcy/amber-enas/0/architecture.json"
+    output = checkout.snakemake("--cores", "1", target, config=CONFIG, status=1)
+    assert "Error: config: method 'amber-enas' cannot do task 'darcy': space 'amber'" in output
+    assert "Traceback" not in output
+
+
 def test_partial_shows_it_missing_and_trains_nothing(failed):
     checkout, _ = failed
     plan = checkout.plan("tables", "figures", config=(*CONFIG, "partial=true"))

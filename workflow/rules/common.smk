@@ -62,6 +62,11 @@ def method_modules(method, *, algorithm):
 
 def search_inputs(wildcards):
     """The data, and the searched network that limits the size of this one, where the method has such a limit."""
+    if (wildcards.task, wildcards.method) not in CELLS:
+        try:
+            settings.check_cell(config, wildcards.task, wildcards.method)
+        except UserError as error:
+            sys.exit(f"Error: {error}")  # Snakemake shows the traceback of any other exception
     inputs = {
         "manifest": f"{DATA}/{wildcards.task}.json",
         "data": ancient(f"{DATA}/{wildcards.task}.h5"),

@@ -1,11 +1,12 @@
-"""Names of the settings that a space, an algorithm or a training knows: others are refused, missing ones named."""
+"""Settings that a space, an algorithm or a training knows, and their kinds: others are refused, missing ones named."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from nasperf360.errors import UserError
 
@@ -17,29 +18,92 @@ def unknown_name(start: str, name: str, known: Iterable[str]) -> str:
     return f"{start}; {hint}allowed are {', '.join(known)}" if known else f"{start}; there are none, remove it"
 
 
+class Kind(NamedTuple):
+    """What the values of a setting are: in words, and as a test of one."""
+
+    wanted: str
+    holds: Callable[[Any], bool]
+
+    @classmethod
+    def of(cls, word: str) -> Kind:
+        """A kind of ``KINDS``, or the choices that a word lists, such as ``halves|same``."""
+        if "|" not in word:
+            return KINDS[word]
+        choices = word.split("|")
+        return cls(f"one of {', '.join(choices)}", lambda value: isinstance(value, str) and value in choices)
+
+
+def _whole(value: Any, least: int) -> bool:
+    return type(value) is int and value >= least  # True is an int to isinstance
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _fraction(value: Any) -> bool:
+    return _number(value) and 0 <= value <= 1
+
+
+def _chance(value: Any) -> bool:
+    return _fraction(value) and value < 1
+
+
+def _all(holds: Callable[[Any], bool], values: Any) -> bool:
+    return isinstance(values, list) and all(map(holds, values))
+
+
+KINDS = {
+    "": Kind("anything", lambda value: True),
+    "whole": Kind("a whole number of at least 0", lambda value: _whole(value, 0)),
+    "count": Kind("a whole number of at least 1", lambda value: _whole(value, 1)),
+    "several": Kind("a whole number of at least 2", lambda value: _whole(value, 2)),
+    "amount": Kind("a number of at least 0", lambda value: _number(value) and value >= 0),
+    "positive": Kind("a number above 0", lambda value: _number(value) and value > 0),
+    "fraction": Kind("a number from 0 to 1", _fraction),
+    "chance": Kind("a number of at least 0 and below 1", _chance),
+    "share": Kind("a number above 0 and below 1", lambda value: _chance(value) and value > 0),
+    "fractions": Kind("a list of numbers from 0 to 1", lambda value: _all(_fraction, value)),
+    "pair": Kind(
+        "a list of two numbers of at least 0 and below 1", lambda value: _all(_chance, value) and len(value) == 2
+    ),
+    "flag": Kind("true or false", lambda value: isinstance(value, bool)),
+    "mapping": Kind("a mapping", lambda value: isinstance(value, Mapping)),
+}
+"""The kinds that a word may name after its colon; without one, any value is taken."""
+
+
 @dataclass(frozen=True)
 class SettingNames:
-    """Names of settings; those in a mapping with dots, such as ``schedule.name``.
+    """Names of settings, each with the kind of its values; those in a mapping with dots, such as ``schedule.name``.
 
     Args:
         required: what has no default.
         optional: the others.
     """
 
-    required: frozenset[str] = frozenset()
-    optional: frozenset[str] = frozenset()
+    required: Mapping[str, Kind] = field(default_factory=dict)
+    optional: Mapping[str, Kind] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *, required: str = "", optional: str = "") -> SettingNames:
-        """Names from words."""
-        return cls(frozenset(required.split()), frozenset(optional.split()))
+        """From words: names alone, or with a kind, such as ``lr:positive split:halves|same``."""
+        pairs = ([word.partition(":") for word in words.split()] for words in (required, optional))
+        return cls(*({name: Kind.of(kind) for name, _, kind in words} for words in pairs))
 
     def __add__(self, other: SettingNames) -> SettingNames:
-        return SettingNames(self.required | other.required, self.optional | other.optional)
+        return SettingNames({**self.required, **other.required}, {**self.optional, **other.optional})
 
-    def within(self, name: str) -> SettingNames:
-        """These as entries of the mapping ``name``."""
-        return SettingNames(*(frozenset(f"{name}.{key}" for key in keys) for keys in (self.required, self.optional)))
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of every name."""
+        return {**self.required, **self.optional}
+
+    def within(self, mapping: str) -> SettingNames:
+        """These as entries of that mapping."""
+        return SettingNames(
+            *({f"{mapping}.{name}": kind for name, kind in kinds.items()} for kinds in (self.required, self.optional))
+        )
 
     def missing(self, settings: Mapping[str, Any]) -> list[str]:
         """Required names that the settings lack or leave empty."""
@@ -52,8 +116,8 @@ class SettingNames:
 
         return sorted(name for name in self.required if value(name) is None)
 
-    def refuse_unknown(self, settings: Mapping[str, Any], where: str, prefix: str = "") -> None:
-        """Refuse settings that are not among these.
+    def check(self, settings: Mapping[str, Any], where: str, prefix: str = "") -> None:
+        """Refuse settings that are not among these, and values of another kind; null is as if it were not there.
 
         Args:
             settings: any of them.
@@ -61,34 +125,46 @@ class SettingNames:
             prefix: of the names of this mapping.
 
         Raises:
-            UserError: names the first unknown one.
+            UserError: names the first of them.
         """
-        names = [name.removeprefix(prefix) for name in self.required | self.optional if name.startswith(prefix)]
-        known, mappings = {name.split(".")[0] for name in names}, {name.split(".")[0] for name in names if "." in name}
+        kinds = {name.removeprefix(prefix): kind for name, kind in self.kinds.items() if name.startswith(prefix)}
+        known, mappings = {name.split(".")[0] for name in kinds}, {name.split(".")[0] for name in kinds if "." in name}
         for key, value in settings.items():
             if key not in known:
                 raise UserError(unknown_name(f"config: {where}: unknown setting '{key}'", str(key), sorted(known)))
+            kind = KINDS["mapping"] if key in mappings else kinds[key]
+            if value is not None and not kind.holds(value):
+                raise UserError(f"config: {where}.{key}: {value!r} was given, {kind.wanted} is expected")
             if key in mappings:
-                if not isinstance(value, Mapping):
-                    raise UserError(f"config: {where}.{key}: {value!r} was given, a mapping is expected")
-                self.refuse_unknown(value, f"{where}.{key}", f"{prefix}{key}.")
+                self.check(value or {}, f"{where}.{key}", f"{prefix}{key}.")
 
 
-OPTIMIZER = SettingNames.of(required="lr", optional="optimizer momentum nesterov weight_decay betas")
+PRECISION = SettingNames.of(optional="precision:float32|bfloat16|float16")
+"""Of ``fitting.autocast``."""
+
+OPTIMIZER = SettingNames.of(
+    required="lr:positive",
+    optional="optimizer:sgd|adam momentum:fraction nesterov:flag weight_decay:amount betas:pair",
+)
 """Of ``optimizers.make_optimizer``."""
 
-STEPS = OPTIMIZER + SettingNames.of(
-    required="epochs batch_size schedule.name",
-    optional="schedule.factor schedule.at schedule.final schedule.floor schedule.per_step schedule.power "
-    "schedule.warmup schedule.warmup_lr schedule.horizon clip precision",
+STEPS = (
+    OPTIMIZER
+    + PRECISION
+    + SettingNames.of(
+        required="epochs:count batch_size:count schedule.name:constant|step|cosine|poly",
+        optional="schedule.factor:positive schedule.at:fractions schedule.final:amount schedule.floor:amount "
+        "schedule.per_step:flag schedule.power:amount schedule.warmup:whole schedule.warmup_lr:positive "
+        "schedule.horizon:positive clip:amount",
+    )
 )
 """Of epochs of steps of weights, with ``schedules.learning_rate``."""
 
-TRAINING = STEPS + SettingNames.of(optional="test_batch_size")
+TRAINING = STEPS + SettingNames.of(optional="test_batch_size:count")
 """Of ``training.fit`` and ``training.evaluate``."""
 
-OVERRIDES = SettingNames(optional=TRAINING.required | TRAINING.optional).within("training")
+OVERRIDES = SettingNames(optional=TRAINING.kinds).within("training")
 """Of trials that train as retraining does, but for these."""
 
-SWITCHES = SettingNames.of(optional="task")
+SWITCHES = SettingNames.of(optional="task:mapping")
 """Of every search and training: the task's own switches, which ``Task.configure`` checks."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from itertools import takewhile
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from itertools import pairwise, takewhile
+from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.algorithms.candidates import Candidate, trial_checkpoint
@@ -32,6 +33,10 @@ def rung_epochs(min_epochs: int, reduction_factor: int, rungs: int, max_epochs: 
     return [*(min_epochs * reduction_factor**rung for rung in range(rungs - 1)), max_epochs]
 
 
+def _rungs(settings: Mapping[str, Any]) -> list[int]:
+    return rung_epochs(*(settings[name] for name in ("min_epochs", "reduction_factor", "rungs", "max_epochs")))
+
+
 class Asha(SearchAlgorithm):
     """Trials train by the retraining settings; at each rung the best ``1 / reduction_factor`` so far go on.
 
@@ -42,16 +47,24 @@ class Asha(SearchAlgorithm):
     """
 
     name = "asha"
-    setting_names = OVERRIDES + SettingNames.of(required="trials reduction_factor min_epochs rungs max_epochs")
+    setting_names = OVERRIDES + SettingNames.of(
+        required="trials:count reduction_factor:several min_epochs:count rungs:count max_epochs:count"
+    )
     trains_candidates = True
+
+    def check_settings(self, settings: Mapping[str, Any], space: SearchSpace) -> None:
+        rungs = _rungs(settings)
+        if any(after <= before for before, after in pairwise(rungs)):
+            raise UserError(
+                f"search.asha: rungs {settings['rungs']} would be at {', '.join(map(str, rungs))} epochs, each must be "
+                f"later than the one before; lower rungs, min_epochs or reduction_factor, or raise max_epochs"
+            )
 
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
         settings, task = problem.settings, problem.task
         train, valid = problem.dataset.tuning()
         task.fit(train)
-        rungs = rung_epochs(
-            settings["min_epochs"], settings["reduction_factor"], settings["rungs"], settings["max_epochs"]
-        )
+        rungs = _rungs(settings)
         study, judge = _open_study(problem), _judge(problem)
         for number in range(settings["trials"]):
             _run_trial(study, judge, number, rungs, space, problem, train, valid)

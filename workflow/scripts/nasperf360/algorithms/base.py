@@ -67,6 +67,17 @@ class SearchAlgorithm(ABC):
         """Why this algorithm cannot serve a space, in a few words; None where it can."""
         return None
 
+    def check_settings(self, settings: Mapping[str, Any], space: SearchSpace) -> None:  # noqa: B027 - many refuse none
+        """Refuse settings that do not go together, or not with the space, when the workflow starts.
+
+        Args:
+            settings: of the search; each by itself is of its kind.
+            space: with its settings; ``signature.input_shape`` is ``()``.
+
+        Raises:
+            UserError: names the settings.
+        """
+
     @abstractmethod
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
         """Search the space; resumes from ``problem.checkpoint``."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
-from nasperf360.algorithms.supernet_steps import architecture_batches, architecture_gradients, cut
+from nasperf360.algorithms.supernet_steps import architecture_batches, architecture_gradients, check_warmup, cut
 from nasperf360.seeds import derive_seed
 from nasperf360.setting_names import STEPS, SettingNames
 from nasperf360.spaces.base import SearchSpace
@@ -34,11 +34,15 @@ class BilevelSearch(SearchAlgorithm):
     """
 
     setting_names: ClassVar[SettingNames] = STEPS + SettingNames.of(
-        required="architecture_lr", optional="architecture_after split max_samples"
+        required="architecture_lr:positive",
+        optional="architecture_after:whole split:halves|same max_samples:count",
     )
 
     def refuse(self, space: type[SearchSpace]) -> str | None:
         return None if space.has_supernet else "the space has no supernet"
+
+    def check_settings(self, settings: Mapping[str, Any], space: SearchSpace) -> None:
+        check_warmup(f"search.{self.name}", "architecture_after", settings)
 
     @abstractmethod
     def start(self, supernet: Supernet, settings: Mapping[str, Any]) -> dict[str, Stateful]:

@@ -26,7 +26,7 @@ class Darts(BilevelSearch):
 
     name = "darts"
     setting_names = BilevelSearch.setting_names + SettingNames.of(
-        optional="architecture_betas architecture_weight_decay"
+        optional="architecture_betas:pair architecture_weight_decay:amount"
     )
 
     def start(self, supernet: Supernet, settings: Mapping[str, Any]) -> dict[str, Stateful]:

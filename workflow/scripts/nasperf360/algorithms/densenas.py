@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
-from nasperf360.algorithms.supernet_steps import architecture_batches, architecture_gradients, cut
+from nasperf360.algorithms.supernet_steps import architecture_batches, architecture_gradients, check_warmup, cut
+from nasperf360.errors import UserError
 from nasperf360.seeds import derive_seed
 from nasperf360.setting_names import OPTIMIZER, STEPS, SettingNames
 from nasperf360.spaces.base import SearchSpace
@@ -36,13 +37,20 @@ class DenseNas(SearchAlgorithm):
 
     name = "densenas"
     setting_names = (
-        STEPS + OPTIMIZER.within("architecture") + SettingNames.of(required="warmup_epochs cost_weight cost_base")
+        STEPS
+        + OPTIMIZER.within("architecture")
+        + SettingNames.of(required="warmup_epochs:whole cost_weight:amount cost_base:positive")
     )
 
     def refuse(self, space: type[SearchSpace]) -> str | None:
         if space.samples_operations:
             return None
         return "it has no supernet that samples operations and gives an expected cost"
+
+    def check_settings(self, settings: Mapping[str, Any], space: SearchSpace) -> None:
+        check_warmup("search.densenas", "warmup_epochs", settings)
+        if settings["cost_base"] <= 1:
+            raise UserError(f"search.densenas: cost_base {settings['cost_base']}; the penalty needs a base above 1")
 
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
         import torch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.ranking import auroc
 from nasperf360.seeds import derive_seed, generator
-from nasperf360.setting_names import OPTIMIZER, SettingNames
+from nasperf360.setting_names import OPTIMIZER, PRECISION, SettingNames
 from nasperf360.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -38,10 +38,15 @@ class Enas(SearchAlgorithm):
     """
 
     name = "enas"
-    setting_names = OPTIMIZER + SettingNames.of(
-        required="episodes warmup_epochs child_steps batch_size samples controller_epochs controller_batch "
-        "controller_lr skip_target skip_weight reward",
-        optional="precision test_batch_size",
+    setting_names = (
+        OPTIMIZER
+        + PRECISION
+        + SettingNames.of(
+            required="episodes:count warmup_epochs:whole child_steps:count batch_size:count samples:count "
+            "controller_epochs:count controller_batch:count controller_lr:positive skip_target:share "
+            "skip_weight:amount reward:auroc|score",
+            optional="test_batch_size:count",
+        )
     )
 
     def refuse(self, space: type[SearchSpace]) -> str | None:

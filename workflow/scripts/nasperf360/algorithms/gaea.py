@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nasperf360.algorithms.bilevel import BilevelSearch
-from nasperf360.errors import UserError
 from nasperf360.setting_names import SettingNames
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Gaea(BilevelSearch):
     """Settings besides those of BilevelSearch: ``mixture``: softmax or simplex."""
 
     name = "gaea"
-    setting_names = BilevelSearch.setting_names + SettingNames.of(optional="mixture")
+    setting_names = BilevelSearch.setting_names + SettingNames.of(optional="mixture:softmax|simplex")
 
     def start(self, supernet: Supernet, settings: Mapping[str, Any]) -> dict[str, Stateful]:
         if _simplex(settings):
@@ -63,10 +62,7 @@ def exponentiated_gradient(values: Tensor, gradient: Tensor, rate: float, floor:
 
 
 def _simplex(settings: Mapping[str, Any]) -> bool:
-    mixture = settings.get("mixture", "softmax")
-    if mixture not in ("softmax", "simplex"):
-        raise UserError(f"search.gaea: mixture '{mixture}'; allowed are softmax and simplex")
-    return bool(mixture == "simplex")
+    return bool(settings.get("mixture", "softmax") == "simplex")
 
 
 def _sizes(supernet: Supernet, name: str, settings: Mapping[str, Any]) -> list[int]:

@@ -5,7 +5,8 @@ Source: paper section 4.1, random search with a size limit; reference code, dens
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from nasperf360.algorithms.base import Problem, SearchAlgorithm, SearchResult
 from nasperf360.algorithms.candidates import Candidate, trial_checkpoint
@@ -31,9 +32,16 @@ class RandomSearch(SearchAlgorithm):
     """
 
     name = "random"
-    setting_names = OVERRIDES + SettingNames.of(required="trials epochs", optional="sampler")
+    setting_names = OVERRIDES + SettingNames.of(required="trials:count epochs:count", optional="sampler:uniform|derive")
     trains_candidates = True
     keeps_size_limit = True
+
+    def check_settings(self, settings: Mapping[str, Any], space: SearchSpace) -> None:
+        if settings.get("sampler") == "derive" and not space.has_supernet:
+            raise UserError(
+                f"search.random: sampler 'derive' needs a supernet, and space '{space.name}' has none; "
+                f"set sampler: uniform"
+            )
 
     def search(self, space: SearchSpace, problem: Problem) -> SearchResult:
         from nasperf360.training.loop import run_epochs
@@ -94,17 +102,9 @@ def draw(space: SearchSpace, problem: Problem, sampler: Sampler, trial: int) -> 
 
 
 def _sampler(space: SearchSpace, problem: Problem) -> Sampler:
-    match problem.settings.get("sampler", "uniform"):
-        case "uniform":
-            return lambda seed: space.sample(generator(seed))
-        case "derive" if space.has_supernet:
-            return derivation(space)
-        case "derive":
-            raise UserError(
-                f"{problem.label}: sampler 'derive' needs a supernet, and space '{space.name}' has none; "
-                f"set sampler: uniform"
-            )
-    raise UserError(f"{problem.label}: sampler '{problem.settings['sampler']}', expected uniform or derive")
+    if problem.settings.get("sampler") == "derive":
+        return derivation(space)
+    return lambda seed: space.sample(generator(seed))
 
 
 def derivation(space: SearchSpace) -> Sampler:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,19 @@ def cut(task: Task, train: Split, parts: int, whole: int) -> tuple[Split, Split]
             f"the split '{train.name}' with {len(train)} samples is too small to be cut in two; give it more samples"
         )
     return train.part(0, middle), train.part(middle, len(train))
+
+
+def check_warmup(where: str, key: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a search that ends before its first architecture step.
+
+    Raises:
+        UserError: names ``key``, the setting that counts the epochs before it.
+    """
+    before, epochs = settings.get(key, 0), settings["epochs"]
+    if before >= epochs:
+        raise UserError(
+            f"{where}: {key} {before} of {epochs} epochs leaves no architecture step; lower {key} or raise epochs"
+        )
 
 
 def architecture_batches(task: Task, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:

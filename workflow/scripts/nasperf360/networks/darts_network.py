@@ -9,7 +9,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from nasperf360.errors import UserError
 from nasperf360.networks.darts_operations import FactorizedReduce, Layers, as_image, make_operation, relu_conv_norm
 
 Cell = Sequence[tuple[str, int]]
@@ -34,14 +33,8 @@ class Head(nn.Module):
         return self.linear(x.flatten(2).mean(2))
 
 
-def make_stem(channels_in: int, channels_out: int, stride: int, dense: bool, layers: Layers) -> nn.Sequential:
-    """A 3x3 convolution and a default batch normalisation, no ReLU.
-
-    Raises:
-        UserError: a stride on a dense task.
-    """
-    if dense and stride != 1:
-        raise UserError(f"spaces.darts: stem_stride {stride}; networks of dense tasks keep the size, it must be 1")
+def make_stem(channels_in: int, channels_out: int, stride: int, layers: Layers) -> nn.Sequential:
+    """A 3x3 convolution and a default batch normalisation, no ReLU."""
     return nn.Sequential(
         layers.conv(channels_in, channels_out, 3, stride), replace(layers, norm={}).batch_norm(channels_out)
     )
@@ -116,7 +109,7 @@ class EvaluationNetwork(nn.Module):
         super().__init__()
         plain = Layers(dimensions)
         special = replace(plain, norm=norm or {})
-        self.stem = make_stem(input_channels, 3 * width, stem_stride, dense, plain)
+        self.stem = make_stem(input_channels, 3 * width, stem_stride, plain)
         self.cells = nn.ModuleList()
         before, last, after_reduce = 3 * width, 3 * width, False
         for position in range(depth):

@@ -6,7 +6,6 @@ Source: Liu et al. 2019, Xu et al. 2020; reference code, darts/gaea/search/model
 import torch
 from torch import Tensor, nn
 
-from nasperf360.errors import UserError
 from nasperf360.networks.cells import DARTS_NODES as NODES
 from nasperf360.networks.cells import OPERATIONS
 from nasperf360.networks.darts_grouped import GroupedCell
@@ -42,14 +41,8 @@ class SearchNetwork(Supernet):
         dimensions: int = 2, dense: bool = False, form: str = "grouped", stem_stride: int = 1,
     ):  # fmt: skip
         super().__init__()
-        if width % (2 * partial):
-            raise UserError(f"spaces.darts: search width {width}; it must be a multiple of {2 * partial} (2 * partial)")
-        if depth < 3:
-            raise UserError(f"spaces.darts: search depth {depth}; it must be at least 3 to hold both kinds of cells")
-        if form not in FORMS:
-            raise UserError(f"spaces.darts: search form '{form}'; allowed are {', '.join(FORMS)}")
         layers, cell = Layers(dimensions, {"affine": False}), FORMS[form]
-        self.stem = make_stem(input_channels, 3 * width, stem_stride, dense, Layers(dimensions))
+        self.stem = make_stem(input_channels, 3 * width, stem_stride, Layers(dimensions))
         self.cells = nn.ModuleList()
         self.memory_format = torch.channels_last if form == "grouped" else torch.contiguous_format
         self.kinds: list[str] = []

@@ -57,8 +57,6 @@ class RoutingGraph:
         """
         if not isinstance(stages, list | tuple) or not stages:
             raise UserError(f"spaces.densenas: stages {stages!r}; give a list of mappings with {', '.join(STAGE_KEYS)}")
-        if type(reach) is not int or reach < 1:
-            raise UserError(f"spaces.densenas: reach {reach!r}; a block connects at least to the next: give 1 or more")
         for number, stage in enumerate(stages):
             _check_stage(f"spaces.densenas: stages.{number}", stage)
         blocks, scale = [RoutingBlock(stem, 0, 1, 0)], 1

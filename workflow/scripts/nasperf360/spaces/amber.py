@@ -37,7 +37,9 @@ class AmberSpace(SearchSpace):
     """
 
     name = "amber"
-    setting_names = SettingNames.of(optional="depth search_width search_hidden width hidden max_norm")
+    setting_names = SettingNames.of(
+        optional="depth:several search_width:count search_hidden:count width:count hidden:count max_norm:positive"
+    )
     operations = OPERATIONS
 
     @classmethod

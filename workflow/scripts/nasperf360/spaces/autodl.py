@@ -50,8 +50,8 @@ class AutoDeepLabSpace(SearchSpace):
     name = "autodl"
     has_supernet = True
     setting_names = SettingNames.of(
-        optional="layers pad_to none search.width evaluation.width evaluation.stem evaluation.aspp "
-        "evaluation.low_level evaluation.dropout"
+        optional="layers:count pad_to:count none:flag search.width:count evaluation.width:count evaluation.stem:count "
+        "evaluation.aspp:count evaluation.low_level:count evaluation.dropout:pair"
     )
 
     def check_settings(self) -> None:

@@ -32,9 +32,26 @@ class DartsSpace(SearchSpace):
 
     name = "darts"
     has_supernet = True
-    setting_names = SettingNames.of(optional="width depth partial form stem_stride").within("search") + SettingNames.of(
-        optional="width depth stem_stride drop_path drop_path_epochs norm.momentum norm.eps norm_operations"
+    setting_names = SettingNames.of(
+        optional="width:count depth:count partial:count form:grouped|plain stem_stride:count"
+    ).within("search") + SettingNames.of(
+        optional="width:count depth:count stem_stride:count drop_path:chance drop_path_epochs:count "
+        "norm.momentum:fraction norm.eps:positive norm_operations:flag"
     ).within("evaluation")
+
+    def check_settings(self) -> None:
+        search = self.settings.get("search", {})
+        width, depth, among = search.get("width", 16), search.get("depth", 8), 2 * search.get("partial", 4)
+        if width % among:
+            raise UserError(f"spaces.darts: search width {width}; it must be a multiple of {among} (2 * partial)")
+        if depth < 3:
+            raise UserError(f"spaces.darts: search depth {depth}; it must be at least 3 to hold both kinds of cells")
+        for part in ("search", "evaluation"):
+            stride = self.settings.get(part, {}).get("stem_stride", 1)
+            if self.signature.dense and stride != 1:
+                raise UserError(
+                    f"spaces.darts: {part} stem_stride {stride}; networks of dense tasks keep the size, it must be 1"
+                )
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -64,6 +81,7 @@ class DartsSpace(SearchSpace):
 
     def build(self, architecture: Architecture) -> nn.Module:
         self.check(architecture)
+        self.check_settings()
         from nasperf360.networks.darts_network import EvaluationNetwork
 
         return EvaluationNetwork(
@@ -77,6 +95,7 @@ class DartsSpace(SearchSpace):
         )
 
     def supernet(self) -> Supernet:
+        self.check_settings()
         from nasperf360.networks.darts_search import SearchNetwork
 
         return SearchNetwork(

@@ -44,7 +44,9 @@ class DenseNasSpace(SearchSpace):
     name = "densenas"
     has_supernet = True
     samples_operations = True
-    setting_names = SettingNames.of(optional="stem stages last reach stem_stride temperature cost_in_1d")
+    setting_names = SettingNames.of(
+        optional="stem:count stages last:count reach:count stem_stride:count temperature:positive cost_in_1d:flag"
+    )
 
     def check_settings(self) -> None:
         _ = self.graph

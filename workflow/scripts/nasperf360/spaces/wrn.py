@@ -34,11 +34,11 @@ class WideResNetSpace(SearchSpace):
     """
 
     name = "wrn"
-    setting_names = SettingNames.of(optional="depth widen width width_1d pooling")
+    setting_names = SettingNames.of(optional="depth:count widen:count width:count width_1d:count pooling")
 
     def check_settings(self) -> None:
         depth, pooling = self.settings.get("depth", 16), self.settings.get("pooling", "global")
-        if type(depth) is not int or depth < 10 or (depth - 4) % 6:
+        if depth < 10 or (depth - 4) % 6:
             raise UserError(f"spaces.wrn: depth {depth!r}; a wide ResNet has 6 n + 4 layers: give 10, 16, 22, ...")
         if pooling != "global" and (type(pooling) is not int or pooling < 1):
             raise UserError(f"spaces.wrn: pooling {pooling!r}; give 'global' or the side of a window")

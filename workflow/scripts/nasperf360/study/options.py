@@ -31,7 +31,7 @@ def check_options(section: Mapping[str, Mapping[str, Any]], part: str) -> None:
     for task, given in section.items():
         defaults = declared(part, task) if given else None
         if defaults is not None:
-            SettingNames.of(optional=" ".join(defaults)).refuse_unknown(given, f"{part}.{task}")
+            SettingNames.of(optional=" ".join(defaults)).check(given, f"{part}.{task}")
             for name, value in given.items():
                 expected, fits = _kind(defaults[name])
                 if not fits(value):

@@ -88,7 +88,7 @@ def resolve(given: Mapping[str, Any]) -> Config:
     config["run"] = config.get("run") or scale
     config["data_run"] = config.get("data_run") or config["run"]
     _check(config, schema)
-    _check_names(config)
+    _check_names(config, defaults["methods"])
     return config
 
 
@@ -156,13 +156,12 @@ def _sentence(error: Any) -> str:
     return f"{key}: {given} was given: {error.message}"
 
 
-def _check_names(config: Config) -> None:
-    known = names_in("tasks")
+def _check_names(config: Config, every: list[str]) -> None:
+    """Names, the values of settings, and what goes together; ``every`` is the default list of methods."""
     for task in config["tasks"]:
-        if task not in known:
-            raise UserError("config: " + unknown_name(f"tasks: unknown task '{task}'", task, known))
+        _check_task(task, "tasks")
     for part in ("simulate", "prepare"):
-        _check_keys(config[part], part, "task", known)
+        _check_keys(config[part], part, "task", names_in("tasks"))
         check_options(config[part], part)
     for part, kind in PARTS.items():
         _check_keys(config[part], part, kind, names_in(f"{kind}s"))
@@ -174,12 +173,19 @@ def _check_names(config: Config) -> None:
             known_settings = _known_settings(part, definition[PARTS[part]])
             _check_layers(layers, f"method_definitions.{name}.settings.{part}", known_settings)
     for name in config["methods"]:
-        _check_method(config, name)
-    if not cells(config):
-        raise UserError(
-            f"config: none of the methods {config['methods']} can do any of the tasks {config['tasks']}; "
-            f"autodl is for dense tasks, amber for 1-D tasks"
-        )
+        tasks = [task for task in config["tasks"] if _serves(config, name, task)]
+        _check_method(config, name, tasks)
+        # Cells that a space has no networks for are n/a; a method without any other was chosen by mistake, unless
+        # nobody chose it: the default list is there for any choice of tasks.
+        if not tasks and config["methods"] != every:
+            raise UserError(
+                f"config: methods: {_unserved(config, name, config['tasks'])}; add such a task or leave it out"
+            )
+
+
+def _check_task(task: str, where: str) -> None:
+    if task not in (known := names_in("tasks")):
+        raise UserError("config: " + unknown_name(f"{where}: unknown task '{task}'", task, known))
 
 
 def _check_keys(section: Mapping[str, Any], where: str, kind: str, known: list[str]) -> None:
@@ -192,7 +198,7 @@ def _check_layers(section: Mapping[str, Any], where: str, names: SettingNames | 
     _check_keys(section, where, "layer", ["all", "point", "dense", "1d", "2d", *names_in("tasks")])
     if names is not None:
         for layer, given in section.items():
-            names.refuse_unknown(given or {}, f"{where}.{layer}")
+            names.check(given or {}, f"{where}.{layer}")
 
 
 def _known_settings(part: str, module: str) -> SettingNames | None:
@@ -205,9 +211,28 @@ def _known_settings(part: str, module: str) -> SettingNames | None:
     return None if names is None else names + SWITCHES
 
 
-def _check_method(config: Config, name: str) -> None:
-    """Whether a method, and those whose networks limit the size of its own, can run on its tasks as configured."""
-    tasks = [task for task in config["tasks"] if _serves(config, name, task)]
+def check_cell(config: Config, task: str, name: str) -> None:
+    """Refuse a cell that cannot run; those of the study are checked already, others a command's target may name.
+
+    Raises:
+        UserError: no such task or method, the method cannot do the task, or its settings are at fault.
+    """
+    _check_task(task, "target")
+    if not _serves(config, name, task):
+        raise UserError(f"config: {_unserved(config, name, [task])}; choose another")
+    _check_method(config, name, [task])
+
+
+def _unserved(config: Config, name: str, tasks: list[str]) -> str:
+    able = [task for task in names_in("tasks") if _serves(config, name, task)]
+    return (
+        f"method '{name}' cannot do task {' or '.join(map(repr, tasks))}: space '{method(config, name)['space']}' has "
+        f"networks for {', '.join(able) or 'no task'} only"
+    )
+
+
+def _check_method(config: Config, name: str, tasks: list[str]) -> None:
+    """Whether a method, and those whose networks limit the size of its own, can run on these tasks as configured."""
     for limiting in [name, *_limiting(config, name)]:
         where = "methods" if limiting == name else f"method_definitions.{name}.size_limit.method"
         definition = method(config, limiting)
@@ -258,21 +283,18 @@ def _check_cell(config: Config, task: str, name: str) -> None:
     try:
         for switches in (settings["search"].get("task"), training.get("task")):
             info.configure(switches or {})
-        space_class(space)(signature, space_settings(config, task, name)).check_settings()
+        networks = space_class(space)(signature, space_settings(config, task, name))
+        networks.check_settings()
+        get_algorithm(algorithm).check_settings(settings["search"], networks)
     except UserError as error:
-        raise UserError(f"config: {error}") from error
+        raise UserError(f"config: {error} (method '{name}' on task '{task}')") from error
 
 
 def _check_settings(settings: Config, where: str, names: SettingNames, task: str, name: str) -> None:
-    """Refuse settings of one cell that lack what is needed, or train nothing."""
+    """Refuse settings of one cell that lack what is needed; their kinds were checked layer by layer."""
     cell = f"method '{name}' on task '{task}'"
     if missing := names.missing(settings):
         raise UserError(f"config: {where}: {', '.join(missing)} missing for {cell}; add to the layer 'all'")
-    for key in sorted({"epochs", "batch_size"} & names.required):
-        if type(settings[key]) is not int or settings[key] < 1:
-            raise UserError(f"config: {where}: {key} {settings[key]!r} for {cell}; give a whole number of at least 1")
-    if "lr" in names.required and (type(settings["lr"]) not in (int, float) or settings["lr"] <= 0):
-        raise UserError(f"config: {where}: lr {settings['lr']!r} for {cell}; give a number above 0")
     if "schedule.name" in names.required:
         try:
             learning_rate(settings, 0, 0, 1)
@@ -280,8 +302,6 @@ def _check_settings(settings: Config, where: str, names: SettingNames, task: str
             raise UserError(
                 f"config: {where}: schedule '{settings['schedule']['name']}' needs {error} for {cell}; add it"
             ) from error
-        except UserError as error:
-            raise UserError(f"config: {where}: {error}") from error
 
 
 def method(config: Config, name: str, where: str = "methods") -> Config:
@@ -304,13 +324,22 @@ def method(config: Config, name: str, where: str = "methods") -> Config:
     for kind, folder in (("space", "spaces"), ("algorithm", "algorithms")):
         known = names_in(folder)
         if definition[kind] not in known:
-            pairs = {f"{space}-{algorithm}" for space in names_in("spaces") for algorithm in names_in("algorithms")}
-            methods = sorted((pairs | set(config["method_definitions"])) - {name})
+            methods = sorted((_pairs() | set(config["method_definitions"])) - {name})
             raise UserError(
                 f"config: {where}: unknown method '{name}' ({kind} '{definition[kind]}' is not in {', '.join(known)}); "
                 + unknown_name("a method is <space>-<algorithm>", name, methods)
             )
     return definition
+
+
+def _pairs() -> set[str]:
+    """The methods that two modules make by themselves: each algorithm with each space that it can serve."""
+    return {
+        f"{space}-{algorithm}"
+        for algorithm in names_in("algorithms")
+        for space in names_in("spaces")
+        if not get_algorithm(algorithm).refuse(space_class(space))
+    }
 
 
 def search_definition(config: Config, name: str) -> Config:
@@ -336,7 +365,16 @@ def layered(section: Mapping[str, Any], task: str) -> Config:
 
 def _settings(config: Config, part: str, module: str, task: str, name: str) -> Config:
     own = method(config, name)["settings"].get(part, {})
-    return merge(layered(config[part].get(module, {}), task), layered(own, task))
+    return _without_nulls(merge(layered(config[part].get(module, {}), task), layered(own, task)))
+
+
+def _without_nulls(settings: Mapping[str, Any]) -> Config:
+    """Settings without those that a layer takes back: null is what code without the key would see."""
+    return {
+        key: _without_nulls(value) if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if value is not None
+    }
 
 
 def _in_precision(config: Config, settings: Config) -> Config:

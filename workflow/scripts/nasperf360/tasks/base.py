@@ -80,11 +80,13 @@ class Task(ABC):
         """Set switches of the augmentation, such as ``cutout``, from the ``task`` settings of a search or training.
 
         Raises:
-            UserError: the task has no such switch.
+            UserError: the task has no such switch, or it is neither on nor off.
         """
         for name, value in switches.items():
             if not hasattr(type(self), name):
                 raise UserError(f"settings of {self.name}: task has no switch '{name}'; remove it")
+            if isinstance(getattr(type(self), name), bool) and not isinstance(value, bool):
+                raise UserError(f"settings of {self.name}: switch '{name}' {value!r}; give true or false")
             setattr(self, name, value)
 
     def fit(self, train: Split) -> None:  # noqa: B027 - most tasks learn nothing here
