@@ -120,8 +120,8 @@ NESTED = [
     ({"prepare": {"fsd50k": {"mel_scale": 1}}}, ["prepare.fsd50k.mel_scale: 1", "a text"]),
     # What cells need.
     (
-        part("retrain", "darts", "darts-random", all=None),
-        ["retrain.darts: batch_size, epochs, lr, schedule.name missing", "'darts-random' on task 'cifar100'"],
+        part("retrain", "darts", "darts-random", all=None) | {"tasks": ["satellite"]},  # without a layer of its own
+        ["retrain.darts: batch_size, epochs, lr, schedule.name missing", "'darts-random' on task 'satellite'"],
     ),
     (part("search", "gaea", "darts-gaea", all={"lr": None}), ["search.gaea: lr missing", "'darts-gaea'"]),
     (part("search", "densenas", "densenas-densenas", all={"architecture": {"lr": None}}), ["architecture.lr missing"]),
