@@ -37,12 +37,13 @@ def _whole(value: Any, least: int) -> bool:
     return type(value) is int and value >= least  # True is an int to isinstance
 
 
-def _number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number; true and false are none."""
     return type(value) in (int, float) and math.isfinite(value)
 
 
 def _fraction(value: Any) -> bool:
-    return _number(value) and 0 <= value <= 1
+    return is_number(value) and 0 <= value <= 1
 
 
 def _chance(value: Any) -> bool:
@@ -58,8 +59,8 @@ KINDS = {
     "whole": Kind("a whole number of at least 0", lambda value: _whole(value, 0)),
     "count": Kind("a whole number of at least 1", lambda value: _whole(value, 1)),
     "several": Kind("a whole number of at least 2", lambda value: _whole(value, 2)),
-    "amount": Kind("a number of at least 0", lambda value: _number(value) and value >= 0),
-    "positive": Kind("a number above 0", lambda value: _number(value) and value > 0),
+    "amount": Kind("a number of at least 0", lambda value: is_number(value) and value >= 0),
+    "positive": Kind("a number above 0", lambda value: is_number(value) and value > 0),
     "fraction": Kind("a number from 0 to 1", _fraction),
     "chance": Kind("a number of at least 0 and below 1", _chance),
     "share": Kind("a number above 0 and below 1", lambda value: _chance(value) and value > 0),

@@ -5,14 +5,13 @@ replaces a default is of its type, and a list of its length. A pair (least, most
 without ``OPTIONS`` is not checked.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from nasperf360.errors import UserError
-from nasperf360.setting_names import SettingNames
+from nasperf360.setting_names import KINDS, Kind, SettingNames, is_number
 
 FOLDERS = {"simulate": "simulators", "prepare": "tasks"}
 """Sections with options, and whose options they are."""
@@ -33,9 +32,9 @@ def check_options(section: Mapping[str, Mapping[str, Any]], part: str) -> None:
         if defaults is not None:
             SettingNames.of(optional=" ".join(defaults)).check(given, f"{part}.{task}")
             for name, value in given.items():
-                expected, fits = _kind(defaults[name])
-                if not fits(value):
-                    raise UserError(f"config: {part}.{task}.{name}: {value!r} was given, {expected} is expected")
+                kind = _kind(defaults[name])
+                if not kind.holds(value):
+                    raise UserError(f"config: {part}.{task}.{name}: {value!r} was given, {kind.wanted} is expected")
 
 
 def declared(part: str, task: str) -> Mapping[str, Any] | None:
@@ -46,32 +45,28 @@ def declared(part: str, task: str) -> Mapping[str, Any] | None:
     return getattr(import_module(name), "OPTIONS", None)
 
 
-def _kind(default: Any) -> tuple[str, Callable[[Any], bool]]:
-    """What may replace a default, in words and as a test; anything where it is of another kind, such as a mapping."""
+def _kind(default: Any) -> Kind:
+    """What may replace a default; anything where it is of no kind that is known here, such as a mapping."""
     match default:
         case bool():
-            return "true or false", lambda value: type(value) is bool
+            return KINDS["flag"]
         case int():
-            return "a whole number of 1 or more", lambda value: type(value) is int and value >= 1
+            return Kind("a whole number of 1 or more", KINDS["count"].holds)
         case float():
-            return "a number of 0 or more", lambda value: _is_number(value) and value >= 0
+            return Kind("a number of 0 or more", KINDS["amount"].holds)
         case str():
-            return "a text", lambda value: type(value) is str
-        case (least, most) if type(default) is tuple and _is_number(least) and _is_number(most):
-            return (
+            return Kind("a text", lambda value: type(value) is str)
+        case (least, most) if type(default) is tuple and is_number(least) and is_number(most):
+            return Kind(
                 f"a list of two {_numbers(default)} above 0, the smaller first,",
                 lambda value: _are_like(value, default) and 0 < value[0] <= value[1],
             )
-        case [_, *_] if all(map(_is_number, default)):
-            return (
+        case [_, *_] if all(map(is_number, default)):
+            return Kind(
                 f"a list of {len(default)} {_numbers(default)} of 0 or more",
                 lambda value: _are_like(value, default) and min(value) >= 0,
             )
-    return "anything", lambda value: True
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return KINDS[""]
 
 
 def _numbers(default: Any) -> str:
@@ -84,5 +79,5 @@ def _are_like(value: Any, default: Any) -> bool:
     return (
         type(value) is list
         and len(value) == len(default)
-        and all(type(item) is int if whole else _is_number(item) for item in value)
+        and all(type(item) is int if whole else is_number(item) for item in value)
     )
