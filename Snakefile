@@ -15,6 +15,7 @@ if not config["partial"]:
     include: "workflow/rules/publish.smk"
     include: "workflow/rules/search.smk"
     include: "workflow/rules/retrain.smk"
+    include: "workflow/rules/evaluate.smk"
 
 
 include: "workflow/rules/tables.smk"

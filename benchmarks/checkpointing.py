@@ -14,12 +14,13 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch  # noqa: E402
 
-from nasperf360.spaces import get_space  # noqa: E402
-from nasperf360.tasks import get_task  # noqa: E402
+from nasperf360.spaces.shared.search_space import search_space  # noqa: E402
+from nasperf360.tasks.shared.task_spec import task_spec  # noqa: E402
 from nasperf360.training.checkpoints import Checkpoint  # noqa: E402
 from nasperf360.training.optimizers import make_optimizer  # noqa: E402
+from nasperf360.training.settings import OptimizerSettings  # noqa: E402
 
-SGD = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}
+SGD = OptimizerSettings(lr=0.1, momentum=0.9, weight_decay=5e-4)
 
 
 def main():
@@ -29,8 +30,8 @@ def main():
     parser.add_argument("--interval", type=float, default=60.0, help="checkpoint_seconds")
     parser.add_argument("--saves", type=int, default=5)
     arguments = parser.parse_args()
-    signature = get_task("cifar100").signature((3, 32, 32))
-    space = get_space("wrn", signature, {"depth": arguments.depth, "widen": arguments.widen})
+    signature = task_spec("cifar100").signature((3, 32, 32))
+    space = search_space("wrn", signature, {"depth": arguments.depth, "widen": arguments.widen})
     model = space.build({"space": "wrn", "dropout": 0.0})
     optimizer = make_optimizer(model.parameters(), SGD)
     model(torch.randn(2, 3, 32, 32)).sum().backward()

@@ -2,7 +2,7 @@
 
     PYTHONPATH=workflow/scripts python benchmarks/preprocessing.py [task ...]
 
-Each task runs in a process of its own; rates are of ``Task.prepare`` alone, HDF5 included. Samples have true shapes,
+Each task runs in a process of its own; rates are of ``data.preprocess`` alone, HDF5 included. Samples have true shapes,
 but for darcy, psicov, cosmic and deepsea, which have the demo's. Compare rates within one run only.
 """
 
@@ -14,11 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.datasets import Dataset
+from nasperf360.data.preprocess import preprocess
 from nasperf360.data.raw import RawFiles
-from nasperf360.simulators import simulate
-from nasperf360.study.settings import resolve
-from nasperf360.tasks import get_task
+from nasperf360.data.simulate import simulate
+from nasperf360.study.configuration import resolve
+from nasperf360.tasks.shared.task_spec import task_spec
 
 TASKS = ["cifar100", "spherical", "ninapro", "fsd50k", "darcy", "psicov", "cosmic", "ecg", "satellite", "deepsea"]
 UNITS = {
@@ -43,25 +44,24 @@ SIMULATE = {
 
 
 def measure(task: str) -> None:
-    """Simulate, prepare, and print one line of JSON."""
+    """Simulate, preprocess, and print one line of JSON."""
     demo, paper = (
         resolve({"scale": "demo", "methods": ["wrn-default"]}),
         resolve({"scale": "paper", "methods": ["wrn-default"]}),
     )
-    info = get_task(task)
-    # Tasks whose demo files are smaller than a true sample are prepared as in the demo.
+    source = task_spec(task).raw
+    # Tasks whose demo files are smaller than a true sample are preprocessed as in the demo.
     scale = demo if task in ("darcy", "psicov", "cosmic", "deepsea") else paper
-    options = dict(scale["prepare"].get(task) or {})
+    options = dict(scale["preprocess"].get(task) or {})
     if task == "ninapro":
         options["windows"] = 3956
     with tempfile.TemporaryDirectory() as folder:
-        raw_folder = Path(folder) / info.raw
-        simulate(info.raw, raw_folder, SIMULATE.get(info.raw, demo["simulate"].get(info.raw) or {}))
+        raw_folder = Path(folder) / source
+        simulate(source, raw_folder, SIMULATE.get(source, demo["simulate"].get(source) or {}))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         raw = RawFiles.open(raw_folder / "files.json")
         start, path = time.process_time(), Path(folder) / f"{task}.h5"
-        with DatasetWriter(path, task=task, origin="simulated", licence="", parameters={}, sources={}) as writer:
-            info.prepare(raw, writer, options)
+        preprocess(task, raw, path, options)
         seconds = time.process_time() - start
         with Dataset(path) as data:
             samples = sum(split["samples"] for split in data.manifest["splits"].values())

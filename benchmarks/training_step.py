@@ -25,37 +25,44 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 import torch  # noqa: E402
 
-from nasperf360.algorithms.base import Problem  # noqa: E402
-from nasperf360.algorithms.densenas import PARTS, WEIGHT_PARTS, _Search  # noqa: E402
+from nasperf360.algorithms.densenas.search import PARTS, WEIGHT_PARTS, DenseNasSteps  # noqa: E402
+from nasperf360.algorithms.densenas.spec import DenseNasSettings  # noqa: E402
+from nasperf360.algorithms.shared.problem import Problem  # noqa: E402
 from nasperf360.data.datasets import Dataset, DatasetWriter, Split  # noqa: E402
-from nasperf360.spaces import get_space  # noqa: E402
-from nasperf360.study import settings  # noqa: E402
-from nasperf360.tasks import get_task  # noqa: E402
-from nasperf360.tasks.base import Task  # noqa: E402
+from nasperf360.settings.layers import merge  # noqa: E402
+from nasperf360.settings.yaml_files import read_yaml  # noqa: E402
+from nasperf360.spaces.shared.search_space import search_space  # noqa: E402
+from nasperf360.study import configuration  # noqa: E402
+from nasperf360.tasks.shared.task_training import TaskTraining, task_training  # noqa: E402
 from nasperf360.training.checkpoints import Checkpoint  # noqa: E402
 from nasperf360.training.fitting import fit, setup_torch  # noqa: E402
+from nasperf360.training.settings import StepSettings, TrainingSettings  # noqa: E402
 
-Loop = Callable[[torch.nn.Module, Task, Split, dict[str, Any], torch.device], None]
+Loop = Callable[[torch.nn.Module, TaskTraining, Split, Any, torch.device], None]
 
 
-def pipeline(model: torch.nn.Module, task: Task, train: Split, training: dict[str, Any], device: torch.device) -> None:
+def pipeline(
+    model: torch.nn.Module, task: TaskTraining, train: Split, training: TrainingSettings, device: torch.device
+) -> None:
     """One epoch as retraining does it."""
     fit(model, task, train, training, seed=0, device=device, epochs=1)
 
 
-def plain(model: torch.nn.Module, task: Task, train: Split, training: dict[str, Any], device: torch.device) -> None:
+def plain(
+    model: torch.nn.Module, task: TaskTraining, train: Split, training: StepSettings, device: torch.device
+) -> None:
     """One epoch as a tutorial does it."""
     optimizer = torch.optim.SGD(
         model.parameters(),
-        lr=training["lr"],
-        momentum=training["momentum"],
-        nesterov=training.get("nesterov", False),
-        weight_decay=training["weight_decay"],
+        lr=training.lr,
+        momentum=training.momentum,
+        nesterov=training.nesterov,
+        weight_decay=training.weight_decay,
     )
     x, y = (torch.from_numpy(train.load(field)).to(device) for field in ("x", "y"))
     model.train()
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0)).to(device)
-    for rows in order.split(training["batch_size"]):
+    for rows in order.split(training.batch_size):
         batch = {"x": x[rows], "y": y[rows]}
         loss = task.loss(model(task.inputs(batch)), batch)
         optimizer.zero_grad()
@@ -67,15 +74,15 @@ def plain(model: torch.nn.Module, task: Task, train: Split, training: dict[str, 
 
 def searching(
     supernet: torch.nn.Module,
-    task: Task,
+    task: TaskTraining,
     dataset: Dataset,
-    search: dict[str, Any],
+    search: DenseNasSettings,
     device: torch.device,
     folder: Path,
 ) -> None:
     """One epoch of weight steps as the DenseNAS search takes them before its architecture steps begin."""
-    problem = Problem(task, dataset, search, {}, 0, device, Checkpoint(folder, {}))
-    _Search(supernet, problem).epoch(0)
+    problem = Problem(task, dataset, search, {}, None, 0, device, Checkpoint(folder, {}))
+    DenseNasSteps(supernet, problem).epoch(0)
 
 
 def random_images(path: Path, count: int) -> Dataset:
@@ -113,27 +120,27 @@ def main() -> None:
     if options.batch % WEIGHT_PARTS:
         parser.error(f"--batch: {options.batch}, the search's parts allow multiples of {WEIGHT_PARTS} only")
     device = setup_torch(options.threads, options.device, gpu=int(options.device == "cuda"))
-    shipped = settings.read_yaml(ROOT / "config" / "config.yaml")
-    config = settings.resolve(settings.merge(shipped, {"scale": "paper", "methods": options.methods}))
-    task = get_task("cifar100")
+    shipped = read_yaml(ROOT / "config" / "config.yaml")
+    config = configuration.resolve(merge(shipped, {"scale": "paper", "methods": options.methods}))
+    task = task_training("cifar100")
     with tempfile.TemporaryDirectory() as folder:
         # The search trains weights on four fifths.
         dataset = random_images(Path(folder) / "random.h5", options.batch * options.steps * PARTS // WEIGHT_PARTS)
         train = dataset.split("train").part(0, options.batch * options.steps)
         task.fit(train)
         for method in options.methods:
-            definition = settings.method(config, method)
-            space = get_space(
+            definition = configuration.method(config, method)
+            space: Any = search_space(
                 definition["space"],
                 task.signature(train.shape("x")),
-                settings.space_settings(config, "cifar100", method),
+                configuration.space_settings(config, "cifar100", method),
             )
-            training = {
-                **settings.retrain_settings(config, "cifar100", method),
-                "batch_size": options.batch,
-                "precision": options.precision,
-            }
-            architecture = space.default() if method.endswith("default") else space.sample(np.random.default_rng(0))
+            retrain = configuration.retrain_settings(config, "cifar100", method)
+            training = TrainingSettings.model_validate(
+                {**retrain, "batch_size": options.batch, "precision": options.precision}
+            )
+            rng = np.random.default_rng(0)
+            architecture = space.default() if definition["algorithm"] == "default" else space.sample(rng)
             loops: dict[str, Loop] = {"plain": plain, "pipeline": pipeline}
             compare(
                 method,
@@ -144,18 +151,20 @@ def main() -> None:
                 options,
             )
             if definition["algorithm"] == "densenas":
-                search = {
-                    **settings.search_settings(config, "cifar100", method)["search"],
-                    "batch_size": options.batch // WEIGHT_PARTS,  # of architecture steps
-                    "precision": options.precision,
-                }
+                search = DenseNasSettings.model_validate(
+                    {
+                        **configuration.search_settings(config, "cifar100", method)["search"],
+                        "batch_size": options.batch // WEIGHT_PARTS,  # of architecture steps
+                        "precision": options.precision,
+                    }
+                )
                 bare, searched = (space.supernet().to(device) for _ in range(2))
                 bare.architecture.requires_grad_(False)
                 bare.register_forward_pre_hook(lambda supernet, _: supernet.sample_operations(1, uniform=True))
                 compare(
                     f"{method}, search",
                     {
-                        "plain": partial(plain, bare, task, train, search | {"batch_size": options.batch}, device),
+                        "plain": partial(plain, bare, task, train, search.but({"batch_size": options.batch}), device),
                         "pipeline": partial(searching, searched, task, dataset, search, device, Path(folder)),
                     },
                     options,

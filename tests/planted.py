@@ -1,14 +1,16 @@
 """A search space with a known answer: of eight options in each of several choices, one alone carries the signal."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasperf360.networks.supernet import Supernet
-from nasperf360.spaces.base import Architecture, SearchSpace
+from nasperf360.settings.declaration import NoSettings
+from nasperf360.spaces.shared.encoding import Architecture
+from nasperf360.spaces.shared.search_space import SearchSpace
+from nasperf360.spaces.shared.space_spec import Capability, SpaceSpec
+from nasperf360.spaces.shared.supernet import Supernet
 from synthetic import Synthetic, SyntheticTask, from_arrays
 
 OPTIONS = 8
@@ -35,14 +37,13 @@ class PlantedNet(Supernet):
 class PlantedSpace(SearchSpace):
     """``{"space": "planted", "options": [one of 0 to 7 for each choice]}``."""
 
-    name = "planted"
-    has_supernet = True
+    spec = SpaceSpec(name="planted", capabilities=frozenset({Capability.SUPERNET}))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        return {"space": self.name, "options": rng.integers(OPTIONS, size=CHOICES).tolist()}
+        return {"space": self.spec.name, "options": rng.integers(OPTIONS, size=CHOICES).tolist()}
 
     def check(self, architecture: Architecture) -> None:
-        self._check_space(architecture)
+        self.check_space(architecture)
 
     def build(self, architecture: Architecture) -> nn.Module:
         raise NotImplementedError
@@ -51,7 +52,7 @@ class PlantedSpace(SearchSpace):
         return PlantedNet()
 
     def derive(self, supernet: Supernet) -> Architecture:
-        return {"space": self.name, "options": supernet.mixture("options").argmax(-1).tolist()}
+        return {"space": self.spec.name, "options": supernet.mixture("options").argmax(-1).tolist()}
 
 
 def planted(folder: Path, right: int, seed: int = 0) -> tuple[Synthetic, PlantedSpace]:
@@ -65,5 +66,4 @@ def planted(folder: Path, right: int, seed: int = 0) -> tuple[Synthetic, Planted
         return x.astype(np.float32), y
 
     data = from_arrays(folder, {"train": draw(192), "valid": draw(16), "test": draw(16)}, SyntheticTask(1, "point"))
-    settings: dict[str, Any] = {}
-    return data, PlantedSpace(data.signature, settings)
+    return data, PlantedSpace(data.signature, NoSettings())

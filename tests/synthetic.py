@@ -1,55 +1,67 @@
 """A small task with a planted signal, for tests of networks and of search: no raw files, data in a moment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch.nn.functional import cross_entropy
 
 from nasperf360.data.datasets import Dataset, DatasetWriter
-from nasperf360.tasks.base import Metric, Task
+from nasperf360.tasks.shared.metrics import Targets
+from nasperf360.tasks.shared.task_spec import Metric, Signature, TaskSpec
+from nasperf360.tasks.shared.task_training import TaskTraining
 
 CLASSES = 2
 SAMPLES = {"train": 128, "valid": 32, "test": 64}
 
 
-class SyntheticTask(Task):
+def metric(outputs: np.ndarray, targets: Targets) -> float:
+    """0-1 error in percent."""
+    return 100 * float((outputs.argmax(1) != targets["y"]).mean())
+
+
+class SyntheticTask(TaskTraining):
     """Two classes: whether a sample, or for dense tasks a pixel, lies under a bump of random place and sign.
 
     Point: class 1 holds a bump with a sharp ring, class 0 one without; neither place nor sign tells them apart, so a
     linear model is blind. Dense: each pixel says whether the bump covers it.
+
+    Each instance has a spec of its own, which :meth:`change` changes.
     """
 
-    name, title, objective, published_size = "synthetic", "Synthetic", "Find the bump", "0"
-    outputs = CLASSES
-    metric = Metric("0-1 error %", higher_is_better=False)
-    raw = "synthetic"
+    name, classes = "synthetic", CLASSES
 
-    def __init__(self, dimensions: int = 2, kind: str = "point"):
-        self.dimensions, self.kind = dimensions, kind  # type: ignore[misc, assignment]
+    def __init__(self, dimensions: int = 2, kind: str = "point", **changes: Any):
+        self.spec = TaskSpec(  # type: ignore[misc]
+            name=self.name,
+            dimensions=dimensions,  # type: ignore[arg-type]
+            kind=kind,  # type: ignore[arg-type]
+            outputs=self.classes,
+            metric=Metric("0-1 error %", higher_is_better=False),
+            raw=self.name,
+            **changes,
+        )
+        super().__init__()
 
-    def prepare(self, raw: Any, writer: DatasetWriter, options: Mapping[str, Any]) -> None:
-        raise NotImplementedError("this task has no raw files; see write()")
+    def change(self, **changes: Any) -> None:
+        """Change fields of the spec."""
+        self.spec = replace(self.spec, **changes)  # type: ignore[misc]
 
     def loss(self, output: Any, batch: Any) -> Any:
-        from torch.nn.functional import cross_entropy
-
         return cross_entropy(output, batch["y"])
-
-    def score(self, outputs: np.ndarray, extras: Mapping[str, np.ndarray]) -> dict[str, float]:
-        return {"value": 100 * float((outputs.argmax(1) != extras["y"]).mean())}
 
 
 @dataclass
 class Synthetic:
-    """A task and its open data set, ready for a Problem."""
+    """A task and its open data set, ready for a Problem, whose metric is :func:`metric`."""
 
     task: SyntheticTask
     dataset: Dataset
 
     @property
-    def signature(self) -> Any:
+    def signature(self) -> Signature:
         return self.task.signature(self.dataset.split("train").shape("x"))
 
 
@@ -96,8 +108,7 @@ def write(
 
 def write_grouped(folder: Path, sizes: Sequence[int], dimensions: int = 2) -> Synthetic:
     """Training samples in groups of those sizes, of which an epoch visits one each; small other splits."""
-    task = SyntheticTask(dimensions)
-    task.one_per_group = True  # type: ignore[misc]
+    task = SyntheticTask(dimensions, one_per_group=True)
     shape, rng = (3, 16, 16)[: dimensions + 1], np.random.default_rng(0)
     counts = {"train": sum(sizes), "valid": 4, "test": 4}
     groups = {name: np.arange(count) for name, count in counts.items()} | {"train": np.repeat(range(len(sizes)), sizes)}
@@ -111,7 +122,7 @@ def write_grouped(folder: Path, sizes: Sequence[int], dimensions: int = 2) -> Sy
 
 def from_arrays(folder: Path, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], task: SyntheticTask) -> Synthetic:
     """A data set of given (x, y) per split, for structure planted by the test itself."""
-    path = folder / f"{task.name}-{task.dimensions}-{task.kind}.h5"
+    path = folder / f"{task.name}-{task.spec.dimensions}-{task.spec.kind}.h5"
     with DatasetWriter(path, task=task.name, origin="simulated") as writer:
         for name, (x, y) in arrays.items():
             split = writer.split(name, x=(x.shape[1:], str(x.dtype)), y=(y.shape[1:], "int64"), classes=CLASSES)

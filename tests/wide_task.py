@@ -14,7 +14,7 @@ CLASSES = 8
 class WideTask(SyntheticTask):
     """Which of eight channels holds a peak, of random place and sign."""
 
-    name, outputs = "wide", CLASSES
+    name, classes = "wide", CLASSES
 
 
 def write_wide(folder: Path, samples: Mapping[str, int], seed: int = 0) -> Synthetic:

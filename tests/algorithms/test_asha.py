@@ -9,14 +9,16 @@ import numpy as np
 import optuna
 import pytest
 import torch
+from pydantic import ValidationError
 
 import synthetic
-from nasperf360.algorithms import asha, get_algorithm
-from nasperf360.algorithms.asha import rung_epochs
-from nasperf360.algorithms.base import Problem
+from nasperf360.algorithms.asha.search import search
+from nasperf360.algorithms.asha.spec import SPEC, rung_epochs
+from nasperf360.algorithms.shared.problem import Problem
+from nasperf360.algorithms.shared.trials import Trial
 from nasperf360.seeds import generator
-from nasperf360.spaces import get_space
-from nasperf360.tasks.base import Metric
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.tasks.shared.task_spec import Metric
 from nasperf360.training.checkpoints import Checkpoint
 
 TRAINING = {
@@ -30,21 +32,27 @@ SEARCH = {"trials": 9, "reduction_factor": 2, "min_epochs": 1, "rungs": 3, "max_
 
 
 def problem(data, folder, seed=11, **search):
-    settings = {**SEARCH, **search}
+    settings = SPEC.settings.model_validate({**SEARCH, **search})
     return Problem(
         task=data.task,
         dataset=data.dataset,
         settings=settings,
-        retrain_settings=TRAINING,
+        trial_training=TRAINING,
+        metric=opposite_metric if data.task.spec.metric.higher_is_better else synthetic.metric,
         seed=seed,
         device=torch.device("cpu"),
-        checkpoint=Checkpoint(folder, {"seed": seed, "settings": settings}),
-        label="cell",
+        checkpoint=Checkpoint(folder, {"seed": seed, "settings": settings.params()}),
+        label="experiment",
     )
 
 
 def space(data):
-    return get_space("wrn", data.signature, {"depth": 10, "widen": 1, "width": 2})
+    return search_space("wrn", data.signature, {"depth": 10, "widen": 1, "width": 2})
+
+
+def test_rungs_have_to_ascend():
+    with pytest.raises(ValidationError, match="rungs 3 would be at 1, 2, 2 epochs, each must be later"):
+        SPEC.settings.model_validate({**SEARCH, "max_epochs": 2})
 
 
 def test_rungs_of_the_paper():
@@ -76,10 +84,14 @@ def recorded(history):
     return curves
 
 
-def maximise(data):
-    """Make the score of a task the other way round."""
-    score, data.task.metric = data.task.score, Metric("accuracy %", higher_is_better=True)
-    data.task.score = lambda *arguments: {"value": 100 - score(*arguments)["value"]}
+def opposite_metric(outputs, targets):
+    """Of the task that is :func:`maximised`."""
+    return 100 - synthetic.metric(outputs, targets)
+
+
+def maximised(data):
+    """Make the metric of a task the other way round."""
+    data.task.change(metric=Metric("accuracy %", higher_is_better=True))
 
 
 DIRECTIONS = pytest.mark.parametrize("higher", [False, True], ids=["minimise", "maximise"])
@@ -90,9 +102,9 @@ DIRECTIONS = pytest.mark.parametrize("higher", [False, True], ids=["minimise", "
 def test_decisions_equal_an_independent_simulation(tmp_path, factor, rungs, higher):
     data = synthetic.write(tmp_path)
     if higher:
-        maximise(data)
+        maximised(data)
     given = problem(data, tmp_path / "study", reduction_factor=factor, max_epochs=rungs[-1])
-    curves = recorded(get_algorithm("asha").search(space(data), given).history)
+    curves = recorded(search(space(data), given).history)
     assert len(curves) == SEARCH["trials"]
     assert simulate(curves, rungs, factor, higher) == {number: max(curve) for number, curve in curves.items()}
     assert len({max(curve) for curve in curves.values()}) > 1  # some were stopped
@@ -103,15 +115,15 @@ def test_decisions_equal_an_independent_simulation(tmp_path, factor, rungs, high
 def test_decisions_and_the_winner_on_curves_known_in_full(tmp_path, monkeypatch, factor, rungs, higher):
     """What the stopped trials would have scored is known too, and enough go on for each place to count."""
     data = synthetic.write(tmp_path)
-    data.task.metric = Metric("score", higher_is_better=higher)
+    data.task.change(metric=Metric("score", higher_is_better=higher))
     trials, rng = 40, np.random.default_rng(0)
     scores = rng.normal(rng.normal(size=(trials, 1)), 0.3, (trials, len(rungs)))
     scores[:, -1] += -5 if higher else 5  # overfitted: scores at different rungs do not compare
     curves = {number: dict(zip(rungs, row.tolist(), strict=True)) for number, row in enumerate(scores)}
-    monkeypatch.setattr(asha.Candidate, "score_after", lambda candidate, epochs: curves[candidate.number][epochs])
-    search = {"reduction_factor": factor, "min_epochs": rungs[0], "rungs": len(rungs), "max_epochs": rungs[-1]}
-    given = problem(data, tmp_path / "study", trials=trials, **search)
-    found = get_algorithm("asha").search(space(data), given)
+    monkeypatch.setattr(Trial, "metric_after", lambda trial, epochs: curves[trial.number][epochs])
+    settings = {"reduction_factor": factor, "min_epochs": rungs[0], "rungs": len(rungs), "max_epochs": rungs[-1]}
+    given = problem(data, tmp_path / "study", trials=trials, **settings)
+    found = search(space(data), given)
     length = simulate(curves, rungs, factor, higher)
     assert {number: max(curve) for number, curve in recorded(found.history).items()} == length
     whole = {number: curves[number][rungs[-1]] for number in length if length[number] == rungs[-1]}
@@ -141,15 +153,15 @@ def dies(real, call):
 def whole(tmp_path):
     """Data, and the result of an undisturbed search."""
     data = synthetic.write(tmp_path)
-    return data, get_algorithm("asha").search(space(data), problem(data, tmp_path / "whole"))
+    return data, search(space(data), problem(data, tmp_path / "whole"))
 
 
 @pytest.mark.parametrize(
     ("place", "calls"),
     [
-        ("nasperf360.algorithms.asha.Candidate", [5]),
-        ("nasperf360.training.fitting.fit", [2, 7]),
-        ("nasperf360.training.fitting.evaluate", [3, 8]),
+        ("nasperf360.algorithms.asha.search.Trial", [5]),
+        ("nasperf360.algorithms.shared.trials.fit", [2, 7]),
+        ("nasperf360.algorithms.shared.trials.predict", [3, 8]),
         ("optuna.trial.Trial.report", [2, 9]),
         ("optuna.trial.Trial.should_prune", [2, 3]),
         ("optuna.study.Study.tell", [2, 5, 9]),
@@ -162,8 +174,8 @@ def test_a_killed_study_resumes_to_the_same_result(tmp_path, whole, place, calls
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(place, dies(pkgutil.resolve_name(place), call))
             with pytest.raises(Killed):
-                get_algorithm("asha").search(space(data), problem(data, folder))
-        assert get_algorithm("asha").search(space(data), problem(data, folder)) == undisturbed
+                search(space(data), problem(data, folder))
+        assert search(space(data), problem(data, folder)) == undisturbed
         states = [[trial.state for trial in stored(at).trials] for at in (folder, tmp_path / "whole")]
         assert states[0] == states[1]
 
@@ -182,12 +194,12 @@ def test_a_lock_that_a_kill_left_behind_is_removed(tmp_path, whole, monkeypatch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("optuna.study.Study.tell", dies(optuna.study.Study.tell, 4))
         with pytest.raises(Killed):
-            get_algorithm("asha").search(space(data), problem(data, folder))
+            search(space(data), problem(data, folder))
     (folder / "study.log.lock").symlink_to("killed/study.log")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("time.sleep", lambda seconds: pytest.fail("it waits for a lock that nobody holds"))
         patch.setattr("os.symlink", dies(os.symlink, 1))
-        assert get_algorithm("asha").search(space(data), problem(data, folder)) == undisturbed
+        assert search(space(data), problem(data, folder)) == undisturbed
     assert not (folder / "study.log.lock").is_symlink()
 
 
@@ -200,7 +212,7 @@ def test_a_damaged_journal_costs_only_what_it_held(tmp_path, whole, damage, caps
         # In the trial with the first promotion, after its second rung: its checkpoint holds two epochs.
         patch.setattr("optuna.trial.Trial.should_prune", dies(optuna.trial.Trial.should_prune, 2))
         with pytest.raises(Killed):
-            get_algorithm("asha").search(space(data), problem(data, folder))
+            search(space(data), problem(data, folder))
     log = folder / "study.log"
     lines = log.read_bytes().splitlines(keepends=True)
     kept = {"cut": len(lines) - 1, "zeros": len(lines), "middle": 3, "garbage": 0, "lost": 0}[damage]
@@ -215,7 +227,7 @@ def test_a_damaged_journal_costs_only_what_it_held(tmp_path, whole, damage, caps
             "garbage": b"garbage \xff" * 100,
         }[damage]
         log.write_bytes(content)
-    assert get_algorithm("asha").search(space(data), problem(data, folder)) == undisturbed
+    assert search(space(data), problem(data, folder)) == undisturbed
     message = capsys.readouterr().err
     if damage != "lost":
         assert f"{log}: damaged at line {kept + 1} of" in message
@@ -232,12 +244,12 @@ def test_finished_trials_leave_no_checkpoint(tmp_path, whole):
 def planted_curve(best, noise=8.0):
     """Stands for training: the error grows with the distance of lr from ``best``, and early scores are noisy."""
 
-    def score_after(candidate, epochs):
-        distance = abs(math.log10(candidate.training["lr"] / best))
-        rng = np.random.default_rng([candidate.seed % 2**32, epochs])
+    def metric_after(trial, epochs):
+        distance = abs(math.log10(trial.training.lr / best))
+        rng = np.random.default_rng([trial.seed % 2**32, epochs])
         return 30 * distance + noise / epochs * rng.standard_normal()
 
-    return score_after
+    return metric_after
 
 
 def test_it_finds_the_planted_learning_rate(tmp_path, monkeypatch):
@@ -251,12 +263,12 @@ def test_it_finds_the_planted_learning_rate(tmp_path, monkeypatch):
         return abs(math.log10(architecture["lr"] / best)) < width / 2
 
     assert 0.05 < sum(abs(math.log10(rate / best)) < width / 2 for rate in rates) / len(rates) < 0.15
-    monkeypatch.setattr(asha.Candidate, "score_after", planted_curve(best))
-    search = {"trials": 40, "reduction_factor": 3, "min_epochs": 1, "rungs": 4, "max_epochs": 27}
+    monkeypatch.setattr(Trial, "metric_after", planted_curve(best))
+    settings = {"trials": 40, "reduction_factor": 3, "min_epochs": 1, "rungs": 4, "max_epochs": 27}
     found, first, epochs = [], [], []
     for seed in range(5):
-        given = problem(data, tmp_path / str(seed), seed, **search)
-        result = get_algorithm("asha").search(space(data), given)
+        given = problem(data, tmp_path / str(seed), seed, **settings)
+        result = search(space(data), given)
         found.append(good(result.architecture))
         first.append(good(space(data).sample(generator(seed, "trial", 0))))
         lengths = {row["trial"]: row["epochs"] for row in result.history}

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 import synthetic
-from nasperf360.algorithms import get_algorithm
-from nasperf360.algorithms.base import Problem, SearchResult
-from nasperf360.spaces import get_space
+from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
+from nasperf360.algorithms.shared.problem import Problem, SearchResult, run_search
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.spaces.shared.space_spec import space_spec
 from nasperf360.training.checkpoints import Checkpoint
-from nasperf360.training.fitting import evaluate, fit, setup_torch
+from nasperf360.training.fitting import fit, predict, setup_torch
+from nasperf360.training.settings import PredictionSettings, TrainingSettings
 
 SPACE = {
     "layers": 3, "search": {"width": 2},
@@ -27,10 +29,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def search(data: synthetic.Synthetic, method: str, folder: Path, **changes: Any) -> SearchResult:
-    settings = {**SETTINGS[method], **changes}
-    checkpoint = Checkpoint(folder / "checkpoint", {"method": method})
-    problem = Problem(data.task, data.dataset, settings, TRAINING, 0, torch.device("cpu"), checkpoint, label=method)
-    return get_algorithm(method).search(get_space("autodl", data.signature, SPACE), problem)
+    settings = algorithm_spec(method).settings.model_validate({**SETTINGS[method], **changes})
+    problem = Problem(
+        data.task,
+        data.dataset,
+        settings,
+        TRAINING,
+        synthetic.metric,
+        seed=0,
+        device=torch.device("cpu"),
+        checkpoint=Checkpoint(folder / "checkpoint", {"method": method}),
+        label=method,
+    )
+    return run_search(method, search_space("autodl", data.signature, SPACE), problem)
 
 
 @pytest.fixture
@@ -42,8 +53,8 @@ def data(tmp_path: Path) -> synthetic.Synthetic:
 @pytest.mark.parametrize("method", SETTINGS)
 def test_algorithms_serve_the_space(tmp_path: Path, data: synthetic.Synthetic, method: str) -> None:
     setup_torch(1, "cpu", gpu=0)
-    space = get_space("autodl", data.signature, SPACE)
-    assert get_algorithm(method).refuse(type(space)) is None
+    space = search_space("autodl", data.signature, SPACE)
+    assert algorithm_spec(method).refuse(space_spec("autodl")) is None
     space.check(search(data, method, tmp_path).architecture)
 
 
@@ -64,10 +75,12 @@ def test_network_learns(tmp_path: Path) -> None:
     """The first layers of the default architecture err on less than half of the pixels that one class for all does."""
     data = synthetic.write(tmp_path, 2, "dense", shape=(3, 32, 32), samples={"train": 64, "valid": 32, "test": 64})
     train, test = data.dataset.final(merge_valid=True)
-    space = get_space("autodl", data.signature, SPACE)
+    space: Any = search_space("autodl", data.signature, SPACE)
     torch.manual_seed(0)
-    network = space.build(space.default())
-    fit(network, data.task, train, {**TRAINING, "epochs": 12, "batch_size": 16}, seed=0, device=torch.device("cpu"))
-    error = evaluate(network, data.task, test, {"batch_size": 32}, device=torch.device("cpu"))["value"]
+    network, cpu = space.build(space.default()), torch.device("cpu")
+    training = TrainingSettings.model_validate({**TRAINING, "epochs": 12, "batch_size": 16})
+    fit(network, data.task, train, training, seed=0, device=cpu)
+    outputs = predict(network, data.task, test, PredictionSettings(batch_size=32), device=cpu)
+    error = synthetic.metric(outputs, test.targets())
     share = test.load("y").mean()
     assert error < 100 * min(share, 1 - share) / 2

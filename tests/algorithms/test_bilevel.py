@@ -1,4 +1,4 @@
-"""GAEA and first-order DARTS: the simplex, descent, planted answers, data halves, resuming, refusals."""
+"""GAEA and first-order DARTS: the simplex, descent, planted answers, their splits, resuming, refusals."""
 
 import math
 from collections.abc import Mapping
@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+from torch.amp import GradScaler
 
 import synthetic
-from nasperf360.algorithms import get_algorithm
-from nasperf360.algorithms.base import Problem, SearchResult
-from nasperf360.algorithms.bilevel import BilevelSearch
-from nasperf360.algorithms.gaea import exponentiated_gradient
-from nasperf360.algorithms.supernet_steps import architecture_gradients, cut
+from nasperf360.algorithms.darts.search import AdamRule
+from nasperf360.algorithms.gaea.search import SimplexRule, exponentiated_gradient
+from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
+from nasperf360.algorithms.shared.problem import Problem, SearchResult, run_search
+from nasperf360.algorithms.shared.supernet_steps import architecture_gradients, weight_and_architecture_splits
 from nasperf360.data.datasets import Split
 from nasperf360.errors import UserError
-from nasperf360.spaces import get_space, space_class
-from nasperf360.spaces.base import SearchSpace
+from nasperf360.spaces.shared.search_space import SearchSpace, search_space
+from nasperf360.spaces.shared.space_spec import space_spec
 from nasperf360.training.checkpoints import Checkpoint
-from nasperf360.training.fitting import grad_scaler
 from planted import CHOICES, OPTIONS, PlantedNet, planted
 
 SETTINGS = {
@@ -34,18 +35,27 @@ METHODS = {
     "darts": {"architecture_lr": 0.05, "architecture_betas": [0.5, 0.999]},
     "darts same": {"architecture_lr": 0.05, "split": "same"},
 }
+RULES = {"gaea": SimplexRule, "darts": AdamRule}
 CPU = torch.device("cpu")
 SMALL = {"search": {"width": 8, "depth": 3}}
+
+
+def settings_of(method: str, **changes: Any) -> Any:
+    model = algorithm_spec(method.split()[0]).settings
+    return model.model_validate({**SETTINGS, **METHODS[method], **changes})
+
+
+def scaler(enabled: bool) -> GradScaler:
+    return GradScaler("cpu", enabled=enabled)
 
 
 def search(
     space: SearchSpace, data: synthetic.Synthetic, method: str, folder: Path, seed: int = 0, **changes: Any
 ) -> SearchResult:
-    algorithm = get_algorithm(method.split()[0])
-    settings = {**SETTINGS, **METHODS[method], **changes}
     checkpoint = Checkpoint(folder / "checkpoint", {"test": method})
-    problem = Problem(data.task, data.dataset, settings, {}, seed, torch.device("cpu"), checkpoint, label=method)
-    return algorithm.search(space, problem)
+    settings = settings_of(method, **changes)
+    problem = Problem(data.task, data.dataset, settings, {}, None, seed, CPU, checkpoint, label=method)
+    return run_search(method.split()[0], space, problem)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -93,11 +103,9 @@ def test_exponentiated_gradient_of_huge_gradients() -> None:
 
 def supernet_after(mixture: str, steps: int = 60) -> Any:
     """A DARTS supernet after steps of GAEA that all favour sep_conv_3x3 and each node's first edge."""
-    algorithm = get_algorithm("gaea")
-    assert isinstance(algorithm, BilevelSearch)
-    space = get_space("darts", synthetic.SyntheticTask().signature((3, 16, 16)), SMALL)
-    supernet, settings = space.supernet(), {"architecture_lr": 1.0, "mixture": mixture}
-    algorithm.start(supernet, settings)
+    space: Any = search_space("darts", synthetic.SyntheticTask().signature((3, 16, 16)), SMALL)
+    supernet = space.supernet()
+    rule = SimplexRule(supernet, settings_of("gaea", architecture_lr=1.0, mixture=mixture))
     gradients = {name: torch.zeros_like(value) for name, value in supernet.architecture_parameters().items()}
     for name, gradient in gradients.items():
         if name.startswith("operations"):
@@ -105,7 +113,7 @@ def supernet_after(mixture: str, steps: int = 60) -> Any:
         else:
             gradient[[0, 2, 5, 9]] = -1
     for _ in range(steps):
-        algorithm.step(supernet, gradients, settings)
+        rule.step(gradients)
     return supernet
 
 
@@ -138,18 +146,18 @@ def test_start_is_uniform() -> None:
 
 
 def test_weight_and_architecture_steps_leave_each_other_alone() -> None:
-    space = get_space("darts", synthetic.SyntheticTask().signature((3, 16, 16)), SMALL)
+    space: Any = search_space("darts", synthetic.SyntheticTask().signature((3, 16, 16)), SMALL)
     supernet, x = space.supernet(), torch.randn(2, 3, 16, 16)
     with supernet.fixed_architecture():
         supernet(x).sum().backward()
     assert all(value.grad is None for value in supernet.architecture_parameters().values())
     supernet.zero_grad()
-    value, gradients = architecture_gradients(supernet, lambda: supernet(x).square().sum(), grad_scaler(CPU, "float32"))
+    value, gradients = architecture_gradients(supernet, lambda: supernet(x).square().sum(), scaler(enabled=False))
     assert float(value) > 0
     assert gradients is not None
     assert all(weight.grad is None for weight in supernet.weight_parameters())
     assert all(float(gradient.abs().sum()) > 0 for gradient in gradients.values())
-    _, scaled = architecture_gradients(supernet, lambda: supernet(x).square().sum(), grad_scaler(CPU, "float16"))
+    _, scaled = architecture_gradients(supernet, lambda: supernet(x).square().sum(), scaler(enabled=True))
     assert scaled is not None
     for name, gradient in gradients.items():
         torch.testing.assert_close(scaled[name], gradient, rtol=1e-3, atol=1e-5)
@@ -160,7 +168,7 @@ def test_weight_and_architecture_steps_leave_each_other_alone() -> None:
 def test_searches_the_darts_space(tmp_path: Path, method: str, dimensions: int, kind: str) -> None:
     shape = (1, 32) if dimensions == 1 else (1, 9, 10)
     data = synthetic.write(tmp_path, dimensions, kind, shape)
-    space = get_space("darts", data.signature, SMALL)
+    space = search_space("darts", data.signature, SMALL)
     found = search(space, data, method, tmp_path, epochs=2, batch_size=16, architecture_after=1)
     space.check(found.architecture)
     assert [("architecture_loss" in row) for row in found.history] == [False, True]
@@ -176,7 +184,7 @@ def test_resumed_search_equals_an_undisturbed_one(
 ) -> None:
     data, space = planted(tmp_path, 3)
     if space_name == "darts":
-        space = get_space("darts", data.signature, SMALL)
+        space = search_space("darts", data.signature, SMALL)
     whole = search(space, data, method, tmp_path / "whole", epochs=4, architecture_after=1)
 
     saves: list[Mapping[str, Any]] = []
@@ -199,7 +207,7 @@ def test_resumed_search_equals_an_undisturbed_one(
 
 
 @pytest.mark.parametrize(("method", "split"), [("gaea", "halves"), ("darts", "halves"), ("darts", "same")])
-def test_weights_and_architecture_learn_on_their_own_halves(
+def test_weights_and_architecture_learn_on_their_own_splits(
     tmp_path: Path, method: str, split: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, space = planted(tmp_path, 3)
@@ -216,7 +224,7 @@ def test_weights_and_architecture_learn_on_their_own_halves(
         seen[learns[0]] |= {row.numpy().tobytes() for row in batch["x"]}
         return loss(output, batch)
 
-    monkeypatch.setattr("nasperf360.algorithms.bilevel.architecture_gradients", gradients)
+    monkeypatch.setattr("nasperf360.algorithms.shared.bilevel.architecture_gradients", gradients)
     data.task.loss = recorded  # type: ignore[method-assign]
     search(space, data, method, tmp_path, epochs=2, architecture_after=1, split=split)
     rows = [row.tobytes() for row in data.dataset.split("train").load("x")]
@@ -232,18 +240,25 @@ def test_batch_larger_than_the_half_is_refused(tmp_path: Path) -> None:
 
 
 def test_max_samples_is_a_part_of_the_training_rows(tmp_path: Path) -> None:
-    data, space = planted(tmp_path, 0)
-    assert search(space, data, "darts", tmp_path, epochs=1, max_samples=64, batch_size=32).history
+    (data, space), one = planted(tmp_path, 0), {"epochs": 1, "architecture_after": 0}
+    assert search(space, data, "darts", tmp_path, **one, max_samples=64, batch_size=32).history
     with pytest.raises(UserError, match=r"train\[0:64\]\[0:32\]' with 32 samples"):
-        search(space, data, "darts", tmp_path, epochs=1, max_samples=64, batch_size=33)
+        search(space, data, "darts", tmp_path, **one, max_samples=64, batch_size=33)
     with pytest.raises(UserError, match=r"'train\[0:1\]' with 1 samples is too small to be cut"):
-        search(space, data, "darts", tmp_path, epochs=1, max_samples=1)
+        search(space, data, "darts", tmp_path, **one, max_samples=1)
 
 
 @pytest.mark.parametrize("algorithm", ["gaea", "darts"])
 def test_refuses_spaces_without_a_supernet(algorithm: str) -> None:
-    assert "no supernet" in str(get_algorithm(algorithm).refuse(space_class("wrn")))
-    assert get_algorithm(algorithm).refuse(space_class("darts")) is None
+    spec = algorithm_spec(algorithm)
+    assert "no supernet" in str(spec.refuse(space_spec("wrn")))
+    assert spec.refuse(space_spec("darts")) is None
+
+
+def test_a_search_without_architecture_steps_is_refused() -> None:
+    words = "architecture_after 30 of 30 epochs leaves no architecture step; lower architecture_after or raise epochs"
+    with pytest.raises(ValidationError, match=words):
+        settings_of("gaea", architecture_after=30)
 
 
 class GroupedSplit:
@@ -261,15 +276,19 @@ class GroupedSplit:
         return start, stop
 
 
-def test_a_cut_never_goes_through_a_group() -> None:
+def test_no_group_is_torn() -> None:
     task, split = synthetic.SyntheticTask(), GroupedSplit()
-    assert cut(task, split, 1, 2) == ((0, 4), (4, 9))  # type: ignore[arg-type, comparison-overlap]
-    assert cut(task, split, 4, 5) == ((0, 7), (7, 9))  # type: ignore[arg-type, comparison-overlap]
-    task.one_per_group = True  # type: ignore[misc]
-    assert cut(task, split, 1, 2) == ((0, 3), (3, 9))  # type: ignore[arg-type, comparison-overlap]
-    assert cut(task, split, 1, 4) == ((0, 2), (2, 9))  # type: ignore[arg-type, comparison-overlap]
+
+    def ranges(parts: int, whole: int) -> Any:
+        return weight_and_architecture_splits(task, split, parts, whole)  # type: ignore[arg-type]
+
+    assert ranges(1, 2) == ((0, 4), (4, 9))
+    assert ranges(4, 5) == ((0, 7), (7, 9))
+    task.change(one_per_group=True)
+    assert ranges(1, 2) == ((0, 3), (3, 9))
+    assert ranges(1, 4) == ((0, 2), (2, 9))
     split.groups = np.array([0] * 4 + [1, 2, 3, 4, 4])
-    assert cut(task, split, 4, 5) == ((0, 7), (7, 9))  # type: ignore[arg-type, comparison-overlap]
+    assert ranges(4, 5) == ((0, 7), (7, 9))
 
 
 def test_one_split_for_both_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,17 +300,15 @@ def test_one_split_for_both_is_loaded_once(tmp_path: Path, monkeypatch: pytest.M
         return real(split, field)
 
     monkeypatch.setattr(Split, "load", load)
-    search(space, data, "darts same", tmp_path, epochs=1)
+    search(space, data, "darts same", tmp_path, epochs=1, architecture_after=0)
     assert sorted(loaded) == [("train[0:192]", "x"), ("train[0:192]", "y")]
 
 
 @pytest.mark.parametrize("method", ["gaea", "gaea simplex", "darts"])
 def test_overflow_leaves_out_the_step_and_lowers_the_scale(method: str) -> None:
     """In float16 a scaled gradient can overflow where the loss does not."""
-    algorithm, settings = get_algorithm(method.split()[0]), METHODS[method]
-    assert isinstance(algorithm, BilevelSearch)
-    supernet, scaler = PlantedNet(), grad_scaler(CPU, "float16")
-    algorithm.start(supernet, settings)
+    supernet, scaling = PlantedNet(), scaler(enabled=True)
+    rule = RULES[method.split()[0]](supernet, settings_of(method))
 
     def loss() -> torch.Tensor:
         half = supernet.mixture("options").half()
@@ -299,13 +316,13 @@ def test_overflow_leaves_out_the_step_and_lowers_the_scale(method: str) -> None:
 
     scale, steps = 2.0**16, 0
     while steps < 3:
-        _, gradients = architecture_gradients(supernet, loss, scaler)
+        _, gradients = architecture_gradients(supernet, loss, scaling)
         if gradients is None:
             assert steps == 0
             scale /= 2
-            assert scaler.get_scale() == scale
+            assert scaling.get_scale() == scale
         else:
-            algorithm.step(supernet, gradients, settings)
+            rule.step(gradients)
             steps += 1
         assert all(value.isfinite().all() for value in supernet.architecture_parameters().values())
     assert 2.0**13 <= scale < 2.0**16
@@ -315,7 +332,7 @@ def test_overflow_leaves_out_the_step_and_lowers_the_scale(method: str) -> None:
 @pytest.mark.parametrize("method", ["gaea", "darts"])
 def test_lower_precision_differs_slightly(tmp_path: Path, method: str, precision: str) -> None:
     data = synthetic.write(tmp_path, 2, "point", (1, 8, 8))
-    space = get_space("darts", data.signature, SMALL)
+    space = search_space("darts", data.signature, SMALL)
     settings = {"epochs": 2, "batch_size": 16, "lr": 0.01, "architecture_after": 1}
     exact, rough = (
         search(space, data, method, tmp_path / name, precision=name, **settings).history

@@ -5,15 +5,20 @@ import json
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 import synthetic
-from nasperf360.algorithms import get_algorithm
-from nasperf360.algorithms.base import Problem
-from nasperf360.algorithms.densenas import _Search, keep_mass
+from nasperf360.algorithms.densenas.search import DenseNasSteps, renormalise
+from nasperf360.algorithms.densenas.search import search as densenas_search
+from nasperf360.algorithms.densenas.spec import SPEC
+from nasperf360.algorithms.gaea.search import SimplexRule
+from nasperf360.algorithms.gaea.spec import GaeaSettings
+from nasperf360.algorithms.shared.problem import Problem
 from nasperf360.errors import DivergedError, UserError
-from nasperf360.networks.counts import count_multiply_adds
-from nasperf360.spaces import get_space
-from nasperf360.tasks.base import Signature
+from nasperf360.seeds import derive_seed
+from nasperf360.spaces.shared.counts import count_multiply_adds
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.spaces.shared.space_spec import space_spec
 from nasperf360.training.checkpoints import Checkpoint
 
 SETTINGS = {
@@ -42,12 +47,13 @@ TWO = {
 def problem(data, folder, seed=0, **settings):
     checkpoint = Checkpoint(folder, {"seed": seed, "settings": json.dumps(settings, sort_keys=True)})
     cpu = torch.device("cpu")
-    return Problem(data.task, data.dataset, {**SETTINGS, **settings}, {}, seed, cpu, checkpoint, label="search")
+    given = SPEC.settings.model_validate({**SETTINGS, **settings})
+    return Problem(data.task, data.dataset, given, {}, None, seed, cpu, checkpoint, label="search")
 
 
 def search(data, folder, space_settings, seed=0, **settings):
-    space = get_space("densenas", data.signature, space_settings)
-    return get_algorithm("densenas").search(space, problem(data, folder, seed, **settings))
+    space = search_space("densenas", data.signature, space_settings)
+    return densenas_search(space, problem(data, folder, seed, **settings))
 
 
 def noise(folder, samples):
@@ -64,7 +70,7 @@ def noise(folder, samples):
 def test_finds_the_cheapest_network_where_only_cost_matters(tmp_path):
     """Nothing to learn, a strong penalty: the cheapest of all networks, which the untrained derivation never gives."""
     data = noise(tmp_path, {"train": 320, "valid": 32, "test": 32})
-    space = get_space("densenas", data.signature, TWO)
+    space = search_space("densenas", data.signature, TWO)
     drawn = {json.dumps(space.sample(np.random.default_rng(seed))): None for seed in range(2000)}
     assert len(drawn) == space.graph.size
     networks = [json.loads(text) for text in drawn]
@@ -75,8 +81,9 @@ def test_finds_the_cheapest_network_where_only_cost_matters(tmp_path):
     found = [search(data, tmp_path / str(seed), TWO, seed, **settings) for seed in range(4)]
     assert sum(result.architecture == cheapest for result in found) >= 3
     assert all(result.history[-1]["expected_cost"] < result.history[0]["expected_cost"] for result in found)
-    untrained = [search(data, tmp_path / f"u{seed}", TWO, seed, epochs=1, warmup_epochs=1) for seed in range(4)]
-    assert all(result.architecture["channels"] == [4, 20, 21] for result in untrained)
+    for seed in range(4):
+        torch.manual_seed(derive_seed(seed, "initial weights"))
+        assert space.derive(space.supernet())["channels"] == [4, 20, 21]
 
 
 @pytest.mark.slow
@@ -118,8 +125,8 @@ def test_resume_equals_an_undisturbed_search(tmp_path):
 def test_steps_train_their_own_parameters_on_their_own_data(tmp_path):
     """Four parts of five and 4 B samples for weights; the last part and B samples for the architecture."""
     data = noise(tmp_path, {"train": 163, "valid": 16, "test": 16})
-    supernet = get_space("densenas", data.signature, TWO).supernet()
-    parts = _Search(supernet, problem(data, tmp_path / "c", batch_size=8))
+    supernet = search_space("densenas", data.signature, TWO).supernet()
+    parts = DenseNasSteps(supernet, problem(data, tmp_path / "c", batch_size=8))
     train = data.dataset.split("train").load("x")
     assert (parts.weight_loader.split.load("x") == train[:130]).all()
     assert (parts.architecture_loader.split.load("x") == train[130:]).all()
@@ -127,7 +134,7 @@ def test_steps_train_their_own_parameters_on_their_own_data(tmp_path):
     betas = [value.clone() for value in parts.parameters.values()]
     supernet.train()
     batch = next(parts.architecture_loader.in_order())
-    parts._architecture_step(batch)
+    parts.architecture_step(batch)
     assert len(batch["y"]) == 8
     assert all(torch.equal(old, new) for old, new in zip(weights, supernet.weight_parameters(), strict=True))
     changed = [
@@ -136,7 +143,7 @@ def test_steps_train_their_own_parameters_on_their_own_data(tmp_path):
     assert changed == ["connections", "layers"]  # a connection has one operation, so nothing to choose
     betas = [value.clone() for value in parts.parameters.values()]
     batch = next(parts.weight_loader.in_order())
-    parts._weight_step(batch, uniform=True)
+    parts.weight_step(batch, 0.05, uniform=True)
     assert len(batch["y"]) == 32
     assert all(torch.equal(old, new) for old, new in zip(betas, parts.parameters.values(), strict=True))
     assert sum(bool((old != new).any()) for old, new in zip(weights, supernet.weight_parameters(), strict=True)) > 20
@@ -153,10 +160,10 @@ def test_architecture_steps_start_after_the_warm_up(tmp_path):
 def test_penalty_gradient(tmp_path):
     """cost_weight * log(F) / log(cost_base): its gradient is that of F, scaled."""
     data = noise(tmp_path, {"train": 160, "valid": 16, "test": 16})
-    supernet = get_space("densenas", data.signature, TWO).supernet()
-    parts = _Search(supernet, problem(data, tmp_path / "c", batch_size=8))
+    supernet = search_space("densenas", data.signature, TWO).supernet()
+    parts = DenseNasSteps(supernet, problem(data, tmp_path / "c", batch_size=8))
     data.task.loss = lambda output, batch: 0 * output.sum()
-    parts._architecture_step(next(parts.architecture_loader.in_order()))
+    parts.architecture_step(next(parts.architecture_loader.in_order()))
     layers = supernet.architecture["layers"]
     gradient = layers.grad
     cost = supernet.expected_cost()
@@ -172,7 +179,7 @@ def test_mass_is_kept():
     parameter = torch.nn.Parameter(before + torch.randn(20, 5))
     after = parameter.detach().clone()
     sampled = torch.multinomial(torch.ones(20, 5), 2).sort(-1).values
-    keep_mass({"layers": parameter}, {"layers": before}, {"layers": sampled})
+    renormalise({"layers": parameter}, {"layers": before}, {"layers": sampled})
     old, new = torch.softmax(before, -1), torch.softmax(parameter.detach(), -1)
     torch.testing.assert_close(new.gather(1, sampled).sum(1), old.gather(1, sampled).sum(1))
     others = torch.ones(20, 5, dtype=torch.bool).scatter(1, sampled, False)
@@ -192,9 +199,20 @@ def test_one_dimensional_and_dense_tasks(tmp_path):
 
 
 def test_spaces_without_sampled_operations_are_refused():
-    algorithm, signature = get_algorithm("densenas"), Signature(2, False, (3, 8, 8), 2)
-    assert "expected cost" in algorithm.refuse(get_space("wrn", signature, {}))
-    assert algorithm.refuse(get_space("densenas", signature, {})) is None
+    assert "expected cost" in SPEC.refuse(space_spec("wrn"))
+    assert SPEC.refuse(space_spec("densenas")) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"warmup_epochs": 6}, "warmup_epochs 6 of 6 epochs leaves no architecture step; lower warmup_epochs or raise"),
+        ({"cost_base": 1}, r"cost_base\n.*greater than 1"),
+    ],
+)
+def test_settings_that_make_no_search_are_refused(change, words):
+    with pytest.raises(ValidationError, match=words):
+        SPEC.settings.model_validate({**SETTINGS, **change})
 
 
 def test_divergence_stops_with_the_last_good_state(tmp_path):
@@ -229,18 +247,18 @@ def test_lower_precision_differs_slightly(tmp_path, precision):
 def test_an_overflow_leaves_out_the_architecture_step(tmp_path):
     """The scaled gradient is infinite, the loss is not."""
     data = noise(tmp_path, {"train": 160, "valid": 16, "test": 16})
-    supernet = get_space("densenas", data.signature, TWO).supernet()
-    parts = _Search(supernet, problem(data, tmp_path / "c", batch_size=8, precision="float16"))
+    supernet = search_space("densenas", data.signature, TWO).supernet()
+    parts = DenseNasSteps(supernet, problem(data, tmp_path / "c", batch_size=8, precision="float16"))
     loss, weight = data.task.loss, supernet.architecture["layers"]
     data.task.loss = lambda output, batch: loss(output, batch) + 1e34 * weight.sum()
     before = {name: value.detach().clone() for name, value in parts.parameters.items()}
     supernet.train()
     batch = next(parts.architecture_loader.in_order())
-    assert parts._architecture_step(batch).isfinite()
-    assert parts.scaler.get_scale() == 2.0**15
+    assert parts.architecture_step(batch).isfinite()
+    assert parts.weights.scaler.get_scale() == 2.0**15
     assert all(torch.equal(before[name], value) for name, value in parts.parameters.items())
     data.task.loss = loss
-    parts._architecture_step(batch)
+    parts.architecture_step(batch)
     assert not torch.equal(before["layers"], parts.parameters["layers"])
     assert all(value.isfinite().all() for value in parts.parameters.values())
 
@@ -248,8 +266,8 @@ def test_an_overflow_leaves_out_the_architecture_step(tmp_path):
 def test_groups_are_not_cut(tmp_path):
     """Where an epoch visits one sample of each group, four of five groups train weights, however large they are."""
     data = synthetic.write_grouped(tmp_path, sizes=[30, 2, 2, 2, 2, 2, 2, 2, 2, 2])
-    supernet = get_space("densenas", data.signature, TWO).supernet()
-    parts = _Search(supernet, problem(data, tmp_path / "c", batch_size=2))
+    supernet = search_space("densenas", data.signature, TWO).supernet()
+    parts = DenseNasSteps(supernet, problem(data, tmp_path / "c", batch_size=2))
     groups = [set(loader.split.load("group")) for loader in (parts.weight_loader, parts.architecture_loader)]
     assert groups == [set(range(8)), {8, 9}]
 
@@ -258,12 +276,11 @@ def test_groups_are_not_cut(tmp_path):
 def test_weights_of_connections_sum_to_one_under_gaea(tmp_path, mixture):
     """The temperature is the softmax's: on the simplex it would make 1 / 0.9 of them."""
     data = synthetic.write(tmp_path, samples={"train": 64, "valid": 16, "test": 16})
-    space = get_space("densenas", data.signature, TWO)
-    supernet, algorithm = space.supernet(), get_algorithm("gaea")
-    settings = {"mixture": mixture, "architecture_lr": 0.1}
-    algorithm.start(supernet, settings)
+    space = search_space("densenas", data.signature, TWO)
+    supernet, steps = space.supernet(), {"epochs": 1, "batch_size": 8, "lr": 0.1, "schedule": {"name": "constant"}}
+    rule = SimplexRule(supernet, GaeaSettings.model_validate({**steps, "mixture": mixture, "architecture_lr": 0.1}))
     gradients = {name: torch.randn_like(value) for name, value in supernet.architecture_parameters().items()}
-    algorithm.step(supernet, gradients, settings)
+    rule.step(gradients)
     connections = supernet._connections()
     assert max(map(len, connections)) > 1
     for weights in connections:

@@ -1,20 +1,25 @@
 """ENAS: the controller's golden size and start, its gradient, a planted architecture, and resuming."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
 import synthetic
-from nasperf360.algorithms import get_algorithm
-from nasperf360.algorithms.base import Problem
-from nasperf360.algorithms.enas import _Search, reward, update_controller
+from nasperf360.algorithms.enas.controller import Controller, Draw
+from nasperf360.algorithms.enas.search import EnasSteps, mean_auroc, update_controller
+from nasperf360.algorithms.enas.search import search as enas_search
+from nasperf360.algorithms.enas.spec import SPEC
+from nasperf360.algorithms.shared.problem import Problem
 from nasperf360.data.datasets import Split
-from nasperf360.networks.controller import Controller
-from nasperf360.spaces import get_space
-from nasperf360.spaces.amber import OPERATIONS
+from nasperf360.spaces.amber.space import AmberSpace
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.tasks.shared.task_spec import Metric
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.optimizers import make_optimizer
+from nasperf360.training.settings import OptimizerSettings
 
 SETTINGS = {"controller_epochs": 10, "controller_batch": 20, "skip_target": 0.4, "skip_weight": 1.0}
 
@@ -37,10 +42,6 @@ def test_golden_size_and_start():
 
 def test_probabilities_sum_to_one():
     """Over all architectures of a small space: 3 operations, 3 layers, 3 possible skips."""
-    from itertools import product
-
-    from nasperf360.networks.controller import Draw
-
     policy = controller(depth=3, operations=3)
     operations, skips = [], []
     for choice in product(range(3), repeat=3):
@@ -73,18 +74,19 @@ SEARCH = {
 }  # fmt: skip
 
 
-def search(data, folder, seed=0, **changes):
-    settings = {**SEARCH, **changes}
-    checkpoint = Checkpoint(folder, {"seed": seed, "settings": settings})
+def search(data, folder, seed=0, metric=None, **changes):
+    settings = SPEC.settings.model_validate({**SEARCH, **changes})
+    checkpoint = Checkpoint(folder, {"seed": seed, "settings": settings.params()})
     cpu = torch.device("cpu")
-    given = Problem(data.task, data.dataset, settings, {}, seed, cpu, checkpoint, label="search")
-    return get_algorithm("enas").search(get_space("amber", data.signature, SMALL), given)
+    given = Problem(data.task, data.dataset, settings, {}, metric, seed, cpu, checkpoint, label="search")
+    return enas_search(search_space("amber", data.signature, SMALL), given)
 
 
-def planted_score(architecture):
+def planted_share(architecture):
     """Share of the layers with the right operation, another one in each layer, and of the right skips: none."""
     layers = architecture["layers"]
-    right = sum(layer["operation"] == OPERATIONS[number] for number, layer in enumerate(layers)) / len(layers)
+    pairs = zip(layers, AmberSpace.operations, strict=False)  # six layers, seven operations
+    right = sum(layer["operation"] == operation for layer, operation in pairs) / len(layers)
     return right - sum(len(layer["skips"]) for layer in layers) / 150
 
 
@@ -92,18 +94,18 @@ def planted_score(architecture):
 def test_finds_the_planted_architecture(tmp_path, monkeypatch):
     """Through the whole search: in four of five seeds better than the best of as many random architectures of any."""
     data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
-    space = get_space("amber", data.signature, SMALL)
+    space = search_space("amber", data.signature, SMALL)
 
     def planted_reward(search, draw, row):
-        return planted_score(space.compose(*draw.choices(row)))
+        return planted_share(space.compose(*draw.choices(row)))
 
-    monkeypatch.setattr(_Search, "_reward", planted_reward)
+    monkeypatch.setattr(EnasSteps, "reward", planted_reward)
     found = [search(data, tmp_path / str(seed), seed) for seed in range(5)]
     rng = np.random.default_rng(0)
     drawn = [
-        max(planted_score(space.sample(rng)) for _ in range(SEARCH["episodes"] * SEARCH["samples"])) for _ in found
+        max(planted_share(space.sample(rng)) for _ in range(SEARCH["episodes"] * SEARCH["samples"])) for _ in found
     ]
-    scores = [planted_score(result.architecture) for result in found]
+    scores = [planted_share(result.architecture) for result in found]
     assert sum(score > max(drawn) for score in scores) >= 4, (scores, drawn)
     for result, score in zip(found, scores, strict=True):
         assert score == result.history[-1]["best_reward"]
@@ -114,7 +116,8 @@ def test_finds_the_planted_architecture(tmp_path, monkeypatch):
 def test_the_policy_concentrates_on_the_better_arm(arm):
     """Two layers, three operations; one operation in the first layer is rewarded. Logits of 1.5 allow it 91 %."""
     policy = controller(depth=2, operations=3)
-    optimizer = make_optimizer(policy.parameters(), {"optimizer": "adam", "lr": 5e-3})
+    optimizer = make_optimizer(policy.parameters(), OptimizerSettings(optimizer="adam", lr=5e-3))
+    settings = SPEC.settings.model_validate(SEARCH)
 
     def share(seed):
         draw = policy.sample(2000, torch.Generator().manual_seed(seed))
@@ -124,7 +127,7 @@ def test_the_policy_concentrates_on_the_better_arm(arm):
     for episode in range(8):
         draw = policy.sample(60, torch.Generator().manual_seed(episode))
         rewards = (draw.operations[:, 0] == arm).float()
-        update_controller(policy, optimizer, draw, rewards - rewards.mean(), SETTINGS, np.random.default_rng(episode))
+        update_controller(policy, optimizer, draw, rewards - rewards.mean(), settings, np.random.default_rng(episode))
     assert share(1) > 0.85
 
 
@@ -137,8 +140,8 @@ def test_the_baseline_is_the_mean_reward_of_the_episode_before(tmp_path, monkeyp
         advantages.extend(given.tolist())
         return 0.0
 
-    monkeypatch.setattr(_Search, "_reward", lambda search, draw, row: next(rewards))
-    monkeypatch.setattr("nasperf360.algorithms.enas.update_controller", recorded)
+    monkeypatch.setattr(EnasSteps, "reward", lambda search, draw, row: next(rewards))
+    monkeypatch.setattr("nasperf360.algorithms.enas.search.update_controller", recorded)
     search(data, tmp_path / "c", episodes=3, samples=3)
     assert advantages[:3] == pytest.approx([-0.2, -0.1, 0.3])  # of the first episode its own mean, 0.3
     assert advantages[3:6] == pytest.approx([0.2, 0.5, -0.1])
@@ -174,7 +177,7 @@ def test_resume_equals_an_undisturbed_search(tmp_path, monkeypatch):
     data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
     small = {"episodes": 3, "samples": 4, "precision": "float16"}
     whole = search(data, tmp_path / "whole", **small)
-    real, calls = _Search._reward, []
+    real, calls = EnasSteps.reward, []
 
     def dies(*arguments):
         calls.append(1)
@@ -182,15 +185,33 @@ def test_resume_equals_an_undisturbed_search(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(_Search, "_reward", dies)
+    monkeypatch.setattr(EnasSteps, "reward", dies)
     with pytest.raises(KeyboardInterrupt):
         search(data, tmp_path / "part", **small)
     assert search(data, tmp_path / "part", **small) == whole
     assert len(calls) == 7 + 2 * 4
 
 
-class Labels:
-    """Stands for a task: only its metric is read."""
+@pytest.mark.parametrize("higher", [False, True])
+def test_a_reward_can_be_the_metric(tmp_path, higher):
+    """And then the spec says that the search ranks by it; an error is a negative reward."""
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
+    data.task.change(metric=Metric("score", higher_is_better=higher))
+    measured = []
+
+    def metric(outputs, targets):
+        assert len(outputs) == len(targets["y"]) == 16
+        measured.append(synthetic.metric(outputs, targets))
+        return measured[-1]
+
+    found = search(data, tmp_path / "c", metric=metric, reward="metric", episodes=1, samples=4)
+    rewards = measured if higher else [-value for value in measured]
+    assert found.history[0]["reward"] == pytest.approx(np.mean(rewards))
+    assert found.history[0]["best_reward"] == max(rewards)
+    for kind in ("auroc", "metric"):
+        assert SPEC.ranks_by_metric(SPEC.settings.model_validate({**SEARCH, "reward": kind})) == (kind == "metric")
+    with pytest.raises(ValueError, match="given no metric"):
+        search(data, tmp_path / "d", reward="metric", episodes=1, samples=4)
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
@@ -204,4 +225,4 @@ def test_reward_is_the_mean_auroc_of_sklearn(multi_label):
         y = (outputs + rng.normal(size=outputs.shape)).argmax(1)
         probabilities = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True)
         expected = np.mean([roc_auc_score(y == label, probabilities[:, label]) for label in range(5)])
-    assert reward(Labels(), outputs, {"y": y}, "auroc") == pytest.approx(expected, abs=1e-6)
+    assert mean_auroc(outputs, {"y": y}) == pytest.approx(expected, abs=1e-6)

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from nasperf360.algorithms import get_algorithm
-from nasperf360.algorithms.base import Problem
-from nasperf360.algorithms.random import _sampler, draw
+from nasperf360.algorithms.random.search import draw, make_sampler
+from nasperf360.algorithms.random.search import search as random_search
+from nasperf360.algorithms.random.spec import SPEC
+from nasperf360.algorithms.shared.problem import Problem
 from nasperf360.errors import UserError
-from nasperf360.networks.counts import count_parameters
-from nasperf360.spaces import get_space
-from nasperf360.tasks.base import Signature
+from nasperf360.spaces.shared.counts import count_parameters
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.spaces.shared.space_spec import space_spec
+from nasperf360.tasks.shared.task_spec import Metric, Signature
 from nasperf360.training.checkpoints import Checkpoint
-from synthetic import write
+from synthetic import metric, write
 from wide_task import write_wide
 
 TRAINING = {
@@ -33,18 +35,24 @@ SMALL = {
 CIFAR = Signature(2, False, (3, 32, 32), 100)
 
 
-def problem(data, folder, seed=0, size_limit=None, training=TRAINING, **settings):
+def problem(data, folder, seed=0, size_limit=None, **settings):
     checkpoint = Checkpoint(folder, {"seed": seed, "settings": json.dumps(settings, sort_keys=True)})
     cpu = torch.device("cpu")
     task, dataset = (data.task, data.dataset) if data else (None, None)
+    given = SPEC.settings.model_validate({**SETTINGS, **settings})
+    trial_training = {**TRAINING, **given.training.params()}
     return Problem(
-        task, dataset, {**SETTINGS, **settings}, training, seed, cpu, checkpoint, size_limit=size_limit, label="search"
+        task, dataset, given, trial_training, metric, seed, cpu, checkpoint, size_limit=size_limit, label="search"
     )
 
 
 def search(data, folder, name="densenas", space_settings=SMALL, **options):
-    space = get_space(name, data.signature, space_settings)
-    return get_algorithm("random").search(space, problem(data, folder, **options))
+    space = search_space(name, data.signature, space_settings)
+    return random_search(space, problem(data, folder, **options))
+
+
+def sampler_of(space, given):
+    return make_sampler(space, given.settings.sampler)
 
 
 @pytest.mark.slow
@@ -55,9 +63,9 @@ def test_finds_the_network_without_a_bottleneck(tmp_path):
     options = {"space_settings": settings, "epochs": 8}
     found = [search(data, tmp_path / f"a{seed}", seed=seed, trials=6, **options) for seed in range(4)]
     assert sum(result.architecture["channels"] == [12, 17] for result in found) >= 3
-    space = get_space("densenas", data.signature, settings)
+    space = search_space("densenas", data.signature, settings)
     single = [
-        draw(space, problem(data, tmp_path, seed), _sampler(space, problem(data, tmp_path)), 0) for seed in range(60)
+        draw(space, problem(data, tmp_path, seed), sampler_of(space, problem(data, tmp_path)), 0) for seed in range(60)
     ]
     assert sum(architecture["channels"] == [12, 17] for architecture, _ in single) < 35
 
@@ -71,23 +79,23 @@ def test_derive_always_gives_one_channel_path_and_uniform_does_not(tmp_path):
         {"channels": [128, 144, 160, 176], "layers": [1, 0, 0, 0], "stride": 2},
         {"channels": [192, 208, 224], "layers": [0, 0, 1], "stride": 1},
     ]
-    space = get_space("densenas", CIFAR, {"stages": stages})
-    sampler = _sampler(space, problem(None, tmp_path, sampler="derive"))
+    space = search_space("densenas", CIFAR, {"stages": stages})
+    sampler = sampler_of(space, problem(None, tmp_path, sampler="derive"))
     drawn = [sampler(seed) for seed in range(200)]
     assert {tuple(architecture["channels"]) for architecture in drawn} == {(32, 64, 112, 176, 224)}
     assert len({tuple(architecture["layers"]) for architecture in drawn}) == 6
-    uniform = _sampler(space, problem(None, tmp_path, sampler="uniform"))
+    uniform = sampler_of(space, problem(None, tmp_path, sampler="uniform"))
     assert len({tuple(uniform(seed)["channels"]) for seed in range(200)}) > 150
 
 
 @pytest.mark.parametrize("sampler", ["uniform", "derive"])
 def test_no_architecture_exceeds_the_size_limit(tmp_path, sampler):
-    space = get_space("densenas", Signature(2, False, (3, 8, 8), 2), SMALL)
+    space = search_space("densenas", Signature(2, False, (3, 8, 8), 2), SMALL)
     free = problem(None, tmp_path, sampler=sampler)
-    sizes = [draw(space, free, _sampler(space, free), trial)[1] for trial in range(60)]
+    sizes = [draw(space, free, sampler_of(space, free), trial)[1] for trial in range(60)]
     limit = sorted(sizes)[len(sizes) // 3]
     limited = problem(None, tmp_path, size_limit=limit, sampler=sampler)
-    draws = [draw(space, limited, _sampler(space, limited), trial) for trial in range(60)]
+    draws = [draw(space, limited, sampler_of(space, limited), trial) for trial in range(60)]
     assert max(sizes) > limit
     for architecture, parameters in draws:
         assert parameters == count_parameters(space.build(architecture)) <= limit
@@ -96,20 +104,20 @@ def test_no_architecture_exceeds_the_size_limit(tmp_path, sampler):
 
 
 def test_a_limit_out_of_reach(tmp_path):
-    space = get_space("densenas", Signature(2, False, (3, 8, 8), 2), {**SMALL, "stages": SMALL["stages"][:1]})
+    space = search_space("densenas", Signature(2, False, (3, 8, 8), 2), {**SMALL, "stages": SMALL["stages"][:1]})
     given = problem(None, tmp_path, size_limit=10)
     with pytest.raises(UserError, match=r"at most 10 parameters, the smallest has \d+"):
-        draw(space, given, _sampler(space, given), 0)
+        draw(space, given, sampler_of(space, given), 0)
 
 
 def test_returns_the_best_trial_within_the_limit(tmp_path):
     data = write(tmp_path, samples={"train": 64, "valid": 32, "test": 16})
-    space = get_space("densenas", data.signature, SMALL)
+    space = search_space("densenas", data.signature, SMALL)
     result = search(data, tmp_path / "c", trials=4, size_limit=6000)
     assert [row["trial"] for row in result.history] == [0, 1, 2, 3]
     best = min(result.history, key=lambda row: row["valid_score"])  # an error: smaller is better
     assert count_parameters(space.build(result.architecture)) == best["parameters"] <= 6000
-    data.task.metric = type(data.task.metric)("accuracy", True)
+    data.task.change(metric=Metric("accuracy", higher_is_better=True))
     again = search(data, tmp_path / "d", trials=4, size_limit=6000)
     assert again.history == result.history
     worst = max(result.history, key=lambda row: row["valid_score"])
@@ -117,17 +125,15 @@ def test_returns_the_best_trial_within_the_limit(tmp_path):
 
 
 def test_trials_train_as_retraining_at_the_start_of_its_schedule(tmp_path, monkeypatch):
-    import nasperf360.training.fitting
-
     seen = []
 
     def fit(model, task, train, settings, **options):
-        seen.append((settings["epochs"], options["epochs"], settings["batch_size"], settings["lr"], train.name))
+        seen.append((settings.epochs, options["epochs"], settings.batch_size, settings.lr, train.name))
         return []
 
-    monkeypatch.setattr(nasperf360.training.fitting, "fit", fit)
+    monkeypatch.setattr("nasperf360.algorithms.shared.trials.fit", fit)
     data = write(tmp_path, samples={"train": 64, "valid": 32, "test": 16})
-    search(data, tmp_path / "c", trials=1, epochs=3, training={**TRAINING, "epochs": 240})
+    search(data, tmp_path / "c", trials=1, epochs=3, training={"epochs": 240})
     assert seen == [(240, 3, 32, 0.05, "train")]
 
 
@@ -193,14 +199,21 @@ def test_pair_with_another_space(tmp_path):
     data = write(tmp_path, 1, samples={"train": 64, "valid": 32, "test": 16})
     settings = {"depth": 4, "width": 4, "hidden": 8}
     result = search(data, tmp_path / "c", "amber", settings)
-    get_space("amber", data.signature, settings).check(result.architecture)
+    search_space("amber", data.signature, settings).check(result.architecture)
 
 
 def test_draws_depend_on_seed_and_trial_alone(tmp_path):
-    space = get_space("densenas", Signature(2, False, (3, 8, 8), 2), SMALL)
+    space = search_space("densenas", Signature(2, False, (3, 8, 8), 2), SMALL)
     for sampler in ("uniform", "derive"):
         given = problem(None, tmp_path, seed=3, sampler=sampler)
-        first = [draw(space, given, _sampler(space, given), trial) for trial in range(20)]
+        first = [draw(space, given, sampler_of(space, given), trial) for trial in range(20)]
         torch.manual_seed(99)
-        assert first == [draw(space, given, _sampler(space, given), trial) for trial in range(20)]
+        assert first == [draw(space, given, sampler_of(space, given), trial) for trial in range(20)]
         assert len(set(np.array([size for _, size in first]))) > 1
+
+
+def test_a_sampler_that_derives_needs_a_supernet():
+    settings = SPEC.settings(trials=1, epochs=1, sampler="derive")
+    SPEC.check(settings, space_spec("densenas"))
+    with pytest.raises(UserError, match="'derive' needs a supernet, and space 'wrn' has none; set sampler: uniform"):
+        SPEC.check(settings, space_spec("wrn"))

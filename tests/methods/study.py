@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from nasperf360.study import settings
+from nasperf360.settings.layers import merge
+from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.study import configuration
 
-SHIPPED = settings.read_yaml(Path(__file__).resolve().parents[2] / "config" / "config.yaml")
+SHIPPED = read_yaml(Path(__file__).resolve().parents[2] / "config" / "config.yaml")
 
 
-def study(**given: Any) -> settings.Config:
+def study(**given: Any) -> configuration.Config:
     """The resolved configuration."""
-    return settings.resolve(settings.merge(SHIPPED, given))
+    return configuration.resolve(merge(SHIPPED, given))

@@ -12,15 +12,15 @@ from study import study
 from true_shapes import write
 
 import synthetic
-from nasperf360.algorithms import get_algorithm
-from nasperf360.algorithms.base import Problem
+from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
+from nasperf360.algorithms.shared.problem import Problem, run_search
 from nasperf360.errors import DivergedError, UserError
-from nasperf360.jobs.cells import Cell, Machine
-from nasperf360.jobs.retraining import retrain
-from nasperf360.jobs.searching import search
-from nasperf360.spaces import get_space
-from nasperf360.study import settings
-from nasperf360.tasks.base import Signature
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.stages.experiment import Experiment, Machine
+from nasperf360.stages.retrain import retrain
+from nasperf360.stages.search import search
+from nasperf360.study import configuration
+from nasperf360.tasks.shared.task_spec import Signature
 from nasperf360.training.checkpoints import Checkpoint
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def _restored_determinism():
 
 
 def sample(name: str, seed: int = 0) -> tuple[Any, dict[str, Any]]:
-    space = get_space(name, SPACES[name], {})
+    space = search_space(name, SPACES[name], {})
     return space, space.sample(np.random.default_rng(seed))
 
 
@@ -108,25 +108,25 @@ def test_whatever_a_file_holds_is_a_network_or_one_sentence(name):
                 space.check(rest)
 
 
-class Cells:
-    """Jobs of one cell, as the scripts of the rules start them."""
+class Jobs:
+    """Jobs of one experiment, as the scripts of the rules start them."""
 
     def __init__(self, folder: Path, task: str, method: str, samples: int = 64, **given: Any):
         self.folder, self.task, self.method = folder, task, method
         self.config = study(tasks=[task], methods=[method], **given)
         write(folder / "data.h5", task, {"train": samples, "valid": samples, "test": samples})
         self.machine = Machine(1, "cpu", 0, str(folder / "checkpoints"), 0.0)
-        self.space = settings.space_settings(self.config, task, method)
+        self.space = configuration.space_settings(self.config, task, method)
 
     def outputs(self, *names: str) -> dict[str, str]:
         return {name: str(self.folder / "out" / name) for name in names}
 
     def search(self) -> None:
         search(
-            Cell("search", self.task, self.method, 0),
-            settings.method(self.config, self.method),
+            Experiment("search", self.task, self.method, 0),
+            configuration.search_definition(self.config, self.method),
             self.space,
-            settings.search_settings(self.config, self.task, self.method),
+            configuration.search_settings(self.config, self.task, self.method),
             {},
             self.machine,
             data=str(self.folder / "data.h5"),
@@ -138,24 +138,24 @@ class Cells:
         path = self.folder / "architecture.json"
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         retrain(
-            Cell("retrain", self.task, self.method, 0),
-            settings.method(self.config, self.method)["space"],
+            Experiment("retrain", self.task, self.method, 0),
+            configuration.method(self.config, self.method)["space"],
             self.space,
-            settings.retrain_settings(self.config, self.task, self.method),
+            configuration.retrain_settings(self.config, self.task, self.method),
             {},
             self.machine,
             data=str(self.folder / "data.h5"),
             architecture=str(path),
-            outputs=self.outputs("result", "history", "model", "cost"),
+            outputs=self.outputs("model", "history", "cost", "predictions"),
         )
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_retraining_refuses_an_architecture_of_another_space(name, tmp_path):
-    cells = Cells(tmp_path, "darcy" if name == "autodl" else "satellite", f"{name}-random")
+    jobs = Jobs(tmp_path, "darcy" if name == "autodl" else "satellite", f"{name}-random")
     for other in SPACES.keys() - {name}:
         with pytest.raises(UserError) as error:
-            cells.retrain({"architecture": sample(other)[1]})
+            jobs.retrain({"architecture": sample(other)[1]})
         for words in (str(tmp_path / "architecture.json"), f"'{other}'", f"'{name}'", "search again"):
             assert words in str(error.value)
     assert not (tmp_path / "out").exists()
@@ -172,9 +172,9 @@ def test_retraining_refuses_an_architecture_of_another_space(name, tmp_path):
     ],
 )
 def test_retraining_names_an_architecture_file_that_holds_none(content, words, tmp_path):
-    cells = Cells(tmp_path, "satellite", "wrn-default")
+    jobs = Jobs(tmp_path, "satellite", "wrn-default")
     with pytest.raises(UserError) as error:
-        cells.retrain(content)
+        jobs.retrain(content)
     assert str(tmp_path / "architecture.json") in str(error.value)
     assert words in str(error.value)
 
@@ -192,16 +192,16 @@ def test_retraining_names_an_architecture_file_that_holds_none(content, words, t
 )
 def test_a_batch_larger_than_the_split_is_refused(section, method, tmp_path):
     module = method.split("-")[section == "search"]
-    cells = Cells(tmp_path, "satellite", method, **{section: {module: {"satellite": {"batch_size": 65}}}})
+    jobs = Jobs(tmp_path, "satellite", method, **{section: {module: {"satellite": {"batch_size": 65}}}})
     with pytest.raises(UserError, match=r"a batch of \d+ is larger than the split 'train\S*' with \d+ samples; choose"):
-        cells.search()
+        jobs.search()
     assert not (tmp_path / "out").exists()
 
 
 def test_a_batch_larger_than_the_final_split_is_refused(tmp_path):
-    cells = Cells(tmp_path, "satellite", "wrn-default", retrain={"wrn": {"satellite": {"batch_size": 129}}})
+    jobs = Jobs(tmp_path, "satellite", "wrn-default", retrain={"wrn": {"satellite": {"batch_size": 129}}})
     with pytest.raises(UserError, match="a batch of 129 is larger than the split 'train\\+valid' with 128 samples"):
-        cells.retrain({"architecture": {"space": "wrn"}})
+        jobs.retrain({"architecture": {"space": "wrn"}})
 
 
 @pytest.mark.parametrize(
@@ -220,11 +220,13 @@ def test_a_supernet_whose_loss_becomes_nan_stops_and_keeps_its_last_good_state(m
     shape = {"satellite": (1, "point", (1, 46)), "darcy": (2, "dense", (1, 32, 32))}[like]
     data = synthetic.write(tmp_path, *shape, samples={"train": 80, "valid": 16, "test": 8})
     space_name, algorithm = method.split("-")
-    space = get_space(space_name, data.signature, settings.space_settings(config, like, method))
+    space = search_space(space_name, data.signature, configuration.space_settings(config, like, method))
     given = {"epochs": 3, "episodes": 3, "child_steps": 2, "batch_size": 8}
-    of_search = {**settings.search_settings(config, like, method)["search"], **given}
+    declared = algorithm_spec(algorithm).settings
+    found = configuration.search_settings(config, like, method)["search"]
+    of_search = declared.model_validate({**found, **{key: value for key, value in given.items() if key in found}})
     checkpoint = Checkpoint(tmp_path / "checkpoint", {})
-    problem = Problem(data.task, data.dataset, of_search, {}, 1, CPU, checkpoint, label="the cell")
+    problem = Problem(data.task, data.dataset, of_search, {}, None, 1, CPU, checkpoint, label="the experiment")
     loss, bad = data.task.loss, [False]
     data.task.loss = lambda output, batch: loss(output, batch) * (float("nan") if bad[0] else 1.0)
     saved = checkpoint.save
@@ -236,7 +238,7 @@ def test_a_supernet_whose_loss_becomes_nan_stops_and_keeps_its_last_good_state(m
     checkpoint.save = save  # type: ignore[method-assign]
     where = r"(train|architecture)_loss became nan at step 1 in (epoch|episode) 2 of 3"
     with pytest.raises(DivergedError, match=where) as error:
-        get_algorithm(algorithm).search(space, problem)
+        run_search(algorithm, space, problem)
     assert "\n" not in str(error.value)
     state = checkpoint.load()
     assert state is not None
@@ -246,6 +248,6 @@ def test_a_supernet_whose_loss_becomes_nan_stops_and_keeps_its_last_good_state(m
 
     checkpoint.save = saved  # type: ignore[method-assign]
     bad[0] = False
-    found = get_algorithm(algorithm).search(space, problem)
+    found = run_search(algorithm, space, problem)
     assert len(found.history) == 3
     assert all(np.isfinite(value) for row in found.history for value in row.values())

@@ -7,13 +7,16 @@ import torch
 from study import study
 
 import synthetic
-from nasperf360.algorithms import get_algorithm
-from nasperf360.algorithms.base import Problem
+from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
+from nasperf360.algorithms.shared.problem import Problem, run_search
 from nasperf360.errors import UserError
-from nasperf360.spaces import get_space
-from nasperf360.study import settings
+from nasperf360.registry import names
+from nasperf360.spaces.shared.search_space import PROTOCOLS, search_space
+from nasperf360.spaces.shared.space_spec import Capability
+from nasperf360.study import configuration
 from nasperf360.training.checkpoints import Checkpoint
-from nasperf360.training.fitting import evaluate, fit
+from nasperf360.training.fitting import fit, predict
+from nasperf360.training.settings import PredictionSettings, TrainingSettings
 
 CPU = torch.device("cpu")
 
@@ -44,8 +47,8 @@ RUNS = [
 
 
 def test_every_space_and_algorithm_stands_in_the_table():
-    assert settings.names_in("spaces") == sorted(SERVED)
-    assert settings.names_in("algorithms") == sorted(ALGORITHMS)
+    assert names("spaces") == tuple(sorted(SERVED))
+    assert names("algorithms") == tuple(sorted(ALGORITHMS))
 
 
 @pytest.mark.parametrize("space", SERVED)
@@ -53,7 +56,10 @@ def test_every_space_and_algorithm_stands_in_the_table():
 def test_a_pair_is_served_or_refused_at_once_with_the_reason(space, algorithm):
     name = f"{space}-{algorithm}"
     if algorithm in SERVED[space]:
-        assert settings.method(study(methods=[name]), name).items() >= {"space": space, "algorithm": algorithm}.items()
+        assert (
+            configuration.method(study(methods=[name]), name).items()
+            >= {"space": space, "algorithm": algorithm}.items()
+        )
         return
     with pytest.raises(UserError) as error:
         study(methods=[name])
@@ -71,10 +77,10 @@ def test_a_method_that_can_do_none_of_the_tasks_is_refused(name, task, able):
         with pytest.raises(UserError) as error:
             study(methods=methods, tasks=[task])
         assert all(words in str(error.value) for words in (f"'{name}' cannot do task '{task}'", able, "leave it out"))
-    # Beside a task that it can do the cell is n/a, and so it is for a method that nobody chose.
+    # Beside a task that it can do the experiment is n/a, and so it is for a method that nobody chose.
     config = study(methods=[name], tasks=[task, able])
-    assert settings.cells(config) == [(able, name)]
-    assert (task, "wrn-default") in settings.cells(study(tasks=[task]))
+    assert configuration.experiments(config) == [(able, name)]
+    assert (task, "wrn-default") in configuration.experiments(study(tasks=[task]))
 
 
 @pytest.mark.parametrize(
@@ -86,12 +92,12 @@ def test_a_method_that_can_do_none_of_the_tasks_is_refused(name, task, able):
         ("ecg", "foo-bar", ["unknown method 'foo-bar'"]),
     ],
 )
-def test_a_cell_that_a_target_names_is_checked_like_those_of_the_study(task, name, words):
+def test_an_experiment_that_a_target_names_is_checked_like_those_of_the_study(task, name, words):
     config = study(methods=["wrn-default"], tasks=["ecg"])
-    settings.check_cell(config, "ecg", "wrn-default")
-    settings.check_cell(config, "darcy", "wrn-random")
+    configuration.check_experiment(config, "ecg", "wrn-default")
+    configuration.check_experiment(config, "darcy", "wrn-random")
     with pytest.raises(UserError) as error:
-        settings.check_cell(config, task, name)
+        configuration.check_experiment(config, task, name)
     assert all(part in str(error.value) for part in words)
 
 
@@ -101,8 +107,20 @@ def test_only_pairs_that_can_be_are_proposed():
     proposed = str(error.value).partition("allowed are ")[2].split(", ")
     assert {"amber-enas", "wrn-asha", "darts-gaea", "densenas-original"} <= set(proposed)
     for name in proposed:
-        settings.method(config := study(methods=[name]), name)
-        assert settings.cells(config)
+        configuration.method(config := study(methods=[name]), name)
+        assert configuration.experiments(config)
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_space_is_what_its_capabilities_say(name):
+    """Those that it names, and no others."""
+    kind = {"autodl": (2, "dense"), "amber": (1, "point")}.get(name, (2, "point"))
+    shape = (3, 64) if kind[0] == 1 else (3, 32, 32)
+    space = search_space(name, synthetic.SyntheticTask(*kind).signature(shape), {})
+    named = space.spec.capabilities
+    able = {capability for capability, protocol in PROTOCOLS.items() if isinstance(space, protocol)}
+    # The methods of a supernet that samples operations are those of any other.
+    assert named <= able <= named | {Capability.SAMPLED_SUPERNET}
 
 
 @pytest.mark.slow
@@ -111,27 +129,31 @@ def test_a_pair_searches_and_trains_what_it_found(space_name, algorithm_name, li
     name = f"{space_name}-{algorithm_name}"
     config = study(methods=[name], tasks=[like])
     data = synthetic.write(tmp_path, *LIKE[like], samples={"train": 80, "valid": 24, "test": 24})
-    space = get_space(space_name, data.signature, settings.space_settings(config, like, name))
-    of_search: dict[str, Any] = settings.search_settings(config, like, name)
-    retrain = settings.retrain_settings(config, like, name)
+    space = search_space(space_name, data.signature, configuration.space_settings(config, like, name))
+    spec = algorithm_spec(algorithm_name)
+    of_search: dict[str, Any] = configuration.search_settings(config, like, name)
+    settings = spec.settings.model_validate(of_search["search"])
     problem = Problem(
         task=data.task,
         dataset=data.dataset,
-        settings=of_search["search"],
-        retrain_settings=of_search.get("retrain", {}),
+        settings=settings,
+        trial_training={**of_search.get("retrain", {}), **of_search["search"].get("training", {})},
+        metric=synthetic.metric if spec.ranks_by_metric(settings) else None,
         seed=1,
         device=CPU,
         checkpoint=Checkpoint(tmp_path / "checkpoint", {}),
         label=name,
     )
-    found = get_algorithm(algorithm_name).search(space, problem)
+    found = run_search(algorithm_name, space, problem)
     space.check(found.architecture)
-    assert bool(found.history) == get_algorithm(algorithm_name).trains
+    assert bool(found.history) == spec.trains
 
     train, test = data.dataset.final(merge_valid=True)
     torch.manual_seed(1)
     network = space.build(found.architecture)
-    training = {**retrain, **space.hyperparameters(found.architecture)}
+    retrain = configuration.retrain_settings(config, like, name)
+    training = TrainingSettings.model_validate({**retrain, **space.hyperparameters(found.architecture)})
     history = fit(network, data.task, train, training, seed=1, device=CPU)
-    assert len(history) == training["epochs"]
-    assert 0 <= evaluate(network, data.task, test, {"batch_size": 8}, device=CPU)["value"] <= 100
+    assert len(history) == training.epochs
+    outputs = predict(network, data.task, test, PredictionSettings(batch_size=8), device=CPU)
+    assert 0 <= synthetic.metric(outputs, test.targets()) <= 100

@@ -1,33 +1,35 @@
-"""Each of the paper's 56 cells at paper-scale settings: one search step and one retrain step on the true shapes.
+"""Each of the paper's 56 experiments at paper-scale settings: one search step, one retrain step on the true shapes.
 
 Nothing here is smaller than in the study but the number of samples, of steps and of trials, and the batches.
 """
 
 import resource
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from study import study
-from true_shapes import FORMS, write
+from true_shapes import SHAPES, write
 
-from nasperf360.algorithms import get_algorithm
-from nasperf360.algorithms.base import Problem
-from nasperf360.spaces import get_space
-from nasperf360.spaces.base import SearchSpace
-from nasperf360.study import settings
-from nasperf360.tasks import get_task
+from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
+from nasperf360.algorithms.shared.problem import Problem, run_search
+from nasperf360.settings.declaration import Settings
+from nasperf360.spaces.shared.search_space import HasSharedLayers, HasSupernet, SearchSpace, search_space
+from nasperf360.spaces.shared.supernet import Supernet
+from nasperf360.study import configuration
+from nasperf360.tasks.shared.metrics import task_metric
+from nasperf360.tasks.shared.task_training import task_training
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.fitting import fit, setup_torch
+from nasperf360.training.settings import TrainingSettings
 
 pytestmark = pytest.mark.slow
 
 GENERAL = ("wrn-default", "wrn-asha", "densenas-original", "densenas-random", "darts-gaea")
 DENSE, ONE_DIMENSIONAL = ("darcy", "psicov", "cosmic"), ("ecg", "satellite", "deepsea")
-CELLS = [
-    *((method, task) for method in GENERAL for task in FORMS),
+EXPERIMENTS = [
+    *((method, task) for method in GENERAL for task in SHAPES),
     *(("autodl-darts", task) for task in DENSE),
     *(("amber-enas", task) for task in ONE_DIMENSIONAL),
 ]
@@ -55,11 +57,11 @@ ONE_STEP: dict[str, dict[str, Any]] = {
 }
 
 
-def train_samples(algorithm: str, settings: Mapping[str, Any]) -> int:
+def train_samples(algorithm: str, settings: Any) -> int:
     """As many as one step takes, and no fewer than normalisation needs."""
     if algorithm == "densenas":
-        return 5 * settings["batch_size"]  # four parts for the weights, one for the architecture
-    if algorithm in ("gaea", "darts") and settings.get("split", "halves") == "halves":
+        return 5 * settings.batch_size  # four parts for the weights, one for the architecture
+    if algorithm in ("gaea", "darts") and settings.split == "halves":
         return 2 * BATCH
     return BATCH
 
@@ -93,9 +95,11 @@ def watch(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> list[Watched]:
 
         return wrapper
 
-    for name in ("build", "supernet", "shared"):
-        if hasattr(space, name):
-            monkeypatch.setattr(space, name, watching(getattr(space, name)))
+    makers = ["build"]
+    makers += ["supernet"] if isinstance(space, HasSupernet) else []
+    makers += ["shared"] if isinstance(space, HasSharedLayers) else []
+    for name in makers:
+        monkeypatch.setattr(space, name, watching(getattr(space, name)))
     return made
 
 
@@ -107,49 +111,52 @@ def _as_in_a_job():
     torch.set_deterministic_debug_mode("default")
 
 
-def test_the_study_has_56_cells():
-    assert len(set(CELLS)) == 56
-    config = study(scale="paper", methods=list(dict.fromkeys(method for method, _ in CELLS)))
-    assert set(settings.cells(config)) == {(task, method) for method, task in CELLS}
+def test_the_study_has_56_experiments():
+    assert len(set(EXPERIMENTS)) == 56
+    config = study(scale="paper", methods=list(dict.fromkeys(method for method, _ in EXPERIMENTS)))
+    assert set(configuration.experiments(config)) == {(task, method) for method, task in EXPERIMENTS}
 
 
-@pytest.mark.parametrize(("method", "task_name"), CELLS)
-def test_one_step_of_a_cell(method: str, task_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("method", "task_name"), EXPERIMENTS)
+def test_one_step_of_an_experiment(method: str, task_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config = study(scale="paper", tasks=[task_name], methods=[method])
-    definition = settings.method(config, method)
-    algorithm, task, form = get_algorithm(definition["algorithm"]), get_task(task_name), FORMS[task_name]
-    of_search = settings.search_settings(config, task_name, method)["search"]
-    task.configure(of_search.get("task", {}))
-    one_step = {**of_search, **ONE_STEP[algorithm.name]}
-    if algorithm.name == "densenas" and task.kind == "dense":
-        one_step["batch_size"] = BATCH // 2  # its weight steps take four times as many
+    definition, shapes = configuration.method(config, method), SHAPES[task_name]
+    algorithm = algorithm_spec(definition["algorithm"])
+    of_search = configuration.search_settings(config, task_name, method)["search"]
+    retrain = configuration.retrain_settings(config, task_name, method)
+    task = task_training(task_name, of_search.get("task"))
+    changes = dict(ONE_STEP[algorithm.name])
+    if algorithm.name == "densenas" and task.spec.dense:
+        changes["batch_size"] = BATCH // 2  # its weight steps take four times as many
+    one_step: Settings = algorithm.settings.model_validate({**of_search, **changes})
     samples = train_samples(algorithm.name, one_step)
     dataset = write(tmp_path / "data.h5", task_name, {"train": samples, "valid": BATCH, "test": BATCH})
     signature = task.signature(dataset.split("train").shape("x"))
-    assert (signature.input_shape, signature.outputs) == (form.inputs, form.outputs)
-    shape = (form.outputs, *form.inputs[1:]) if task.kind == "dense" else (form.outputs,)
-    space = get_space(definition["space"], signature, settings.space_settings(config, task_name, method))
+    assert (signature.input_shape, signature.outputs) == (shapes.inputs, shapes.outputs)
+    shape = (shapes.outputs, *shapes.inputs[1:]) if task.spec.dense else (shapes.outputs,)
+    space = search_space(definition["space"], signature, configuration.space_settings(config, task_name, method))
     made = watch(space, monkeypatch)
 
     problem = Problem(
         task=task,
         dataset=dataset,
         settings=one_step,
-        retrain_settings=settings.retrain_settings(config, task_name, method),
+        trial_training={**retrain, **one_step.params().get("training", {})},
+        metric=task_metric(task_name) if algorithm.ranks_by_metric(one_step) else None,
         seed=1,
         device=CPU,
         checkpoint=Checkpoint(tmp_path / "checkpoint", {}, interval=1e9),
         size_limit=10**9 if "size_limit" in definition else None,
         label=f"{task_name} {method}",
     )
-    found = algorithm.search(space, problem)
+    found = run_search(algorithm.name, space, problem)
     space.check(found.architecture)
     if algorithm.trains:
         trained = [watched for watched in made if watched.shapes]
         assert len(trained) == 1
         check_search(trained[0], found.history, shape)
     made.clear()
-    check_retraining(space, found.architecture, problem, made, shape)
+    check_retraining(space, found.architecture, retrain, problem, made, shape)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < MEMORY
 
 
@@ -159,10 +166,10 @@ def check_search(trained: Watched, history: list[dict[str, float]], shape: tuple
     assert history
     changed = trained.changed()
     assert any(not name.startswith("architecture.") for name in changed)
-    if hasattr(trained.network, "architecture_parameters"):
+    if isinstance(trained.network, Supernet):
         assert "architecture_loss" in history[-1]
         parameters = trained.network.architecture_parameters()
-        # A choice of one option (DenseNAS' heads) is none, and keeps its mass.
+        # A choice of one option (DenseNAS' heads) is none, and stays.
         choices = [name for name, value in parameters.items() if value.shape[-1] > 1]
         assert choices
         assert not {f"architecture.{name}" for name in choices} - set(changed)
@@ -170,12 +177,16 @@ def check_search(trained: Watched, history: list[dict[str, float]], shape: tuple
 
 
 def check_retraining(
-    space: SearchSpace, architecture: dict[str, Any], problem: Problem, made: list[Watched], shape: tuple[int, ...]
+    space: SearchSpace,
+    architecture: dict[str, Any],
+    retrain: dict[str, Any],
+    problem: Problem,
+    made: list[Watched],
+    shape: tuple[int, ...],
 ) -> None:
     """One step of the architecture found, on a batch of two, by the schedule of the whole training."""
-    training = {**problem.retrain_settings, **space.hyperparameters(architecture), "batch_size": BATCH}
-    task = get_task(problem.task.name)
-    task.configure(training.get("task", {}))
+    training = TrainingSettings.model_validate({**retrain, **space.hyperparameters(architecture), "batch_size": BATCH})
+    task = task_training(problem.task.spec.name, training.task)
     train = problem.dataset.split("train").part(0, BATCH)
     task.fit(train)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Made-up samples of each task in the form that its preprocessing stores at paper scale."""
+"""Made-up samples of each task, shaped as its preprocessing stores them at paper scale."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Form:
+class Shapes:
     """Inputs and outputs of the networks, and what a split stores; ``draw(rng, count)`` gives its fields."""
 
     inputs: tuple[int, ...]
@@ -60,21 +60,21 @@ def _fields(**fields: Callable[[Rng, int], np.ndarray]) -> Callable[[Rng, int], 
 
 
 # Shapes of facts on the tasks: the paper's data, and crops, windows and chunks of the reference code.
-FORMS = {
-    "cifar100": Form((3, 32, 32), 100, _fields(x=_image(3, 32, 32), y=_class(100))),
-    "spherical": Form((3, 60, 60), 100, _fields(x=_image(3, 60, 60), y=_class(100))),
-    "ninapro": Form((1, 16, 52), 18, _fields(x=_real(1, 16, 52), y=_class(18))),
-    "fsd50k": Form((1, 96, 101), 200, _fields(x=_real(1, 96, 101), y=_labels(200), group=_group("int32"))),
-    "darcy": Form((3, 85, 85), 1, _fields(x=_real(1, 85, 85), y=_real(1, 85, 85))),
-    "psicov": Form((57, 128, 128), 1, _fields(x=_real(57, 128, 128), y=_distances(128))),
-    "cosmic": Form(
+SHAPES = {
+    "cifar100": Shapes((3, 32, 32), 100, _fields(x=_image(3, 32, 32), y=_class(100))),
+    "spherical": Shapes((3, 60, 60), 100, _fields(x=_image(3, 60, 60), y=_class(100))),
+    "ninapro": Shapes((1, 16, 52), 18, _fields(x=_real(1, 16, 52), y=_class(18))),
+    "fsd50k": Shapes((1, 96, 101), 200, _fields(x=_real(1, 96, 101), y=_labels(200), group=_group("int32"))),
+    "darcy": Shapes((3, 85, 85), 1, _fields(x=_real(1, 85, 85), y=_real(1, 85, 85))),
+    "psicov": Shapes((57, 128, 128), 1, _fields(x=_real(57, 128, 128), y=_distances(128))),
+    "cosmic": Shapes(
         (1, 128, 128),
         1,
         _fields(x=_real(1, 128, 128), y=_bits(1, 128, 128), ignore=_bits(1, 128, 128), sky=_real()),
     ),
-    "ecg": Form((1, 1000), 4, _fields(x=_real(1, 1000), y=_class(4), group=_group("int64"))),
-    "satellite": Form((1, 46), 24, _fields(x=_real(1, 46), y=_class(24))),
-    "deepsea": Form((4, 1000), 36, _fields(x=_one_hot(1000), y=_labels(36))),
+    "ecg": Shapes((1, 1000), 4, _fields(x=_real(1, 1000), y=_class(4), group=_group("int64"))),
+    "satellite": Shapes((1, 46), 24, _fields(x=_real(1, 46), y=_class(24))),
+    "deepsea": Shapes((4, 1000), 36, _fields(x=_one_hot(1000), y=_labels(36))),
 }
 
 
@@ -83,7 +83,7 @@ def write(path: Path, task: str, samples: Mapping[str, int]) -> Dataset:
     rng = np.random.default_rng(0)
     with DatasetWriter(path, task=task, origin="simulated") as writer:
         for name, count in samples.items():
-            arrays = FORMS[task].draw(rng, count)
+            arrays = SHAPES[task].draw(rng, count)
             fields = {field: (values.shape[1:], str(values.dtype)) for field, values in arrays.items()}
             writer.split(name, **fields).append(**arrays)
     return Dataset(path)

@@ -8,28 +8,24 @@ import pandas as pd
 
 from nasperf360.labels import halves
 from nasperf360.seeds import generator
-from nasperf360.study import results
-from nasperf360.tables.performance import COLUMNS
+from nasperf360.study import paths
+from nasperf360.tables.performance import COLUMNS, read_scores
+from nasperf360.tables.scores import collect
 
 REFERENCE = Path(__file__).resolve().parents[2] / "config" / "reference.csv"
 TASKS = {"cifar100": ("0-1 error %", False, 20.0), "darcy": ("relative l2", False, 0.05), "ecg": ("F1", True, 0.6)}
 METHODS = ("wrn-default", "darts-gaea")
-CELLS = [(task, method, seed) for task in TASKS for method in METHODS for seed in (0, 1)]
+EXPERIMENTS = [(task, method, seed) for task in TASKS for method in METHODS for seed in (0, 1)]
 
 
 def make_run(folder, simulated=True):
-    """Write an architecture and a result of it per cell below ``folder``; returns the cells."""
-    for cell in CELLS:
-        task, method, seed = cell
+    """Write an architecture, a training and a result per experiment below ``folder``; returns the experiments."""
+    for key in EXPERIMENTS:
+        task, method, seed = key
         name, higher, level = TASKS[task]
         space, algorithm = halves(method)
-        path = results.result_path(folder, cell)
-        architecture = {"space": space, "lr": 0.1}
-        searched = results.architecture_path(folder, cell)
-        for made in (path, searched):
-            made.parent.mkdir(parents=True)
-        searched.write_text(json.dumps({"architecture": architecture}))
-        value = level * (1 + 0.2 * generator(*cell).uniform(-1, 1))
+        architecture, files = {"space": space, "lr": 0.1}, {"predictions.h5": "-".join(map(str, key))}
+        value = level * (1 + 0.2 * generator(*key).uniform(-1, 1))
         content = {
             "task": task,
             "method": method,
@@ -41,17 +37,22 @@ def make_run(folder, simulated=True):
             "scores": {"value": value},
             "parameters": 1000,
             "simulated": simulated,
+            "files": files,
             "provenance": {"settings": {"architecture": architecture}},
         }
-        path.write_text(json.dumps(content))
-    return CELLS
+        made = {"search": {"architecture": architecture}, "retrain": {"files": files}, "evaluate": content}
+        for stage, written in made.items():
+            path = paths.made_path(folder, stage, key)
+            path.parent.mkdir(parents=True)
+            path.write_text(json.dumps(written))
+    return EXPERIMENTS
 
 
-def scores_of(cells, folder):
+def scores_of(keys, folder):
     """What is collected, after a round trip through the csv."""
     path = Path(folder) / "scores.csv"
-    results.collect(folder, cells).to_csv(path, index=False)
-    return results.read_scores(path)
+    collect(folder, keys).to_csv(path, index=False)
+    return read_scores(path)
 
 
 def make_performance(means, higher_is_better=False):

@@ -10,9 +10,11 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.text import Text
 
 from nasperf360.figures import diagram, style
+from nasperf360.registry import room
 from nasperf360.seeds import generator
-from nasperf360.spaces import get_space
-from nasperf360.tasks.base import Signature
+from nasperf360.spaces.amber.drawing import LABELS
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.tasks.shared.task_spec import Signature
 
 from .small_run import REFERENCE
 
@@ -27,14 +29,14 @@ SIGNATURES = {
 def sampled(name):
     """An architecture per task, drawn from the space."""
     return {
-        title: get_space(name, signature, {}).sample(generator("picture", name, title))
+        title: search_space(name, signature, {}).sample(generator("picture", name, title))
         for title, signature in SIGNATURES[name].items()
     }
 
 
 def draw(name, architectures):
     with style.context():
-        return import_module(f"nasperf360.figures.architecture_{name}").draw(architectures)
+        return room("spaces", name, "drawing").draw(architectures)
 
 
 def texts(figure):
@@ -75,7 +77,7 @@ def test_a_cell_has_an_arc_per_operation(name, cells):
 
 def test_both_cells_of_a_darts_network_stand_side_by_side_four_in_a_row():
     space = {
-        dense: get_space("darts", SIGNATURES["darts"][title], {})
+        dense: search_space("darts", SIGNATURES["darts"][title], {})
         for title, dense in (("CIFAR-100", False), ("Darcy Flow", True))
     }
     found = {f"task{index}": space[index % 2 == 0].sample(generator("row", index)) for index in range(5)}
@@ -88,7 +90,7 @@ def test_both_cells_of_a_darts_network_stand_side_by_side_four_in_a_row():
 
 
 def test_the_path_of_levels_is_drawn_layer_by_layer():
-    architecture = get_space("autodl", SIGNATURES["autodl"]["Darcy Flow"], {}).default()
+    architecture = search_space("autodl", SIGNATURES["autodl"]["Darcy Flow"], {}).default()
     figure = draw("autodl", {"Darcy Flow": architecture})
     line = figure.axes[0].lines[0]
     assert list(line.get_xdata()) == list(range(len(architecture["path"]) + 1))
@@ -110,9 +112,8 @@ def test_an_amber_network_has_a_box_per_layer_and_an_arc_per_skip():
     skips = [skip for one in architectures.values() for layer in one["layers"] for skip in layer["skips"]]
     assert len(arcs(figure)) == len(skips)
     for axes, architecture in zip(figure.axes, architectures.values(), strict=True):
-        labels = import_module("nasperf360.figures.architecture_amber").LABELS
         inner = sorted((text.get_position()[0], text.get_text()) for text in axes.texts)[1:-1]
-        assert [text for _, text in inner] == [labels[layer["operation"]] for layer in architecture["layers"]]
+        assert [text for _, text in inner] == [LABELS[layer["operation"]] for layer in architecture["layers"]]
 
 
 def test_the_script_draws_a_figure_per_seed_and_says_where_nothing_was_found(tmp_path):

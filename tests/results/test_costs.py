@@ -1,4 +1,4 @@
-"""Costs: hours add up by stage, devices are said, missing cells stay empty, cost files alone decide the table."""
+"""Costs: hours add up by stage, devices are said, missing experiments stay empty, cost files alone decide the table."""
 
 import json
 
@@ -9,33 +9,34 @@ from matplotlib.text import Text
 from nasperf360.errors import DataError
 from nasperf360.figures import cost as figure
 from nasperf360.figures import style
+from nasperf360.study import paths, results
 from nasperf360.tables import costs, forms
 from nasperf360.tables.performance import read_reference, summarise, with_errors
 from nasperf360.tables.tasks import task_frame
 
-from .small_run import CELLS, REFERENCE, TASKS, make_run, scores_of
+from .small_run import EXPERIMENTS, REFERENCE, TASKS, make_run, scores_of
 
 HOUR = 3600
 
 
-def write_cost(folder, stage, cell, seconds, device="cpu", **more):
-    path = costs.cost_path(folder, stage, cell)
+def write_cost(folder, stage, key, seconds, device="cpu", **more):
+    path = paths.cost_path(folder, stage, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"device": device, "device_name": device.upper(), "wall_seconds": seconds, "peak_memory_mb": 512}
     path.write_text(json.dumps(content | {"simulated": True} | more))
 
 
 def make_costs(folder, device="cpu"):
-    """A search of (1 + seed) hours and a retraining of 10 hours per cell."""
-    for cell in CELLS:
-        write_cost(folder, "search", cell, (1 + cell[2]) * HOUR, "cpu")
+    """A search of (1 + seed) hours and a retraining of 10 hours per experiment."""
+    for key in EXPERIMENTS:
+        write_cost(folder, "search", key, (1 + key[2]) * HOUR, "cpu")
         write_cost(
-            folder, "retrain", cell, 10 * HOUR, device, **({"peak_gpu_memory_mb": 2048} if device == "cuda" else {})
+            folder, "retrain", key, 10 * HOUR, device, **({"peak_gpu_memory_mb": 2048} if device == "cuda" else {})
         )
 
 
-def table_of(folder, cells=CELLS):
-    return costs.summarise(costs.job_costs(folder, cells), cells)
+def table_of(folder, keys=EXPERIMENTS):
+    return costs.summarise(costs.job_costs(folder, keys), keys)
 
 
 def test_hours_are_sums_and_means_over_seeds_search_and_retraining_apart(tmp_path):
@@ -50,23 +51,23 @@ def test_hours_are_sums_and_means_over_seeds_search_and_retraining_apart(tmp_pat
 
 def test_the_table_adds_up_a_method_s_tasks_and_names_devices(tmp_path):
     make_costs(tmp_path)
-    write_cost(tmp_path, "retrain", CELLS[0], 10 * HOUR, "cuda")
+    write_cost(tmp_path, "retrain", EXPERIMENTS[0], 10 * HOUR, "cuda")
     table = costs.cost_table(table_of(tmp_path), "Caption.")
-    totals, cells = table.blocks
+    totals, rows = table.blocks
     assert list(totals["Search, h"]) == ["9.0", "9.0"]
     assert list(totals["Both, h"]) == ["69", "69"]
     assert list(totals["Device"]) == ["mixed", "CPU"]
-    assert list(cells["Device"]) == ["mixed", "CPU", "CPU", "CPU", "CPU", "CPU"]
+    assert list(rows["Device"]) == ["mixed", "CPU", "CPU", "CPU", "CPU", "CPU"]
     assert "Simulated data" in forms.to_markdown(table)
 
 
 def test_a_partial_run_shows_what_there_is(tmp_path):
     make_costs(tmp_path)
-    gone = CELLS[0], CELLS[1]
-    before = costs.snapshot(tmp_path, CELLS)
-    for cell in gone:
-        costs.cost_path(tmp_path, "retrain", cell).unlink()
-    assert len(before) - len(costs.snapshot(tmp_path, CELLS)) == 2
+    gone = EXPERIMENTS[0], EXPERIMENTS[1]
+    before = results.cost_snapshot(tmp_path, EXPERIMENTS)
+    for key in gone:
+        paths.cost_path(tmp_path, "retrain", key).unlink()
+    assert len(before) - len(results.cost_snapshot(tmp_path, EXPERIMENTS)) == 2
     table = table_of(tmp_path)
     assert table.iloc[0]["search_hours"] == 3
     assert table.iloc[0][["retrain_hours", "hours_per_seed"]].isna().all()
@@ -78,7 +79,7 @@ def test_a_partial_run_shows_what_there_is(tmp_path):
 
 def test_a_cost_file_without_a_key_is_named(tmp_path):
     make_costs(tmp_path)
-    path = costs.cost_path(tmp_path, "search", CELLS[0])
+    path = paths.cost_path(tmp_path, "search", EXPERIMENTS[0])
     path.write_text("{}")
     with pytest.raises(DataError, match=rf"{path}: lacks the key 'wall_seconds'"):
         table_of(tmp_path)

@@ -116,7 +116,7 @@ def test_a_figure_names_the_methods_of_the_run_that_it_leaves_out(run):
 def test_bands_are_no_confidence_bands_and_say_how_many_seeds_they_rest_on(run):
     performance, scores, tasks = run
     figure, _ = draw("profiles_tasks", performance, scores, tasks)
-    assert any("spread over resampled seeds, at most 2 per cell" in text for text in texts(figure))
+    assert any("spread over resampled seeds, at most 2 per task and method" in text for text in texts(figure))
     assert not any("95" in text for text in texts(figure))
     figure, _ = draw("profiles_tasks", performance, scores[scores["seed"] == 0], tasks)
     assert not any("Shaded" in text for text in texts(figure))

@@ -1,4 +1,4 @@
-"""Performance profiles against their definition, at their steps, with missing cells, and their bands."""
+"""Performance profiles against their definition, at their steps, with missing results, and their bands."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from .small_run import REFERENCE
 
 
 def fraction(errors, method, tau):
-    """The definition, cell by cell."""
+    """The definition, task by task."""
     solved = 0
     for row in errors:
         present = [value for value in row if not np.isnan(value)]
@@ -46,7 +46,7 @@ def test_the_curve_of_a_panel_has_a_point_at_every_step():
     assert set(curves["seeds"]) == {0}
 
 
-def test_a_missing_cell_is_never_solved():
+def test_a_missing_result_is_never_solved():
     errors = pd.DataFrame({"a-x": [1.0, np.nan], "b-x": [2.0, 1.0]}, index=["p", "q"])
     curves = panel_profiles(errors, None)
     assert curves[curves["method"] == "a-x"]["fraction"].max() == 0.5

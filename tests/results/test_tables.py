@@ -1,4 +1,4 @@
-"""From result files to the tables: means, ranks, improvements, missing cells, and the three forms of a table."""
+"""From result files to the tables: means, ranks, improvements, missing results, and the three forms of a table."""
 
 import io
 import json
@@ -13,6 +13,7 @@ import pytest
 from nasperf360.errors import DataError, UserError
 from nasperf360.labels import PAPER_TASKS
 from nasperf360.study import results
+from nasperf360.study.paths import made_path, result_path
 from nasperf360.tables import forms
 from nasperf360.tables.aggregate import aggregate, aggregate_table
 from nasperf360.tables.comparison import compare
@@ -26,6 +27,7 @@ from nasperf360.tables.performance import (
     task_blocks,
     with_errors,
 )
+from nasperf360.tables.scores import collect
 from nasperf360.tables.tasks import task_frame, task_table
 
 from .small_run import REFERENCE, make_performance, make_run, scores_of
@@ -70,14 +72,14 @@ def test_the_only_result_of_a_task_is_not_called_the_best(tmp_path, reference):
     assert "**" not in forms.to_markdown(performance_table(alone.assign(simulated=False), "Caption."))
 
 
-def test_the_reference_holds_the_paper_s_56_cells_and_only_those_are_ranked(reference):
+def test_the_reference_holds_the_paper_s_56_results_and_only_those_are_ranked(reference):
     assert len(reference) == 56
     assert set(reference["task"]) == set(PAPER_TASKS)
     assert "perceiver-io" in set(pd.read_csv(REFERENCE)["space"])
     assert "perceiver-io" not in set(reference["space"])
 
 
-def test_a_reference_with_a_cell_twice_is_refused(tmp_path):
+def test_a_reference_with_a_result_twice_is_refused(tmp_path):
     lines = REFERENCE.read_text().splitlines()
     bad = tmp_path / "reference.csv"
     bad.write_text("\n".join([*lines, lines[1]]))
@@ -123,14 +125,14 @@ def test_mean_and_sample_deviation_over_seeds(tmp_path, reference):
     assert bool(row["simulated"])
 
 
-def test_missing_and_incomplete_cells_say_why(tmp_path, reference):
-    cells = make_run(tmp_path)
+def test_missing_and_incomplete_experiments_say_why(tmp_path, reference):
+    keys = make_run(tmp_path)
     for seed in (0, 1):
-        path = results.result_path(tmp_path, ("ecg", "wrn-default", seed))
+        path = made_path(tmp_path, "retrain", ("ecg", "wrn-default", seed))
         path.unlink()
         path.with_name("failure.json").write_text(json.dumps({"reason": "out of memory"}))
-    results.result_path(tmp_path, ("ecg", "darts-gaea", 1)).unlink()
-    performance = summarise(scores_of(cells, tmp_path), reference)
+    result_path(tmp_path, ("ecg", "darts-gaea", 1)).unlink()
+    performance = summarise(scores_of(keys, tmp_path), reference)
     found = performance.set_index(["task", "space"])
     assert found.loc[("ecg", "wrn"), "status"] == "missing: seeds 0, 1 retrain failed: out of memory"
     assert np.isnan(found.loc[("ecg", "wrn"), "mean"])
@@ -145,41 +147,41 @@ def test_missing_and_incomplete_cells_say_why(tmp_path, reference):
 
 
 def test_a_snapshot_changes_with_a_result_and_with_a_reason(tmp_path):
-    cells = make_run(tmp_path)
-    before = results.snapshot(tmp_path, cells)
-    path = results.result_path(tmp_path, cells[0])
+    keys = make_run(tmp_path)
+    before = results.snapshot(tmp_path, keys)
+    path = result_path(tmp_path, keys[0])
     path.write_text(path.read_text().replace("}", "} ", 1))
-    results.result_path(tmp_path, cells[1]).unlink()
-    after = results.snapshot(tmp_path, cells)
-    changed = [cell for cell in before if before[cell] != after[cell]]
-    assert changed == ["/".join(map(str, cell)) for cell in cells[:2]]
+    result_path(tmp_path, keys[1]).unlink()
+    after = results.snapshot(tmp_path, keys)
+    changed = [key for key in before if before[key] != after[key]]
+    assert changed == ["/".join(map(str, key)) for key in keys[:2]]
     assert after[changed[1]] == "not run"
 
 
-def test_a_result_of_another_cell_is_refused(tmp_path):
-    cells = make_run(tmp_path)
-    first, second = (results.result_path(tmp_path, cell) for cell in cells[:2])
+def test_a_result_of_another_experiment_is_refused(tmp_path):
+    keys = make_run(tmp_path)
+    first, second = (result_path(tmp_path, key) for key in keys[:2])
     first.write_text(second.read_text())
     with pytest.raises(DataError, match=r"result\.json: holds the result of cifar100/wrn-default/1"):
-        results.collect(tmp_path, cells)
+        collect(tmp_path, keys)
 
 
 def test_a_result_without_a_value_is_refused(tmp_path):
-    cells = make_run(tmp_path)
-    path = results.result_path(tmp_path, cells[0])
+    keys = make_run(tmp_path)
+    path = result_path(tmp_path, keys[0])
     content = json.loads(path.read_text())
     del content["value"]
     path.write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"result\.json: lacks the key 'value'"):
-        results.collect(tmp_path, cells)
+        collect(tmp_path, keys)
 
 
 def test_scores_survive_the_csv(tmp_path):
-    cells = make_run(tmp_path)
-    results.result_path(tmp_path, cells[3]).unlink()
-    scores = scores_of(cells, tmp_path)
-    pd.testing.assert_frame_equal(scores, results.collect(tmp_path, cells))
-    assert list(scores[["task", "method", "seed"]].itertuples(index=False, name=None)) == cells
+    keys = make_run(tmp_path)
+    result_path(tmp_path, keys[3]).unlink()
+    scores = scores_of(keys, tmp_path)
+    pd.testing.assert_frame_equal(scores, collect(tmp_path, keys))
+    assert list(scores[["task", "method", "seed"]].itertuples(index=False, name=None)) == keys
 
 
 def test_performance_survives_the_csv(tmp_path, reference):
@@ -208,11 +210,11 @@ def read_markdown(text):
     blocks = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
     for block in blocks:
         rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in block.splitlines()]
-        rows = [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in row] for row in rows]
+        rows = [[re.sub(r"\\(.)", r"\1", entry.strip()) for entry in row] for row in rows]
         yield pd.DataFrame(rows[2:], columns=rows[0])
 
 
-def test_markdown_and_latex_show_the_same_cells(reference):
+def test_markdown_and_latex_show_the_same_entries(reference):
     blocks = [pd.DataFrame({"a|b": ["x_1 & 5 %", forms.Bold("best")], "±": ["1 ± 2", "{y}"]})]
     table = forms.Table("name", blocks[0], "A caption with 5 %.", blocks, text_columns=1)
     (back,) = read_markdown(forms.to_markdown(table))

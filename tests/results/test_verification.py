@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from nasperf360.jobs.cells import is_sealed, sealed
-from nasperf360.study.results import collect, read_scores, result_path, to_csv
+from nasperf360.stages.experiment import checksummed, is_checksummed
+from nasperf360.study.paths import result_path
 from nasperf360.tables.aggregate import aggregate
 from nasperf360.tables.comparison import compare
 from nasperf360.tables.forms import csv_text
-from nasperf360.tables.performance import read_performance, read_reference, summarise
+from nasperf360.tables.performance import read_performance, read_reference, read_scores, summarise
+from nasperf360.tables.scores import collect, to_csv
 from nasperf360.tables.tasks import task_frame
 from nasperf360.tables.verification import verify_tables
 
@@ -23,13 +24,13 @@ def run(tmp_path):
     """A run with its tables, made from files one after another as the scripts of the rules do."""
     folder = tmp_path / "mine"
     make_run(folder)
-    cells = [(task, method) for task in TASKS for method in METHODS]
-    study = {"data_run": "mine", "tasks": list(TASKS), "cells": cells, "seeds": [0, 1]}
+    pairs = [(task, method) for task in TASKS for method in METHODS]
+    study = {"data_run": "mine", "tasks": list(TASKS), "experiments": pairs, "seeds": [0, 1]}
     (folder / "study.json").write_text(json.dumps(study))
     tables = folder / "tables"
     tables.mkdir()
     (tables / "tasks.csv").write_text(csv_text(task_frame(list(TASKS), {})))
-    (tables / "scores.csv").write_text(to_csv(collect(folder, [(*cell, seed) for cell in cells for seed in (0, 1)])))
+    (tables / "scores.csv").write_text(to_csv(collect(folder, [(*pair, seed) for pair in pairs for seed in (0, 1)])))
     summary = summarise(read_scores(tables / "scores.csv"), read_reference(REFERENCE))
     (tables / "performance.csv").write_text(csv_text(summary))
     performance = read_performance(tables / "performance.csv")
@@ -85,9 +86,9 @@ def test_a_result_that_cannot_be_read(run, content):
     assert fault.startswith(f"{run}/tables: not compared with the results, since one cannot be read")
 
 
-def test_a_seal():
-    content = sealed({"value": 0.1 + 0.2, "scores": {"value": 0.1 + 0.2, "n": [1, None, True]}})
-    assert is_sealed(json.loads(json.dumps(content, indent=2)))
-    assert not is_sealed({**content, "value": 0.3})
-    assert not is_sealed({**content, "more": 1})
-    assert not is_sealed({"value": 1})
+def test_a_checksum():
+    content = checksummed({"value": 0.1 + 0.2, "scores": {"value": 0.1 + 0.2, "n": [1, None, True]}})
+    assert is_checksummed(json.loads(json.dumps(content, indent=2)))
+    assert not is_checksummed({**content, "value": 0.3})
+    assert not is_checksummed({**content, "more": 1})
+    assert not is_checksummed({"value": 1})

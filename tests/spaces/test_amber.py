@@ -5,15 +5,16 @@ import pytest
 import torch
 
 from nasperf360.errors import UserError
-from nasperf360.networks.amber import layers_reduced, reduced_length
-from nasperf360.spaces import get_space
-from nasperf360.tasks.base import Signature
+from nasperf360.spaces.amber.networks import Pooling, layers_reduced, reduced_length
+from nasperf360.spaces.amber.spec import SPEC
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.tasks.shared.task_spec import Signature
 
 ECG = Signature(1, False, (1, 1000), 4)
 
 
 def space(signature=ECG, **settings):
-    return get_space("amber", signature, settings)
+    return search_space("amber", signature, settings)
 
 
 def total_parameters(network):
@@ -87,8 +88,6 @@ def test_shared_network_equals_the_built_one_with_its_weights():
 
 
 def test_pooling_keeps_length_and_ignores_the_outside():
-    from nasperf360.networks.amber import Pooling
-
     x = torch.rand(1, 2, 9)
     for average in (False, True):
         pooling = Pooling(2, average).eval()
@@ -135,7 +134,6 @@ def test_foreign_architectures_are_refused(change, word):
 
 
 def test_it_serves_1d_point_tasks_only():
-    serves = type(space()).serves
-    assert serves(1, False)
-    assert not serves(2, False)
-    assert not serves(2, True)
+    assert SPEC.serves(1, False)
+    assert not SPEC.serves(2, False)
+    assert not SPEC.serves(2, True)

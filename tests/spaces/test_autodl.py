@@ -11,22 +11,25 @@ import torch
 import torch.nn.functional as F
 
 from nasperf360.errors import UserError
-from nasperf360.networks.autodl_search import EDGES, NODES, SearchCell
-from nasperf360.networks.counts import count_multiply_adds, count_parameters
-from nasperf360.networks.darts_operations import Layers
-from nasperf360.networks.darts_plain import MixedOperation, _copy_edge
-from nasperf360.networks.level_paths import best_path, direction, is_path, random_path
-from nasperf360.networks.resize import crop, pad, resize
-from nasperf360.spaces import get_space, space_class
-from nasperf360.spaces.autodl import CITYSCAPES_CELL, strongest
-from nasperf360.spaces.darts import OPERATIONS
-from nasperf360.tasks.base import Signature
+from nasperf360.settings.checking import checked
+from nasperf360.spaces.autodl.encoding import CITYSCAPES_CELL, NODES
+from nasperf360.spaces.autodl.level_paths import best_path, direction, is_path, random_path
+from nasperf360.spaces.autodl.resize import crop, pad, resize
+from nasperf360.spaces.autodl.spec import SPEC
+from nasperf360.spaces.autodl.supernet import SearchCell
+from nasperf360.spaces.darts.plain_cell import MixedOperation, copy_edge
+from nasperf360.spaces.shared.cells import OPERATIONS, edges
+from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
+from nasperf360.spaces.shared.operations import Layers
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.tasks.shared.task_spec import Signature
 
+EDGES = edges(NODES)
 SMALL = {"layers": 3, "search": {"width": 2}, "evaluation": {"width": 2, "stem": 8, "aspp": 8, "low_level": 4}}
 
 
 def space(size: int = 32, channels: int = 3, outputs: int = 1, **settings: Any) -> Any:
-    return get_space("autodl", Signature(2, True, (channels, size, size), outputs), settings)
+    return search_space("autodl", Signature(2, True, (channels, size, size), outputs), settings)
 
 
 def all_paths(layers: int, levels: int) -> list[tuple[int, ...]]:
@@ -138,8 +141,8 @@ def test_none_takes_an_edge_but_does_not_choose_it() -> None:
     weights = torch.full((EDGES, len(OPERATIONS)), 0.1)
     weights[0, 0], weights[0, 4] = 0.9, 0.3
     weights[1, 5] = 0.2
-    assert strongest(weights)[:2] == [("none", 0), ("sep_conv_5x5", 1)]
-    assert strongest(weights, OPERATIONS[1:])[:2] == [("sep_conv_3x3", 0), ("sep_conv_5x5", 1)]
+    assert space().discretize(weights.numpy())[:2] == [["none", 0], ["sep_conv_5x5", 1]]
+    assert space(none=False).discretize(weights.numpy())[:2] == [["sep_conv_3x3", 0], ["sep_conv_5x5", 1]]
 
 
 def test_level_weights_of_the_borders_have_two_ways() -> None:
@@ -166,7 +169,7 @@ def test_cell_equals_one_call_per_path_edge_and_operation(earlier: int | None) -
             bundle = cell.bundle0 if source == 0 else cell.bundles[source - 1]
             if bundle is not None:
                 with torch.no_grad():
-                    _copy_edge(operation, bundle, node - max(0, source - 1))
+                    copy_edge(operation, bundle, node - max(0, source - 1))
             plain.append(operation)
     expected: Any = 0
     for step, preprocess, x in zip(steps, cell.preprocess1, s1, strict=True):
@@ -203,11 +206,7 @@ def test_padding() -> None:
 
 
 def test_serves_dense_images_only() -> None:
-    served = [
-        pair
-        for pair in product((1, 2), (True, False))
-        if space_class("autodl").serves(dimensions=pair[0], dense=pair[1])
-    ]
+    served = [pair for pair in product((1, 2), (True, False)) if SPEC.serves(*pair)]
     assert served == [(2, True)]
 
 
@@ -238,9 +237,16 @@ def test_refuses_foreign_architectures(architecture: dict[str, Any], message: st
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"layers": 2}, "at least 3"), ({"pad_to": 48}, "multiple of 32"), ({"layers": 13}, "search")],
+    [
+        ({"layers": 2}, "spaces.autodl.layers: 2 was given; it must be at least 3"),
+        ({"pad_to": 48}, "spaces.autodl.pad_to: 48 was given; it must be a multiple of 32"),
+    ],
 )
 def test_refuses_settings(settings: dict[str, Any], message: str) -> None:
-    bad = space(**settings)
     with pytest.raises(UserError, match=message):
-        bad.build(bad.default())
+        checked(SPEC.settings, settings, "spaces.autodl")
+
+
+def test_the_default_architecture_has_no_more_than_its_layers() -> None:
+    with pytest.raises(UserError, match=r"layers 13; .* search instead"):
+        space(layers=13).default()

@@ -1,4 +1,4 @@
-"""The DARTS space: published counts, two forms of the supernet, sizes, derivation, drop-path, refusals."""
+"""The DARTS space: published counts, two implementations of the supernet, sizes, derivation, drop-path, refusals."""
 
 from typing import Any
 
@@ -8,12 +8,16 @@ import torch
 from torch import nn
 
 from nasperf360.errors import UserError
-from nasperf360.networks.counts import count_parameters
-from nasperf360.networks.darts_network import EvaluationNetwork, drop_path
-from nasperf360.networks.darts_operations import FactorizedReduce, Layers
-from nasperf360.networks.darts_search import SearchNetwork
-from nasperf360.spaces.darts import OPERATIONS, DartsSpace, strongest
-from nasperf360.tasks.base import Signature
+from nasperf360.settings.checking import checked
+from nasperf360.spaces.darts.network import EvaluationNetwork
+from nasperf360.spaces.darts.spec import SPEC, DartsEvaluation
+from nasperf360.spaces.darts.supernet import SearchNetwork
+from nasperf360.spaces.shared.cells import OPERATIONS
+from nasperf360.spaces.shared.counts import count_parameters
+from nasperf360.spaces.shared.evaluation_cell import drop_path
+from nasperf360.spaces.shared.operations import FactorizedReduce, Layers
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.tasks.shared.task_spec import Signature
 
 CIFAR10 = Signature(2, False, (3, 32, 32), 10)
 CIFAR100 = Signature(2, False, (3, 32, 32), 100)
@@ -39,6 +43,10 @@ GENOTYPES = {
 }
 
 
+def darts(signature: Signature, settings: dict[str, Any] | None = None) -> Any:
+    return search_space("darts", signature, settings or {})
+
+
 def architecture(name: str) -> dict[str, Any]:
     normal, reduce = GENOTYPES[name]
     return {"space": "darts", "normal": cell(normal), "reduce": cell(reduce)}
@@ -59,19 +67,20 @@ def architecture(name: str) -> dict[str, Any]:
     ],
 )
 def test_published_networks(name: str, signature: Signature, parameters: int) -> None:
-    assert count_parameters(DartsSpace(signature, {}).build(architecture(name))) == parameters
+    assert count_parameters(darts(signature, {}).build(architecture(name))) == parameters
 
 
-@pytest.mark.parametrize("form", ["grouped", "plain"])
+@pytest.mark.parametrize("implementation", ["grouped", "plain"])
 @pytest.mark.parametrize(("partial", "outputs", "weights"), [(4, 10, 299_578), (4, 100, 322_708), (1, 10, 1_930_618)])
-def test_published_supernets(form: str, partial: int, outputs: int, weights: int) -> None:
-    space = DartsSpace(Signature(2, False, (3, 32, 32), outputs), {"search": {"form": form, "partial": partial}})
+def test_published_supernets(implementation: str, partial: int, outputs: int, weights: int) -> None:
+    search = {"implementation": implementation, "partial": partial}
+    space = darts(Signature(2, False, (3, 32, 32), outputs), {"search": search})
     supernet = space.supernet()
     assert sum(value.numel() for value in supernet.weight_parameters()) == weights
     assert sum(value.numel() for value in supernet.architecture_parameters().values()) == 252
 
 
-FORMS = [
+SIZES = [
     (Signature(2, False, (3, 16, 16), 10), {"depth": 3}),
     (Signature(2, False, (3, 17, 14), 5), {"width": 8, "depth": 4}),
     (Signature(2, False, (1, 16, 16), 5), {"width": 4, "depth": 3, "partial": 1}),
@@ -80,11 +89,11 @@ FORMS = [
 ]
 
 
-def both_forms(signature: Signature, settings: dict[str, Any]) -> tuple[SearchNetwork, SearchNetwork]:
-    """The plain and the grouped form with the same weights and random architecture parameters."""
+def both_implementations(signature: Signature, settings: dict[str, Any]) -> tuple[SearchNetwork, SearchNetwork]:
+    """The plain and the grouped one with the same weights and random architecture parameters."""
     torch.manual_seed(0)
     plain, grouped = (
-        DartsSpace(signature, {"search": {**settings, "form": form}}).supernet() for form in ("plain", "grouped")
+        darts(signature, {"search": {**settings, "implementation": each}}).supernet() for each in ("plain", "grouped")
     )
     assert isinstance(plain, SearchNetwork)
     assert isinstance(grouped, SearchNetwork)
@@ -98,34 +107,34 @@ def both_forms(signature: Signature, settings: dict[str, Any]) -> tuple[SearchNe
     return plain, grouped
 
 
-@pytest.mark.parametrize(("signature", "settings"), FORMS)
-def test_forms_give_the_same_outputs(signature: Signature, settings: dict[str, Any]) -> None:
-    plain, grouped = both_forms(signature, settings)
+@pytest.mark.parametrize(("signature", "settings"), SIZES)
+def test_implementations_give_the_same_outputs(signature: Signature, settings: dict[str, Any]) -> None:
+    plain, grouped = both_implementations(signature, settings)
     x = torch.randn(4, *signature.input_shape)
     for _ in range(2):  # the second time, running statistics of the first are in use
         torch.testing.assert_close(grouped(x), plain(x), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(grouped.eval()(x), plain.eval()(x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("signature", "settings"), FORMS)
-def test_forms_give_the_same_gradients(signature: Signature, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("signature", "settings"), SIZES)
+def test_implementations_give_the_same_gradients(signature: Signature, settings: dict[str, Any]) -> None:
     # In float64: in float32 a rounding can flip a ReLU or a maximum, and with it a whole gradient.
-    plain, grouped = (form.double() for form in both_forms(signature, settings))
+    plain, grouped = (each.double() for each in both_implementations(signature, settings))
     x = torch.randn(4, *signature.input_shape, dtype=torch.float64)
     direction = torch.randn_like(plain(x))
-    for form in (plain, grouped):
-        (form(x) * direction).sum().backward()
+    for each in (plain, grouped):
+        (each(x) * direction).sum().backward()
     for name, value in grouped.architecture.items():
         torch.testing.assert_close(plain.architecture[name].grad, value.grad)
     for name, value in grouped.stem.named_parameters():  # all gradients of weights pass through to the stem
         torch.testing.assert_close(plain.stem.get_parameter(name).grad, value.grad)
-    norms = [sum(float(weight.grad.square().sum()) for weight in form.weight_parameters()) for form in (plain, grouped)]
+    norms = [sum(float(weight.grad.square().sum()) for weight in each.weight_parameters()) for each in (plain, grouped)]
     assert norms[0] == pytest.approx(norms[1], rel=1e-9)
 
 
 @pytest.mark.slow
-def test_forms_agree_at_published_size() -> None:
-    plain, grouped = both_forms(CIFAR10, {})
+def test_implementations_agree_at_published_size() -> None:
+    plain, grouped = both_implementations(CIFAR10, {})
     x = torch.randn(4, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(grouped(x), plain(x), rtol=1e-5, atol=1e-5)
@@ -142,7 +151,7 @@ def test_forms_agree_at_published_size() -> None:
     ],
 )
 def test_every_size_and_dimension(signature: Signature, output: tuple[int, ...]) -> None:
-    space = DartsSpace(signature, {"search": {"width": 8, "depth": 3}, "evaluation": {"width": 4, "depth": 3}})
+    space = darts(signature, {"search": {"width": 8, "depth": 3}, "evaluation": {"width": 4, "depth": 3}})
     x = torch.randn(2, *signature.input_shape)
     supernet = space.supernet()
     network = space.build(space.sample(np.random.default_rng(0)))
@@ -161,13 +170,13 @@ def test_factorized_reduce_at_odd_size() -> None:
 
 
 def test_one_dimension_has_kernels_of_height_one() -> None:
-    space = DartsSpace(Signature(1, False, (1, 46), 24), {})
+    space = darts(Signature(1, False, (1, 46), 24), {})
     network = space.build(architecture("DARTS_V2"))
     assert {layer.weight.shape[2] for layer in network.modules() if isinstance(layer, nn.Conv2d)} == {1}
 
 
 def test_dense_networks_have_one_kind_of_cell() -> None:
-    space = DartsSpace(Signature(2, True, (3, 16, 16), 1), {"search": {"width": 8, "depth": 4}})
+    space = darts(Signature(2, True, (3, 16, 16), 1), {"search": {"width": 8, "depth": 4}})
     found = space.derive(space.supernet())
     assert sorted(found) == ["normal", "space"]
     space.check(found)
@@ -175,7 +184,7 @@ def test_dense_networks_have_one_kind_of_cell() -> None:
 
 
 def test_samples_belong_to_the_space_and_vary() -> None:
-    space, rng = DartsSpace(CIFAR10, {}), np.random.default_rng(0)
+    space, rng = darts(CIFAR10, {}), np.random.default_rng(0)
     drawn = [space.sample(rng) for _ in range(200)]
     for each in drawn:
         space.check(each)
@@ -185,7 +194,7 @@ def test_samples_belong_to_the_space_and_vary() -> None:
     assert names == set(OPERATIONS[1:])
 
 
-def test_strongest_cell() -> None:
+def test_discretizes_the_cell_that_weighs_most() -> None:
     operations, edges = torch.full((14, 8), 0.1), torch.ones(14)
     operations[:, 0] = 0.9  # none never counts
     operations[0, 4], operations[1, 7] = 0.3, 0.2  # node 0 has two inputs only
@@ -194,7 +203,13 @@ def test_strongest_cell() -> None:
     operations[5, 5] = 0.2  # and input 0
     operations[10, 6], operations[13, 6] = 0.4, 0.8  # node 3: inputs 4 and 1
     expected = cell("s3/0 d5/1 a/1 i/2 m/1 s5/0 d3/4 d3/1")
-    assert strongest(operations, edges) == expected
+    space = darts(CIFAR10)
+    supernet = space.supernet()
+    supernet.relax = lambda values: values
+    with torch.no_grad():
+        supernet.architecture["operations_normal"].copy_(operations)
+        supernet.architecture["edges_normal"].copy_(edges)
+    assert space.derive(supernet)["normal"] == expected
 
 
 @pytest.mark.parametrize(
@@ -210,30 +225,36 @@ def test_strongest_cell() -> None:
 )
 def test_refuses_foreign_architectures(change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        DartsSpace(CIFAR10, {}).check({**architecture("DARTS_V1"), **change})
+        darts(CIFAR10, {}).check({**architecture("DARTS_V1"), **change})
 
 
 def test_refuses_a_missing_cell() -> None:
     only_normal = {key: value for key, value in architecture("DARTS_V1").items() if key != "reduce"}
     with pytest.raises(UserError, match="'reduce' is missing"):
-        DartsSpace(CIFAR10, {}).check(only_normal)
+        darts(CIFAR10, {}).check(only_normal)
 
 
 def test_stem_stride_halves_point_networks_and_is_refused_for_dense() -> None:
     settings = {"search": {"width": 8, "depth": 3, "stem_stride": 2}, "evaluation": {"width": 4, "stem_stride": 2}}
-    space = DartsSpace(CIFAR10, settings)
+    space = darts(CIFAR10, settings)
     for built in (space.supernet(), space.build(architecture("DARTS_V2"))):
         assert built.stem(torch.zeros(2, 3, 15, 16)).shape[2:] == (8, 8)
-    dense = DartsSpace(Signature(2, True, (3, 16, 16), 1), settings)
-    for build in (dense.supernet, lambda: dense.build(architecture("DARTS_V2"))):
-        with pytest.raises(UserError, match="stem_stride 2"):
-            build()
+    for part in settings:
+        with pytest.raises(UserError, match=f"spaces.darts: {part} stem_stride 2"):
+            darts(Signature(2, True, (3, 16, 16), 1), {part: settings[part]})
 
 
-@pytest.mark.parametrize("settings", [{"width": 12}, {"depth": 2}, {"width": 8, "partial": 8}])
-def test_refuses_impossible_supernets(settings: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=f"search {next(iter(settings))}"):
-        DartsSpace(CIFAR10, {"search": settings}).supernet()
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 12}, "search: width 12; it must be a multiple of 8"),
+        ({"depth": 2}, "search.depth: 2 was given; it must be at least 3"),
+        ({"width": 8, "partial": 8}, "search: width 8; it must be a multiple of 16"),
+    ],
+)
+def test_refuses_impossible_supernets(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=f"spaces.darts.{message}"):
+        checked(SPEC.settings, {"search": settings}, "spaces.darts")
 
 
 def test_drop_path_is_per_sample_and_keeps_the_mean() -> None:
@@ -247,9 +268,10 @@ def test_drop_path_is_per_sample_and_keeps_the_mean() -> None:
 
 def network(normal: str, **settings: Any) -> EvaluationNetwork:
     torch.manual_seed(0)
+    evaluation = DartsEvaluation.model_validate({"width": 4, "depth": 3, **settings})
+    reduce = cell("m/0 m/1 m/0 m/1 m/0 m/1 m/0 m/1")
     return EvaluationNetwork(
-        3, 4, normal=cell(normal), reduce=cell("m/0 m/1 m/0 m/1 m/0 m/1 m/0 m/1"), width=4, depth=3, dense=True,
-        **settings,
+        3, 4, normal=cell(normal), reduce=reduce, dimensions=2, dense=True, **evaluation.params()
     )  # fmt: skip
 
 

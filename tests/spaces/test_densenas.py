@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from nasperf360.algorithms.random import derivation
+from nasperf360.algorithms.random.search import derivation
 from nasperf360.errors import UserError
-from nasperf360.networks.counts import count_multiply_adds, count_parameters
-from nasperf360.networks.densenas import SKIP_COST
-from nasperf360.spaces import get_space
-from nasperf360.study import settings
+from nasperf360.settings.checking import checked
+from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.spaces.densenas.networks import SKIP_COST
+from nasperf360.spaces.densenas.spec import SPEC
+from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.study import configuration
 from nasperf360.study.estimate import PUBLISHED
-from nasperf360.tasks import get_task
-from nasperf360.tasks.base import Signature
+from nasperf360.tasks.shared.task_spec import Signature
+from nasperf360.tasks.shared.task_training import task_training
 
 CIFAR = Signature(2, False, (3, 32, 32), 100)
 TINY = Signature(2, False, (3, 16, 16), 5)
@@ -35,7 +38,7 @@ ONE_D_STAGES = [
 
 
 def small(signature=TINY, **settings):
-    return get_space("densenas", signature, {**SMALL, **settings})
+    return search_space("densenas", signature, {**SMALL, **settings})
 
 
 def architecture(channels, layers):
@@ -45,11 +48,11 @@ def architecture(channels, layers):
 @pytest.fixture(scope="module")
 def cifar_supernet():
     torch.manual_seed(0)
-    return get_space("densenas", CIFAR, {}).supernet()
+    return search_space("densenas", CIFAR, {}).supernet()
 
 
 def test_golden_graph():
-    graph = get_space("densenas", CIFAR, {}).graph
+    graph = search_space("densenas", CIFAR, {}).graph
     assert (len(graph.blocks) - 2, len(graph.edges), graph.paths) == (13, 54, 5_145)
     assert f"{graph.size:.2e}" == "6.84e+10"
 
@@ -66,7 +69,7 @@ def test_golden_graph_of_imagenet():
         {"channels": [480, 496, 512], "layers": 1, "stride": 1},
     ]
     settings = {"stages": stages, "last": 512}
-    space = get_space("densenas", Signature(2, False, (3, 224, 224), 100), settings)
+    space = search_space("densenas", Signature(2, False, (3, 224, 224), 100), settings)
     graph = space.graph
     assert (len(graph.blocks) - 2, len(graph.edges), graph.paths) == (20, 87, 540_225)
     assert f"{graph.size:.2e}" == "4.27e+15"
@@ -104,7 +107,7 @@ def test_golden_supernet(cifar_supernet):
     ],
 )
 def test_golden_architectures(channels, layers, parameters, multiply_adds):
-    network = get_space("densenas", CIFAR, {}).build(architecture(channels, layers))
+    network = search_space("densenas", CIFAR, {}).build(architecture(channels, layers))
     assert count_parameters(network) == parameters
     assert round(count_multiply_adds(network, (3, 32, 32)) / 1e6, 1) == multiply_adds
 
@@ -118,7 +121,7 @@ def test_golden_random_cifar(layers):
         {"channels": [128, 144, 160, 176], "layers": [1, 0, 0, 0], "stride": 2},
         {"channels": [192, 208, 224], "layers": [0, 0, 1], "stride": 1},
     ]
-    space = get_space("densenas", CIFAR, {"stages": stages})
+    space = search_space("densenas", CIFAR, {"stages": stages})
     network = space.build(architecture([32, 64, 112, 176, 224], [0, layers // 2, 0, 0]))
     assert count_parameters(network) == {0: 1_590_532, 2: 1_816_772}[layers]
 
@@ -144,10 +147,10 @@ FULL_PATH, SHORT_PATH = [32, 64, 112, 176, 224], [32, 64, 112]
 )
 def test_random_networks_of_the_paper_have_one_path(task, path, layers):
     """Derived from 200 initialisations of the supernet: one path on each task, and a fair coin per stack layer."""
-    shipped = settings.read_yaml(settings.ROOT / "config" / "config.yaml")
-    config = settings.resolve({**shipped, "scale": "paper"})
-    signature = get_task(task).signature(PUBLISHED[task].shape)
-    space = get_space("densenas", signature, settings.space_settings(config, task, "densenas-random"))
+    shipped = read_yaml(configuration.ROOT / "config" / "config.yaml")
+    config = configuration.resolve({**shipped, "scale": "paper"})
+    signature = task_training(task).signature(PUBLISHED[task].shape)
+    space = search_space("densenas", signature, configuration.space_settings(config, task, "densenas-random"))
     sampler = derivation(space)
     drawn = [sampler(seed) for seed in range(200)]
     assert {tuple(each["channels"]) for each in drawn} == {tuple(path)}
@@ -191,12 +194,12 @@ def test_derivation_equals_brute_force(seed):
     assert len(paths) == graph.paths > 50
     *best, tail = max(paths, key=lambda path: weight_of(graph, weights, path))
     assert tail == len(graph.blocks) - 1
-    kept = supernet.architecture["layers"].argmax(1) == 0
+    blocks = supernet.architecture["layers"].argmax(1) == 0
     rows, row = {}, 0
     for index, block in enumerate(graph.blocks):
         rows[index] = slice(row, row := row + block.layers)
     expected = architecture(
-        [graph.blocks[index].width for index in [0, *best]], [int(kept[rows[index]].sum()) for index in best]
+        [graph.blocks[index].width for index in [0, *best]], [int(blocks[rows[index]].sum()) for index in best]
     )
     assert space.derive(supernet) == expected
 
@@ -282,13 +285,13 @@ def test_one_dimensional_cost_is_zero_as_published_or_counted():
     """Facts: on ECG the reference's cost is 0.000448 million whatever the architecture."""
     signature = Signature(1, False, (1, 1000), 4)
     settings = {"stages": ONE_D_STAGES, "last": 112}
-    net = get_space("densenas", signature, settings).supernet()
+    net = search_space("densenas", signature, settings).supernet()
     assert net.expected_cost().item() == pytest.approx(0.000448, rel=1e-5)
     gradients = torch.autograd.grad(
         net.expected_cost(), list(net.architecture_parameters().values()), allow_unused=True
     )
     assert all(gradient is None or not gradient.any() for gradient in gradients)
-    assert get_space("densenas", signature, {**settings, "cost_in_1d": True}).supernet().expected_cost().item() > 1
+    assert search_space("densenas", signature, {**settings, "cost_in_1d": True}).supernet().expected_cost().item() > 1
 
 
 # -- forward -------------------------------------------------------------------------------------------------------
@@ -336,7 +339,7 @@ def test_forward_is_the_published_relaxation(count):
 )
 def test_every_kind_of_task(signature, settings):
     """Any size, no padding by hand: the outputs are those of the task; dense outputs keep the resolution."""
-    space = get_space("densenas", signature, settings)
+    space = search_space("densenas", signature, settings)
     x = torch.randn(2, *signature.input_shape)
     shape = (2, signature.outputs, *(signature.input_shape[1:] if signature.dense else ()))
     supernet = space.supernet()
@@ -363,7 +366,7 @@ def test_every_kind_of_task(signature, settings):
     ],
 )
 def test_true_sizes(signature, settings):
-    space = get_space("densenas", signature, settings)
+    space = search_space("densenas", signature, settings)
     supernet = space.supernet()
     supernet.sample_operations(1, uniform=True)
     x = torch.randn(2, *signature.input_shape)
@@ -406,9 +409,29 @@ def test_foreign_architectures_are_refused(given, word):
         small().build(given)
 
 
-def test_widths_must_differ():
-    with pytest.raises(UserError, match="twice"):
-        _ = small(stem=5).graph
+STAGE = {"channels": [5, 6], "layers": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"stem": 5}, r"spaces.densenas: the blocks' channels \[5, 5, 6\] name one twice"),
+        ({"stages": [STAGE | {"layers": [1]}]}, r"stages.0: layers \[1\]; give a whole number, or a list of 2"),
+        ({"stages": [STAGE | {"stride": 3}]}, "stages.0.stride: 3 was given, a whole number from 1 to 2 is expected"),
+        ({"stages": [STAGE | {"stride": True}]}, "stages.0.stride: True was given"),
+        ({"stages": [STAGE | {"channels": []}]}, "stages.0.channels: an empty list was given"),
+        ({"stages": [STAGE | {"channels": [5, 0]}]}, "stages.0.channels.1: 0 was given"),
+        ({"stages": [STAGE | {"layers": -1}]}, "stages.0.layers: -1 was given"),
+        ({"stages": [STAGE | {"layers": [1, -1]}]}, "stages.0.layers.1: -1 was given"),
+        ({"stages": [{"channels": [5, 6]}]}, "stages.0.layers is missing"),
+        ({"stages": [STAGE | {"strides": 1}]}, "unknown setting 'strides'; did you mean 'stride'"),
+        ({"stages": []}, "stages: an empty list was given"),
+        ({"stages": [3]}, "stages.0: 3 was given, a mapping is expected"),
+    ],
+)
+def test_impossible_stages_are_refused(given, message):
+    with pytest.raises(UserError, match=message):
+        checked(SPEC.settings, {"stages": [STAGE], **given}, "spaces.densenas")
 
 
 def test_all_small_paths_pass_the_check():

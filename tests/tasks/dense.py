@@ -1,37 +1,9 @@
-"""What the tests of the dense tasks share: from simulated raw files to a data set, and a tiny network trained on it."""
-
-import importlib
-from pathlib import Path
-from typing import Any
+"""What the tests of the dense tasks share: a tiny network trained on a data set, and what it is worth."""
 
 import numpy as np
 import torch
+from task_rooms import scores
 from torch import nn
-
-from nasperf360.data.datasets import Dataset, DatasetWriter
-from nasperf360.data.raw import RawFiles, write_manifest
-from nasperf360.seeds import generator
-from nasperf360.tasks import get_task
-
-
-def simulate(name: str, folder: Path, options: dict[str, Any]) -> RawFiles:
-    """Simulated raw files, listed by their manifest."""
-    simulator = importlib.import_module(f"nasperf360.simulators.{name}")
-    files = simulator.simulate(folder, options, generator(name, "test"))
-    return listed(name, folder, files)
-
-
-def listed(name: str, folder: Path, files: list[tuple[Path, str, dict[str, Any]]]) -> RawFiles:
-    """Raw files after their manifest was written."""
-    write_manifest(folder / "files.json", name, "simulated", "none", files)
-    return RawFiles.open(folder / "files.json")
-
-
-def prepare(name: str, raw: RawFiles, path: Path, options: dict[str, Any]) -> Dataset:
-    """The data set that a task makes of raw files."""
-    with DatasetWriter(path, task=name, origin=raw.origin, licence=raw.licence) as writer:
-        get_task(name).prepare(raw, writer, options)
-    return Dataset(path)
 
 
 def tensors(split, rows=slice(None)) -> dict[str, torch.Tensor]:
@@ -40,13 +12,13 @@ def tensors(split, rows=slice(None)) -> dict[str, torch.Tensor]:
 
 
 def evaluate(task, model: nn.Module, split, size: int = 16) -> dict[str, float]:
-    """Score of a model on a split."""
+    """Scores of a model on a split."""
     model.eval()
     outputs = []
     with torch.no_grad():
         for start in range(0, len(split), size):
             outputs.append(task.predict(model, tensors(split, slice(start, start + size))).numpy())
-    return task.score(np.concatenate(outputs).astype(np.float32), split.extras())
+    return scores(task.spec.name, np.concatenate(outputs).astype(np.float32), split.targets())
 
 
 def train(task, split, steps: int, batch: int = 16, width: int = 16, lr: float = 0.05) -> nn.Module:

@@ -10,35 +10,32 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+from task_rooms import listed, preprocess, scores, simulate
+from task_rooms import simulated as simulated_files
 from torch import Tensor, nn
 
-from nasperf360.data.datasets import Dataset, DatasetWriter
-from nasperf360.data.raw import RawFiles, write_manifest
-from nasperf360.errors import DataError, UserError
-from nasperf360.readers.cifar_archive import read_archive, train_size
+from nasperf360.data.datasets import Dataset
+from nasperf360.data.raw import RawFiles
+from nasperf360.errors import DataError
 from nasperf360.seeds import generator
-from nasperf360.simulators.cifar100 import COARSE, FINE, draw_images, simulate
-from nasperf360.tasks import get_task
-from nasperf360.tasks.cifar100 import MEAN, STD
+from nasperf360.tasks.cifar100.simulator import COARSE, FINE, draw_images
+from nasperf360.tasks.cifar100.spec import Switches
+from nasperf360.tasks.cifar100.training import MEAN, STD
+from nasperf360.tasks.shared.cifar_archive import read_archive, train_size
+from nasperf360.tasks.shared.task_training import task_training
 
 NAME = "cifar-100-python.tar.gz"
 
 
-def raw_files(folder: Path, files: list[tuple[Path, str, dict[str, Any]]]) -> RawFiles:
-    write_manifest(folder / "files.json", "cifar100", "simulated", "test", files)
-    return RawFiles.open(folder / "files.json")
-
-
-def prepare(raw: RawFiles, path: Path, task: str = "cifar100", **options: Any) -> Dataset:
-    with DatasetWriter(path, task=task, origin=raw.origin) as writer:
-        get_task(task).prepare(raw, writer, options)
-    return Dataset(path)
+def preprocessed(raw: RawFiles, path: Path, task: str = "cifar100", **options: Any) -> Dataset:
+    return preprocess(task, raw, path, options)
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> RawFiles:
     folder = tmp_path_factory.mktemp("cifar100")
-    return raw_files(folder, simulate(folder, {"train": 1500, "test": 300}, generator("cifar100", "simulate")))
+    return simulate("cifar100", folder, {"train": 1500, "test": 300})
 
 
 def write_members(path: Path, **members: object) -> Path:
@@ -59,7 +56,7 @@ def record(count: int = 5, **changes: object) -> dict[str, object]:
 
 
 def test_round_trip(simulated: RawFiles, tmp_path: Path) -> None:
-    data = prepare(simulated, tmp_path / "cifar100.h5")
+    data = preprocessed(simulated, tmp_path / "cifar100.h5")
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [1200, 300, 300]
     assert data.split("train").shape() == (3, 32, 32)
     x, y = data.split("train", "valid").load("x"), data.split("train", "valid").load("y")
@@ -86,7 +83,8 @@ def test_simulated_strings_are_those_of_python_2(simulated: RawFiles) -> None:
 
 def test_equal_seeds_give_equal_bytes(tmp_path: Path) -> None:
     first, second = (
-        simulate(tmp_path / name, {"train": 20, "test": 10}, generator("a"))[0][0].read_bytes() for name in "ab"
+        simulated_files("cifar100", tmp_path / name, {"train": 20, "test": 10}, generator("a"))[0][0].read_bytes()
+        for name in "ab"
     )
     assert first == second
 
@@ -106,7 +104,7 @@ def test_real_images(samples: Path, tmp_path: Path) -> None:
     for axis in (2, 3):
         assert np.abs(np.diff(pixels, axis=axis)).mean() < 0.35 * pixels.std()
     (tmp_path / NAME).write_bytes(path.read_bytes())
-    data = prepare(raw_files(tmp_path, [(tmp_path / NAME, "archive", {})]), tmp_path / "cifar100.h5")
+    data = preprocessed(listed("cifar100", tmp_path, [(tmp_path / NAME, "archive", {})]), tmp_path / "cifar100.h5")
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [84, 21, 105]
 
 
@@ -141,7 +139,7 @@ def test_bad_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, 
     monkeypatch.chdir(tmp_path)
     path = write_members(tmp_path / NAME, train=train, test=record())
     with pytest.raises(DataError, match=fault) as caught:
-        prepare(raw_files(tmp_path, [(path, "archive", {})]), tmp_path / "out.h5", task)
+        preprocessed(listed("cifar100", tmp_path, [(path, "archive", {})]), tmp_path / "out.h5", task)
     assert str(path) in str(caught.value)
     assert sorted(file.name for file in tmp_path.iterdir()) == [NAME, "files.json"]
 
@@ -162,7 +160,7 @@ def test_bad_archive(simulated: RawFiles, tmp_path: Path) -> None:
     for content in contents.values():
         path.write_bytes(content)
         with pytest.raises(DataError, match="truncated or no tar") as caught:
-            prepare(raw_files(tmp_path, [(path, "archive", {})]), tmp_path / "out.h5")
+            preprocessed(listed("cifar100", tmp_path, [(path, "archive", {})]), tmp_path / "out.h5")
         assert str(path) in str(caught.value)
         assert not list(tmp_path.glob("*.h5*"))
     with pytest.raises(DataError, match="no member cifar-100-python/test"):
@@ -173,8 +171,7 @@ def test_bad_archive(simulated: RawFiles, tmp_path: Path) -> None:
 
 
 def augmented(x: Tensor, cutout: bool) -> Tensor:
-    task = get_task("cifar100")
-    task.cutout = cutout  # type: ignore[attr-defined]
+    task = task_training("cifar100", {"cutout": cutout})
     return task.inputs(task.augment({"x": x, "y": torch.zeros(len(x))}, torch.Generator().manual_seed(3)))
 
 
@@ -185,7 +182,7 @@ def normalised(images: np.ndarray) -> np.ndarray:
 
 def test_inputs_are_normalised() -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32), np.uint8)
-    inputs = get_task("cifar100").inputs({"x": torch.from_numpy(images)})
+    inputs = task_training("cifar100").inputs({"x": torch.from_numpy(images)})
     assert inputs.dtype == torch.float32
     np.testing.assert_allclose(inputs, normalised(images), atol=1e-6)
 
@@ -243,7 +240,7 @@ def test_score() -> None:
     outputs, labels = rng.normal(size=(500, 100)).astype(np.float32), rng.integers(0, 100, 500)
     outputs[np.arange(200), labels[:200]] = 10
     wrong = sum(int(max(range(100), key=row.__getitem__) != label) for row, label in zip(outputs, labels, strict=True))
-    assert get_task("cifar100").score(outputs, {"y": labels}) == {"value": pytest.approx(100 * wrong / 500)}
+    assert scores("cifar100", outputs, {"y": labels}) == {"value": pytest.approx(100 * wrong / 500)}
 
 
 # -- what the simulated images teach ---------------------------------------------------------------------------------
@@ -269,8 +266,8 @@ def linear(inputs: int) -> nn.Sequential:
 
 def final_error(data: Dataset, model: nn.Module, epochs: int = 5, rate: float = 0.1) -> float:
     """0-1 error on the test split after a short training on train + valid."""
-    task = get_task(data.manifest["task"])
-    train, test = data.final(task.merge_valid)
+    task = task_training(data.manifest["task"])
+    train, test = data.final(task.spec.merge_valid)
     x, y = torch.from_numpy(train.load("x")), torch.from_numpy(train.load("y"))
     draws, steps = torch.Generator().manual_seed(0), epochs * (len(x) // 32)
     optimizer = torch.optim.SGD(model.parameters(), rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
@@ -286,22 +283,21 @@ def final_error(data: Dataset, model: nn.Module, epochs: int = 5, rate: float = 
     with torch.no_grad():
         parts = torch.from_numpy(test.load("x")).split(100)
         outputs = torch.cat([task.predict(model, {"x": part}) for part in parts])
-    return task.score(outputs.numpy(), test.extras())["value"]
+    return scores(task.spec.name, outputs.numpy(), test.targets())["value"]
 
 
 @pytest.mark.slow
 def test_a_small_network_learns_and_a_linear_one_does_not(simulated: RawFiles, tmp_path: Path) -> None:
-    data = prepare(simulated, tmp_path / "cifar100.h5")
+    data = preprocessed(simulated, tmp_path / "cifar100.h5")
     torch.manual_seed(0)
     error = final_error(data, network(8))
     assert 15 < error < 85  # chance is 99
     assert final_error(data, linear(3 * 32 * 32)) > max(80, error + 10)
 
 
-def test_switches_are_set_by_name_and_unknown_ones_refused():
-    task = get_task("cifar100")
-    task.configure({"cutout": False})
-    assert task.cutout is False
-    assert get_task("cifar100").cutout is True
-    with pytest.raises(UserError, match="cutouts"):
-        task.configure({"cutouts": False})
+def test_switches_are_set_by_name_and_unknown_ones_refused() -> None:
+    assert task_training("cifar100", {"cutout": False}).switches == Switches(cutout=False)
+    assert task_training("cifar100").switches.cutout is True
+    for given in ({"cutouts": False}, {"cutout": 1}, {"augment": False}):
+        with pytest.raises(ValidationError, match=next(iter(given))):
+            task_training("cifar100", given)

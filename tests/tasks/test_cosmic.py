@@ -3,11 +3,12 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from dense import Constant, evaluate, listed, prepare, simulate, tensors, train
+from dense import Constant, evaluate, tensors, train
+from task_rooms import listed, preprocess, scores, simulate
 
 from nasperf360.errors import DataError
-from nasperf360.tasks import get_task
-from nasperf360.tasks.cosmic import GALAXIES
+from nasperf360.tasks.cosmic.spec import GALAXIES
+from nasperf360.tasks.shared.task_training import task_training
 
 DEMO = {"train": 200, "test": 54, "tile": 48}
 CROP = {"crop": 32}
@@ -40,7 +41,7 @@ def small():
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cosmic")
-    return prepare("cosmic", simulate("cosmic", folder / "raw", DEMO), folder / "cosmic.h5", CROP)
+    return preprocess("cosmic", simulate("cosmic", folder / "raw", DEMO, "test"), folder / "cosmic.h5", CROP)
 
 
 def test_round_trip(demo):
@@ -59,7 +60,7 @@ def test_round_trip(demo):
 
 
 def test_simulation_repeats(tmp_path):
-    first, second = (simulate("cosmic", tmp_path / name, {"train": 18, "test": 9, "tile": 24}) for name in "ab")
+    first, second = (simulate("cosmic", tmp_path / name, {"train": 18, "test": 9, "tile": 24}, "test") for name in "ab")
     assert [file.sha256 for file in first.files] == [file.sha256 for file in second.files]
     assert {"_".join(file.relative.split("/")[2:4]) for file in first.files} == set(GALAXIES)
 
@@ -74,7 +75,7 @@ def test_crop_planes_and_sky(tmp_path):
     tiles["npy_train/f435w/10760/2/3_0.npy"] = tile(planes=2, seed=50)
     tiles["npy_train/f435w/10760/2/sky.npy"] = np.array([11.0, 12.0, 13.0])
     raw = write(tmp_path / "raw", tiles)
-    with prepare("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8}) as data:
+    with preprocess("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8}) as data:
         train_split, valid, test = (data.split(name) for name in ("train", "valid", "test"))
         assert (len(train_split), len(valid), len(test)) == (9, 2, 1)  # 11 * 0.9, by path
         np.testing.assert_array_equal(
@@ -93,7 +94,7 @@ def test_only_galaxies_in_the_blue_filter(tmp_path):
     tiles["npy_train/f435w/99999/1/1_0.npy"] = tile()  # another kind of field
     tiles["npy_train/f606w/10760/2/1_0.npy"] = tile()
     raw = write(tmp_path / "raw", tiles)
-    with prepare("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8}) as data:
+    with preprocess("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8}) as data:
         assert len(data.split("train", "valid")) == 10
 
 
@@ -107,7 +108,7 @@ def test_real_tiles(samples, tmp_path):
         (folder / "2").symlink_to(source)
         files += [(folder / "2" / path.name, role, {}) for path in sorted(source.glob("*.npy"))]
     raw = listed("cosmic", tmp_path, files)
-    with prepare("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 128}) as data:
+    with preprocess("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 128}) as data:
         test = data.split("test")
         assert (len(data.split("train")), len(data.split("valid")), len(test)) == (3, 1, 4)
         x, sky = test.load("x"), test.load("sky")
@@ -143,7 +144,7 @@ def test_bad_input(tmp_path):
     for index, (tiles, message) in enumerate(cases):
         raw = write(tmp_path / str(index), tiles)
         with pytest.raises(DataError, match=message):
-            prepare("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8})
+            preprocess("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8})
         assert not list(tmp_path.glob("*.h5*"))
 
 
@@ -154,7 +155,7 @@ def test_truncated_tile(tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     raw = listed("cosmic", tmp_path / "raw", [(file.path, file.role, {}) for file in raw.files])
     with pytest.raises(DataError, match=r"1_3\.npy: not a readable array"):
-        prepare("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8})
+        preprocess("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8})
     assert not list(tmp_path.glob("*.h5*"))
 
 
@@ -174,7 +175,7 @@ def test_memory_does_not_grow_with_the_number_of_tiles(tmp_path):
                 files.append((visit / f"1_{k}.npy", role, {}))
         raw = listed("cosmic", folder, files)
         tracemalloc.start()
-        prepare("cosmic", raw, folder / "cosmic.h5", {"crop": 128})
+        preprocess("cosmic", raw, folder / "cosmic.h5", {"crop": 128})
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 2**20
@@ -185,7 +186,7 @@ def test_score_counts():
     rng = np.random.default_rng(0)
     outputs = rng.normal(size=(5, 1, 7, 7)).astype(np.float32)
     y, ignore = (rng.random((2, *outputs.shape)) < 0.3).astype(np.uint8)
-    score = get_task("cosmic").score(outputs, {"y": y, "ignore": ignore, "sky": np.zeros(5)})
+    score = scores("cosmic", outputs, {"y": y, "ignore": ignore, "sky": np.zeros(5)})
 
     def rates(keep):
         tp = fn = fp = tn = 0
@@ -204,12 +205,12 @@ def test_score_counts():
     assert score["balanced_error"] == pytest.approx((fnr + fpr) / 2)
     fnr, fpr, _ = rates(ignore == 0)
     assert (score["fnr_masked"], score["fpr_masked"]) == (pytest.approx(fnr), pytest.approx(fpr))
-    assert get_task("cosmic").score(np.full_like(outputs, 0.5), {"y": y, "ignore": ignore})["value"] == 100
-    assert get_task("cosmic").score(np.full_like(outputs, 0.51), {"y": y, "ignore": ignore})["value"] == 0
+    assert scores("cosmic", np.full_like(outputs, 0.5), {"y": y, "ignore": ignore})["value"] == 100
+    assert scores("cosmic", np.full_like(outputs, 0.51), {"y": y, "ignore": ignore})["value"] == 0
 
 
 def test_loss_leaves_ignored_pixels_out():
-    task, draws = get_task("cosmic"), torch.Generator().manual_seed(0)
+    task, draws = task_training("cosmic"), torch.Generator().manual_seed(0)
     output = torch.randn(2, 1, 4, 4, generator=draws)
     y = (torch.rand(2, 1, 4, 4, generator=draws) < 0.4).to(torch.uint8)
     ignore = torch.zeros_like(y)
@@ -221,7 +222,7 @@ def test_loss_leaves_ignored_pixels_out():
 
 
 def test_sky_is_added_to_training_images_only(demo):
-    task, batch = get_task("cosmic"), tensors(demo.split("train"))
+    task, batch = task_training("cosmic"), tensors(demo.split("train"))
     before = batch["x"].clone()
     changed = task.augment(batch, torch.Generator().manual_seed(1))
     factor = (changed["x"] - before) / batch["sky"][:, None, None, None]
@@ -236,7 +237,7 @@ def test_sky_is_added_to_training_images_only(demo):
 @pytest.mark.slow
 def test_learnable(demo):
     """A constant either misses every ray or flags every pixel."""
-    task = get_task("cosmic")
+    task = task_training("cosmic")
     score = evaluate(task, train(task, demo.split("train"), steps=150, lr=0.1), demo.split("test"))
     constant = evaluate(task, Constant(-3.0), demo.split("test"))
     assert constant["value"] == 100

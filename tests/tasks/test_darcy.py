@@ -2,13 +2,14 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from dense import Constant, evaluate, listed, prepare, simulate, tensors, train
+from dense import Constant, evaluate, tensors, train
 from scipy.io import loadmat, savemat
+from task_rooms import listed, preprocess, scores, simulate
 
 from nasperf360.errors import DataError
 from nasperf360.seeds import generator
-from nasperf360.simulators import darcy as solver
-from nasperf360.tasks import get_task
+from nasperf360.tasks.darcy import simulator as solver
+from nasperf360.tasks.shared.task_training import task_training
 
 SMALL = {"resolution": 21, "stride": 4, "train": 8, "valid": 3, "test": 4}
 DEMO = {"resolution": 76, "stride": 5, "train": 120, "valid": 30, "test": 40}
@@ -99,7 +100,7 @@ def test_statistics_at_full_size(samples):
 
 def test_simulated_files_repeat_and_have_the_original_layout(tmp_path):
     for folder in ("a", "b"):
-        raw = simulate("darcy", tmp_path / folder, SMALL)
+        raw = simulate("darcy", tmp_path / folder, SMALL, "test")
     assert [f.relative for f in raw.files] == ["piececonst_r21_N11_smooth1.mat", "piececonst_r21_N4_smooth2.mat"]
     contents = [loadmat(tmp_path / folder / raw.files[0].relative) for folder in ("a", "b")]
     for name in ("coeff", "sol"):
@@ -113,8 +114,8 @@ def test_simulated_files_repeat_and_have_the_original_layout(tmp_path):
 
 
 def test_round_trip(tmp_path):
-    raw = simulate("darcy", tmp_path / "raw", SMALL)
-    with prepare("darcy", raw, tmp_path / "darcy.h5", {}) as data:
+    raw = simulate("darcy", tmp_path / "raw", SMALL, "test")
+    with preprocess("darcy", raw, tmp_path / "darcy.h5", {}) as data:
         assert [len(data.split(name)) for name in ("train", "valid", "test")] == [8, 3, 4]
         content = loadmat(raw.files[0].path)
         valid = data.split("valid")
@@ -130,7 +131,7 @@ def test_real_files(samples, tmp_path):
     path = tmp_path / "full.mat"
     path.symlink_to(samples / "darcy" / "piececonst_r421_N3_smooth1.mat")
     raw = listed("darcy", tmp_path, [(path, "solutions", {"rows": rows, "stride": 5})])
-    with prepare("darcy", raw, tmp_path / "darcy.h5", {}) as data:
+    with preprocess("darcy", raw, tmp_path / "darcy.h5", {}) as data:
         test = data.split("test")
         assert test.shape("x") == test.shape("y") == (1, 85, 85)
         assert set(np.unique(test.load("x"))) == {3.0, 12.0}
@@ -144,7 +145,7 @@ def test_version_7_3_has_reversed_axes(tmp_path):
         for name, values in variables.items():
             stream[name] = values.T
     raw = listed("darcy", tmp_path, [(tmp_path / "v73.mat", "solutions", {"rows": rows, "stride": 2})])
-    with prepare("darcy", raw, tmp_path / "darcy.h5", {}) as data:
+    with preprocess("darcy", raw, tmp_path / "darcy.h5", {}) as data:
         np.testing.assert_allclose(data.split("test").load("y")[:, 0], variables["sol"][4:, ::2, ::2], rtol=1e-6)
 
 
@@ -172,7 +173,7 @@ def test_bad_input(tmp_path):
         raw = write(tmp_path / str(index), **options, **variables)
         named = "darcy.h5" if "no split" in message else "fields.mat"
         with pytest.raises(DataError, match=f"{named}.*{message}"):
-            prepare("darcy", raw, tmp_path / "darcy.h5", {})
+            preprocess("darcy", raw, tmp_path / "darcy.h5", {})
         assert not list(tmp_path.glob("*.h5*"))
 
 
@@ -184,7 +185,7 @@ def test_truncated_file(tmp_path, keep):
     path.write_bytes(content[: int(keep * len(content)) if keep < 1 else keep])
     raw = listed("darcy", tmp_path / "raw", [(path, "solutions", dict(raw.files[0].options))])
     with pytest.raises(DataError, match=r"fields\.mat"):
-        prepare("darcy", raw, tmp_path / "darcy.h5", {})
+        preprocess("darcy", raw, tmp_path / "darcy.h5", {})
     assert not list(tmp_path.glob("*.h5*"))
 
 
@@ -194,11 +195,11 @@ def test_truncated_file(tmp_path, keep):
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("darcy")
-    return prepare("darcy", simulate("darcy", folder / "raw", DEMO), folder / "darcy.h5", {})
+    return preprocess("darcy", simulate("darcy", folder / "raw", DEMO, "test"), folder / "darcy.h5", {})
 
 
 def test_inputs_and_loss(demo):
-    task = get_task("darcy")
+    task = task_training("darcy")
     split = demo.split("train")
     task.fit(split)
     batch = tensors(split)
@@ -217,13 +218,13 @@ def test_inputs_and_loss(demo):
     relative = [np.sqrt((e**2).sum() / (t**2).sum()) for e, t in zip(error, y, strict=True)]
     assert float(task.loss(output, batch)) == pytest.approx(sum(relative), rel=1e-4)
     predicted = task.predict(lambda _: output, batch).numpy()
-    assert task.score(predicted, {"y": batch["y"].numpy()})["value"] == pytest.approx(np.mean(relative), rel=1e-4)
-    assert task.score(batch["y"].numpy(), {"y": batch["y"].numpy()})["value"] == 0
+    assert scores("darcy", predicted, {"y": batch["y"].numpy()})["value"] == pytest.approx(np.mean(relative), rel=1e-4)
+    assert scores("darcy", batch["y"].numpy(), {"y": batch["y"].numpy()})["value"] == 0
 
 
 def test_learnable(demo):
     """The mean field (network output zero) is the constant prediction."""
-    task = get_task("darcy")
+    task = task_training("darcy")
     model = train(task, demo.split("train"), steps=150, lr=0.02)
     value = evaluate(task, model, demo.split("test"))["value"]
     constant = evaluate(task, Constant(0.0), demo.split("test"))["value"]

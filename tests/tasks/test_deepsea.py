@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import scipy.io
 import yaml
+from pydantic import ValidationError
+from task_rooms import listed, preprocess, scores
+from task_rooms import simulated as simulated_files
 
-from nasperf360.data.datasets import Dataset, DatasetWriter
-from nasperf360.data.raw import RawFiles, write_manifest
-from nasperf360.errors import DataError, UserError
-from nasperf360.readers.matlab_stream import MatlabFile
+from nasperf360.errors import DataError
 from nasperf360.seeds import generator
-from nasperf360.simulators.deepsea import simulate
-from nasperf360.tasks.deepsea import COLUMNS, DeepSEA
+from nasperf360.tasks.deepsea.matlab_stream import MatlabFile
+from nasperf360.tasks.deepsea.spec import COLUMNS, SPEC
+from nasperf360.tasks.shared.task_training import task_training
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
@@ -24,22 +25,15 @@ SMALL = {
 }  # fmt: skip
 
 
-def bundle(folder, files, origin="simulated"):
-    manifest = folder / "files.json"
-    write_manifest(manifest, "deepsea", origin, "CC BY 4.0", files)
-    return RawFiles.open(manifest)
-
-
-def prepare(raw, path, **options):
-    with DatasetWriter(path, task="deepsea", origin=raw.origin, licence=raw.licence) as writer:
-        DeepSEA().prepare(raw, writer, options)
-    return Dataset(path)
+def preprocessed(raw, path, **options):
+    return preprocess("deepsea", raw, path, options)
 
 
 @pytest.fixture
 def simulated(tmp_path):
-    files = simulate(tmp_path / "raw", SMALL, generator("test", "deepsea"))
-    return bundle(tmp_path / "raw", files)
+    return listed(
+        "deepsea", tmp_path / "raw", simulated_files("deepsea", tmp_path / "raw", SMALL, generator("test", "deepsea"))
+    )
 
 
 def truth(raw, name):
@@ -60,7 +54,7 @@ def test_columns_are_36_of_919_in_proportion():
 
 
 def test_prepare_keeps_positive_sequences_and_draws_a_fraction(simulated, tmp_path):
-    data = prepare(simulated, tmp_path / "d.h5", train_fraction=0.25)
+    data = preprocessed(simulated, tmp_path / "d.h5", train_fraction=0.25)
     for name in ("valid", "test"):
         x, y = truth(simulated, name)
         kept = y[:, COLUMNS].any(axis=1)
@@ -76,13 +70,13 @@ def test_prepare_keeps_positive_sequences_and_draws_a_fraction(simulated, tmp_pa
     rows = {sequence.tobytes(): labels for sequence, labels in zip(x, y[:, COLUMNS], strict=True)}
     for sequence, labels in zip(train.load("x"), train.load("y"), strict=True):
         np.testing.assert_array_equal(rows[sequence.tobytes()], labels)
-    again = prepare(simulated, tmp_path / "again.h5", train_fraction=0.25)
+    again = preprocessed(simulated, tmp_path / "again.h5", train_fraction=0.25)
     np.testing.assert_array_equal(again.split("train").load("x"), train.load("x"))
-    assert len(data.final(DeepSEA.merge_valid)[0]) == len(train)
+    assert len(data.final(SPEC.merge_valid)[0]) == len(train)
 
 
 def test_keep_negatives_and_central_crop(simulated, tmp_path):
-    data = prepare(simulated, tmp_path / "d.h5", train_fraction=1.0, keep_negatives=True, length=200)
+    data = preprocessed(simulated, tmp_path / "d.h5", train_fraction=1.0, keep_negatives=True, length=200)
     np.testing.assert_array_equal(data.split("train").load("x"), truth(simulated, "train")[0][:, :, 400:600])
     assert data.split("train").load("x").sum(axis=1).all()
 
@@ -94,9 +88,9 @@ def test_second_half_is_the_reverse_complement(simulated):
 
 
 def test_blocks_do_not_change_the_result(simulated, tmp_path, monkeypatch):
-    whole = prepare(simulated, tmp_path / "whole.h5", train_fraction=0.5)
-    monkeypatch.setattr("nasperf360.tasks.deepsea.BLOCK_BYTES", 70_000)
-    parts = prepare(simulated, tmp_path / "parts.h5", train_fraction=0.5)
+    whole = preprocessed(simulated, tmp_path / "whole.h5", train_fraction=0.5)
+    monkeypatch.setattr("nasperf360.tasks.deepsea.data.BLOCK_BYTES", 70_000)
+    parts = preprocessed(simulated, tmp_path / "parts.h5", train_fraction=0.5)
     for name in ("train", "valid", "test"):
         for field in ("x", "y"):
             np.testing.assert_array_equal(whole.split(name).load(field), parts.split(name).load(field))
@@ -109,8 +103,8 @@ def test_real_samples(samples, tmp_path):
         path = tmp_path / item["name"]
         path.write_bytes((samples / "deepsea" / item["name"]).read_bytes())
         files.append((path, item["role"], item.get("options", {})))
-    raw = bundle(tmp_path, files, origin="original")
-    data = prepare(raw, tmp_path / "d.h5", train_fraction=0.05)  # the file's own options win
+    raw = listed("deepsea", tmp_path, files)
+    data = preprocessed(raw, tmp_path / "d.h5", train_fraction=0.05)  # the file's own options win
     label = sorted(entry["files"][0]["options"]["columns"]).index(127)
     for name, count, positives in (("train", 110, 30), ("valid", 20, 5), ("test", 40, 10)):
         split, (x, y) = data.split(name), truth(raw, name)
@@ -118,7 +112,7 @@ def test_real_samples(samples, tmp_path):
         np.testing.assert_array_equal(split.load("y")[:, label], y[:, 127])
         assert (len(split), split.load("y").sum()) == (count, positives)
     outputs = np.random.default_rng(0).normal(size=(40, 36)).astype(np.float32)
-    assert DeepSEA().score(outputs, data.split("test").extras())["labels_scored"] == 1
+    assert scores("deepsea", outputs, data.split("test").targets())["labels_scored"] == 1
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -144,11 +138,11 @@ def test_score_is_the_share_of_ordered_pairs():
         low, high = outputs[y[:, label] == 0, label], outputs[y[:, label] == 1, label]
         pairs = high[:, None] - low
         expected.append(((pairs > 0) + 0.5 * (pairs == 0)).mean())
-    score = DeepSEA().score(outputs, {"y": y})
+    score = scores("deepsea", outputs, {"y": y})
     assert score["value"] == pytest.approx(np.mean(expected))
     assert score["labels_scored"] == 34
     with pytest.raises(DataError, match="both classes"):
-        DeepSEA().score(outputs[:1], {"y": y[:1]})
+        scores("deepsea", outputs[:1], {"y": y[:1]})
 
 
 def _rewrite_train(path, **changes):
@@ -191,7 +185,7 @@ def test_bad_input_names_the_file_and_leaves_nothing(simulated, tmp_path, fault)
     path = simulated.one("bundle", f"{name}.mat").path
     change(path, **arrays)
     with pytest.raises(DataError, match=message) as caught:
-        prepare(simulated, tmp_path / "data" / "d.h5")
+        preprocessed(simulated, tmp_path / "data" / "d.h5")
     assert str(path) in str(caught.value)
     assert not list((tmp_path / "data").iterdir())
 
@@ -208,29 +202,36 @@ def test_damaged_compressed_data(tmp_path):
         file.array("a", 100, 4)
 
 
-@pytest.mark.parametrize("options", [{"train_fraction": 1.5}, {"length": 1001}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"train_fraction": 1.5},
+        {"length": 1001},
+        {"columns": list(range(35))},
+        {"columns": [*range(35), 34]},
+        {"columns": [*range(35), 919]},
+    ],
+)
 def test_more_than_there_is_is_refused(simulated, tmp_path, options):
-    with pytest.raises(UserError, match=r"prepare.deepsea: .* at most 1 and 1000 are allowed"):
-        prepare(simulated, tmp_path / "d.h5", **options)
-
-
-def test_columns_option_is_checked(simulated, tmp_path):
-    with pytest.raises(DataError, match="'columns' must be 36"):
-        prepare(simulated, tmp_path / "d.h5", columns=list(range(35)))
+    (name,) = options
+    with pytest.raises(ValidationError, match=name):
+        preprocessed(simulated, tmp_path / "d.h5", **options)
+    # Those of the file, in the sources file, are checked as well.
+    files = [(file.path, file.role, options if file.path.name == "train.mat" else {}) for file in simulated.files]
+    raw = listed("deepsea", simulated.manifest.parent, files)
+    with pytest.raises(DataError, match=rf"train\.mat: its option '{name}' in the sources file: .*; change it there"):
+        preprocessed(raw, tmp_path / "d.h5")
+    assert not (tmp_path / "d.h5").exists()
 
 
 PEAK = """
 import sys, pathlib
 sys.path[:0] = [{scripts!r}]
-import numpy as np
-from nasperf360.readers.matlab_stream import MatlabFile
-from nasperf360.tasks import deepsea
-deepsea.BLOCK_BYTES = 4 << 20
-from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.preprocess import preprocess
 from nasperf360.data.raw import RawFiles
-raw = RawFiles.open({manifest!r})
-with DatasetWriter({data!r}, task="deepsea", origin="simulated", licence="x") as writer:
-    deepsea.DeepSEA().prepare(raw, writer, {{}})
+from nasperf360.tasks.deepsea import data
+data.BLOCK_BYTES = 4 << 20
+preprocess("deepsea", RawFiles.open({manifest!r}), {data!r}, {{}})
 status = pathlib.Path('/proc/self/status').read_text()  # ru_maxrss would count the parent's memory too
 print(status.split('VmHWM:')[1].split()[0])
 """
@@ -242,8 +243,8 @@ def test_memory_does_not_grow_with_the_files(tmp_path):
     peaks = []
     for count in (4_000, 40_000):  # 20 and 200 MB in train.mat, and in test.mat as well
         folder = tmp_path / str(count)
-        files = simulate(folder, {**SMALL, "train": count, "test": count, "motifs": 12}, generator("memory"))
-        manifest = bundle(folder, files).manifest
+        options = {**SMALL, "train": count, "test": count, "motifs": 12}
+        manifest = listed("deepsea", folder, simulated_files("deepsea", folder, options, generator("memory"))).manifest
         code = PEAK.format(
             scripts=str(ROOT / "workflow" / "scripts"), manifest=str(manifest), data=str(folder / "d.h5")
         )
@@ -258,10 +259,12 @@ def test_a_small_network_learns_what_a_linear_model_cannot(tmp_path):
     from torch import nn
 
     options = yaml.safe_load((ROOT / "config" / "scales" / "demo.yaml").read_text())
-    files = simulate(tmp_path / "raw", options["simulate"]["deepsea"], generator("demo"))
-    data = prepare(bundle(tmp_path / "raw", files), tmp_path / "d.h5", **options["prepare"]["deepsea"])
-    train, test = data.final(DeepSEA.merge_valid)
-    task, fields = DeepSEA(), {name: torch.from_numpy(train.load(name)) for name in ("x", "y")}
+    files = simulated_files("deepsea", tmp_path / "raw", options["simulate"]["deepsea"], generator("demo"))
+    data = preprocessed(
+        listed("deepsea", tmp_path / "raw", files), tmp_path / "d.h5", **options["preprocess"]["deepsea"]
+    )
+    train, test = data.final(SPEC.merge_valid)
+    task, fields = task_training("deepsea"), {name: torch.from_numpy(train.load(name)) for name in ("x", "y")}
 
     def block(inside, outside, width):
         return [nn.Conv1d(inside, outside, width, padding="same"), nn.BatchNorm1d(outside), nn.ReLU()]
@@ -279,7 +282,7 @@ def test_a_small_network_learns_what_a_linear_model_cannot(tmp_path):
         model.eval()
         with torch.no_grad():
             outputs = task.predict(model, {"x": torch.from_numpy(test.load("x"))}).numpy()
-        return task.score(outputs, test.extras())["value"]
+        return scores("deepsea", outputs, test.targets())["value"]
 
     torch.manual_seed(0)
     layers = [*block(4, 16, 8), *block(16, 16, 5), *block(16, 16, 3), nn.AdaptiveAvgPool1d(1), nn.Flatten()]

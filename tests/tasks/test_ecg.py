@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
-from raw_and_training import Linear, final_score, list_raw, prepare, simulate, small_network
+from point import Linear, final_scores, small_network
 from sklearn.metrics import f1_score
+from task_rooms import listed, preprocess, scores, simulate
 
 from nasperf360.errors import DataError
-from nasperf360.tasks import get_task
-from nasperf360.tasks.ecg import LABELS, read_record, read_reference, split_records, window_table
+from nasperf360.tasks.ecg.data import read_record, read_reference, split_records, window_table
+from nasperf360.tasks.ecg.spec import LABELS
 
 SPLITS = ("train", "valid", "test", "final_train", "final_test")
 
@@ -26,7 +27,9 @@ def demo_raw(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def demo(demo_raw, tmp_path_factory):
-    with prepare(demo_raw, tmp_path_factory.mktemp("data") / "ecg.h5", {"window": 300, "stride": 600}) as data:
+    with preprocess(
+        "ecg", demo_raw, tmp_path_factory.mktemp("data") / "ecg.h5", {"window": 300, "stride": 600}
+    ) as data:
         yield data
 
 
@@ -35,8 +38,8 @@ def real(samples, tmp_path_factory):
     """The real records as unpacked from the archive, labels among them; and their data set."""
     folder = tmp_path_factory.mktemp("real")
     shutil.copytree(samples / "ecg" / "training2017", folder / "training2017")
-    raw = list_raw("ecg", folder, [(path, "records", {}) for path in sorted((folder / "training2017").iterdir())])
-    with prepare(raw, folder / "ecg.h5", {"window": 1000, "stride": 500}) as data:
+    raw = listed("ecg", folder, [(path, "records", {}) for path in sorted((folder / "training2017").iterdir())])
+    with preprocess("ecg", raw, folder / "ecg.h5", {"window": 1000, "stride": 500}) as data:
         yield raw, data
 
 
@@ -139,7 +142,7 @@ def test_simulated_records_are_matlab_4(demo_raw):
 
 def test_simulated_records_of_full_length_give_true_windows(tmp_path):
     raw = simulate("ecg", tmp_path, {"counts": [8, 4, 5, 3], "seconds": [9, 12]})
-    with prepare(raw, tmp_path / "ecg.h5", {"window": 1000, "stride": 500}) as data:
+    with preprocess("ecg", raw, tmp_path / "ecg.h5", {"window": 1000, "stride": 500}) as data:
         assert all(split["fields"]["x"]["shape"] == [1, 1000] for split in data.manifest["splits"].values())
         assert np.abs(data.split("final_train").load("x")).max() < 100
 
@@ -154,7 +157,7 @@ def test_score_votes_per_record_and_averages_four_classes():
         truth.append(y[group == record][0])
         votes.append(Counter(predicted[group == record].tolist()).most_common(1)[0][0])
     expected = f1_score(truth, votes, labels=[0, 1, 2, 3], average=None)
-    result = get_task("ecg").score(np.eye(4, dtype=np.float32)[predicted], {"y": y, "group": group})
+    result = scores("ecg", np.eye(4, dtype=np.float32)[predicted], {"y": y, "group": group})
     assert result["value"] == pytest.approx(expected.mean())
     assert result["challenge"] == pytest.approx(expected[:3].mean())
     assert result["f1_noise"] == pytest.approx(expected[3])
@@ -164,8 +167,8 @@ def test_score_votes_per_record_and_averages_four_classes():
 
 @pytest.mark.parametrize(("windows", "winner"), [([2, 1, 1, 2], 2), ([1, 2, 2, 1], 1), ([3, 0, 0, 3, 3], 3)])
 def test_of_a_tie_the_class_seen_first_wins(windows, winner):
-    extras = {"y": np.full(len(windows), winner), "group": np.zeros(len(windows), np.int64)}
-    result = get_task("ecg").score(np.eye(4, dtype=np.float32)[windows], extras)
+    targets = {"y": np.full(len(windows), winner), "group": np.zeros(len(windows), np.int64)}
+    result = scores("ecg", np.eye(4, dtype=np.float32)[windows], targets)
     assert result["value"] == 0.25  # one class right, the three absent ones count 0
 
 
@@ -182,7 +185,7 @@ def records(folder, count=12, **changed):
     if "truncate" in changed:
         path = folder / "A00003.mat"
         path.write_bytes(path.read_bytes()[: changed["truncate"]])
-    return list_raw("ecg", folder.parent, [(path, "records", {}) for path in sorted(folder.iterdir())])
+    return listed("ecg", folder.parent, [(path, "records", {}) for path in sorted(folder.iterdir())])
 
 
 @pytest.mark.parametrize(
@@ -206,28 +209,26 @@ def records(folder, count=12, **changed):
 def test_bad_input_gives_one_error_and_no_data_set(tmp_path, changed, fault):
     raw = records(tmp_path, **changed)
     with pytest.raises(DataError, match=fault):
-        prepare(raw, tmp_path / "data" / "ecg.h5", {})
+        preprocess("ecg", raw, tmp_path / "data" / "ecg.h5", {})
     assert not list((tmp_path / "data").iterdir())
 
 
 def test_records_shorter_than_a_window_leave_an_empty_split(tmp_path):
     with pytest.raises(DataError, match="the split 'train' is empty"):
-        prepare(records(tmp_path), tmp_path / "ecg.h5", {"window": 1600})
+        preprocess("ecg", records(tmp_path), tmp_path / "ecg.h5", {"window": 1600})
     assert not (tmp_path / "ecg.h5").exists()
 
 
 def test_same_records_give_the_same_data_set(demo_raw, demo, tmp_path):
-    with prepare(demo_raw, tmp_path / "again.h5", {"window": 300, "stride": 600}) as again:
+    with preprocess("ecg", demo_raw, tmp_path / "again.h5", {"window": 300, "stride": 600}) as again:
         assert again.manifest["sha256"] == demo.manifest["sha256"]
 
 
 def test_a_network_learns_the_demo_and_a_linear_model_does_not(demo):
     torch.manual_seed(0)
-    network = final_score(demo, small_network(1, 4), 150, 0.1)["value"]
-    linear = final_score(demo, Linear(300, 4), 300, 0.02)["value"]
+    network = final_scores(demo, small_network(1, 4), 150, 0.1)["value"]
+    linear = final_scores(demo, Linear(300, 4), 300, 0.02)["value"]
     truth = demo.final(True)[1].load("y")
-    majority = get_task("ecg").score(
-        np.eye(4)[np.full(len(truth), np.bincount(truth).argmax())], demo.final(True)[1].extras()
-    )
+    majority = scores("ecg", np.eye(4)[np.full(len(truth), np.bincount(truth).argmax())], demo.final(True)[1].targets())
     assert max(0.5, majority["value"] + 0.25) < network < 0.98
     assert linear < 0.4

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from pydantic import ValidationError
+from task_rooms import listed, preprocess, scores
+from task_rooms import simulated as simulated_files
 
-from nasperf360.data.datasets import Dataset, DatasetWriter
-from nasperf360.data.raw import RawFiles, write_manifest
-from nasperf360.errors import DataError, UserError
+from nasperf360.errors import DataError
 from nasperf360.seeds import generator
-from nasperf360.simulators.fsd50k import simulate
-from nasperf360.tasks.fsd50k import FSD50K, _read
-from nasperf360.transforms.logmel import chunks, log_mel
+from nasperf360.tasks.fsd50k.data import _read
+from nasperf360.tasks.fsd50k.log_mel import chunks, log_mel
+from nasperf360.tasks.fsd50k.spec import SPEC
+from nasperf360.tasks.shared.task_training import task_training
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
@@ -23,20 +25,15 @@ SMALL = {
 }  # fmt: skip
 
 
-def listed(folder, files, origin="simulated"):
-    write_manifest(folder / "files.json", "fsd50k", origin, "CC BY 4.0", files)
-    return RawFiles.open(folder / "files.json")
-
-
-def prepare(raw, path, **options):
-    with DatasetWriter(path, task="fsd50k", origin=raw.origin, licence=raw.licence) as writer:
-        FSD50K().prepare(raw, writer, options)
-    return Dataset(path)
+def preprocessed(raw, path, **options):
+    return preprocess("fsd50k", raw, path, options)
 
 
 @pytest.fixture
 def simulated(tmp_path):
-    return listed(tmp_path / "raw", simulate(tmp_path / "raw", SMALL, generator("test", "fsd50k")))
+    return listed(
+        "fsd50k", tmp_path / "raw", simulated_files("fsd50k", tmp_path / "raw", SMALL, generator("test", "fsd50k"))
+    )
 
 
 def patches_of(samples):
@@ -45,8 +42,8 @@ def patches_of(samples):
     return 1 if halved < 22_050 else -(-halved // 11_025)
 
 
-def test_simulate_prepare_round_trip(simulated, tmp_path):
-    data = prepare(simulated, tmp_path / "d.h5")
+def test_round_trip(simulated, tmp_path):
+    data = preprocessed(simulated, tmp_path / "d.h5")
     for name, clips in (("train", 5), ("valid", 2), ("test", 3)):
         split = data.split(name)
         x, y, group = split.load("x"), split.load("y"), split.load("group")
@@ -64,7 +61,7 @@ def test_simulate_prepare_round_trip(simulated, tmp_path):
         with wave.open(str(path)) as file:
             expected.append(patches_of(file.getnframes()))
     np.testing.assert_array_equal(np.bincount(data.split("test").load("group")), expected)
-    assert len(data.final(FSD50K.merge_valid)[0]) == len(data.split("train"))
+    assert len(data.final(SPEC.merge_valid)[0]) == len(data.split("train"))
 
 
 def test_chunks_start_every_half_second_and_are_tiled():
@@ -103,8 +100,8 @@ def test_real_samples(samples, tmp_path):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
             files.append((target, role, {}))
-    raw = listed(tmp_path / "raw", files, "original")
-    data = prepare(raw, tmp_path / "d.h5")
+    raw = listed("fsd50k", tmp_path / "raw", files)
+    data = preprocessed(raw, tmp_path / "d.h5")
     clips = [len(np.unique(data.split(name).load("group"))) for name in ("train", "valid", "test")]
     assert sum(clips[:2]) == 10
     assert clips[2] == 5
@@ -123,8 +120,8 @@ def test_spec_augment_masks_half_of_the_patches_within_bounds():
     x = torch.rand(400, 1, 96, 101, generator=torch.Generator().manual_seed(0)) + 1
     x[:, 0, 40, 50] = -1.0
     batch = {"x": x, "y": torch.zeros(400, 200)}
-    changed = FSD50K().augment(batch, torch.Generator().manual_seed(1))
-    again = FSD50K().augment(batch, torch.Generator().manual_seed(1))
+    changed = task_training("fsd50k").augment(batch, torch.Generator().manual_seed(1))
+    again = task_training("fsd50k").augment(batch, torch.Generator().manual_seed(1))
     assert torch.equal(changed["x"], again["x"])
     masked = changed["x"] == -1.0
     rows, columns = masked.all(dim=3)[:, 0].sum(dim=1), masked.all(dim=2)[:, 0].sum(dim=1)
@@ -149,12 +146,12 @@ def test_score_is_mean_average_precision_of_clips():
         mean = [outputs[group == clip, label].mean() for clip in range(30)]
         hits = labels[np.argsort(mean)[::-1], label]
         precisions.append((np.cumsum(hits) / np.arange(1, 31))[hits == 1].mean())
-    score = FSD50K().score(outputs, {"y": np.repeat(labels, sizes, axis=0), "group": group})
+    score = scores("fsd50k", outputs, {"y": np.repeat(labels, sizes, axis=0), "group": group})
     assert score["value"] == pytest.approx(np.mean(precisions))
     assert score["labels_scored"] == len(precisions) < 200
     assert score["clips"] == 30
     with pytest.raises(DataError, match="no label"):
-        FSD50K().score(outputs[:1], {"y": np.zeros((1, 200)), "group": group[:1]})
+        scores("fsd50k", outputs[:1], {"y": np.zeros((1, 200)), "group": group[:1]})
 
 
 def _truncate(path):
@@ -198,8 +195,8 @@ FAULTS = {
 
 
 def test_another_mel_scale_is_refused(simulated, tmp_path):
-    with pytest.raises(UserError, match=r"prepare.fsd50k.mel_scale: 'htx' was given, allowed are htk, slaney"):
-        prepare(simulated, tmp_path / "d.h5", mel_scale="htx")
+    with pytest.raises(ValidationError, match=r"mel_scale\n.*'htk' or 'slaney'"):
+        preprocessed(simulated, tmp_path / "d.h5", mel_scale="htx")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -208,7 +205,7 @@ def test_bad_input_names_the_file_and_leaves_nothing(simulated, tmp_path, fault)
     path = simulated.all(role, suffix)[0].path
     change(path)
     with pytest.raises(DataError, match=message) as caught:
-        prepare(simulated, tmp_path / "data" / "d.h5", n_mels=32, hop=441)
+        preprocessed(simulated, tmp_path / "data" / "d.h5", n_mels=32, hop=441)
     assert str(path) in str(caught.value)
     assert not list((tmp_path / "data").iterdir())
 
@@ -216,12 +213,9 @@ def test_bad_input_names_the_file_and_leaves_nothing(simulated, tmp_path, fault)
 PEAK = """
 import sys, pathlib
 sys.path[:0] = [{scripts!r}]
-from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.preprocess import preprocess
 from nasperf360.data.raw import RawFiles
-from nasperf360.tasks.fsd50k import FSD50K
-raw = RawFiles.open({manifest!r})
-with DatasetWriter({data!r}, task="fsd50k", origin="simulated", licence="x") as writer:
-    FSD50K().prepare(raw, writer, {{}})
+preprocess("fsd50k", RawFiles.open({manifest!r}), {data!r}, {{}})
 status = pathlib.Path("/proc/self/status").read_text()  # ru_maxrss would count the parent's memory too
 print(status.split("VmHWM:")[1].split()[0])
 """
@@ -234,7 +228,7 @@ def test_memory_does_not_grow_with_the_clips(tmp_path):
     for count in (20, 400):  # 3 and 60 MB of patches
         folder = tmp_path / str(count)
         options = {**SMALL, "train": count, "seconds": [1.9, 2.0]}
-        manifest = listed(folder, simulate(folder, options, generator("memory"))).manifest
+        manifest = listed("fsd50k", folder, simulated_files("fsd50k", folder, options, generator("memory"))).manifest
         code = PEAK.format(
             scripts=str(ROOT / "workflow" / "scripts"), manifest=str(manifest), data=str(folder / "d.h5")
         )
@@ -252,11 +246,11 @@ def test_a_small_network_learns_what_a_linear_model_cannot(tmp_path):
     from nasperf360.training.batches import Loader
 
     options = yaml.safe_load((ROOT / "config" / "scales" / "demo.yaml").read_text())
-    files = simulate(tmp_path / "raw", options["simulate"]["fsd50k"], generator("demo"))
-    data = prepare(listed(tmp_path / "raw", files), tmp_path / "d.h5", **options["prepare"]["fsd50k"])
-    train, test = data.final(FSD50K.merge_valid)
-    task, shape = FSD50K(), train.shape("x")
-    loader = Loader(train, 32, torch.device("cpu"), 1 << 30, one_per_group=FSD50K.one_per_group)
+    files = simulated_files("fsd50k", tmp_path / "raw", options["simulate"]["fsd50k"], generator("demo"))
+    data = preprocessed(listed("fsd50k", tmp_path / "raw", files), tmp_path / "d.h5", **options["preprocess"]["fsd50k"])
+    train, test = data.final(SPEC.merge_valid)
+    task, shape = task_training("fsd50k"), train.shape("x")
+    loader = Loader(train, 32, torch.device("cpu"), 1 << 30, one_per_group=SPEC.one_per_group)
 
     def mean_average_precision(model, rate):
         torch.set_num_threads(1)
@@ -271,12 +265,12 @@ def test_a_small_network_learns_what_a_linear_model_cannot(tmp_path):
         model.eval()
         with torch.no_grad():
             outputs = task.predict(model, {"x": torch.from_numpy(test.load("x"))}).numpy()
-        return task.score(outputs, test.extras())["value"]
+        return scores("fsd50k", outputs, test.targets())["value"]
 
     def block(inside, outside, stride):
         return [nn.Conv2d(inside, outside, 3, stride, padding=1), nn.BatchNorm2d(outside), nn.ReLU()]
 
-    prior = task.score(np.tile(train.load("y").mean(axis=0), (len(test), 1)), test.extras())["value"]
+    prior = scores("fsd50k", np.tile(train.load("y").mean(axis=0), (len(test), 1)), test.targets())["value"]
     torch.manual_seed(0)
     layers = [*block(1, 8, 2), *block(8, 16, 2), *block(16, 16, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     network = mean_average_precision(nn.Sequential(nn.BatchNorm2d(1), *layers, nn.Linear(16, 200)), 0.3)

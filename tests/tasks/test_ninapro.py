@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
-from raw_and_training import Linear, final_score, list_raw, prepare, simulate, small_network
+from point import Linear, final_scores, small_network
+from task_rooms import listed, preprocess, scores, simulate
 
 from nasperf360.errors import DataError
-from nasperf360.tasks import get_task
-from nasperf360.tasks.ninapro import (
+from nasperf360.tasks.ninapro.data import (
     WINDOW,
     balanced_subset,
     cut_windows,
@@ -16,6 +16,7 @@ from nasperf360.tasks.ninapro import (
     read_labels,
     window_starts,
 )
+from nasperf360.tasks.shared.task_training import task_training
 
 DEMO = {"subjects": 3, "repetitions": 4, "movement_seconds": 1.1, "rest_seconds": 0.6}
 
@@ -27,7 +28,7 @@ def demo_raw(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def demo(demo_raw, tmp_path_factory):
-    with prepare(demo_raw, tmp_path_factory.mktemp("data") / "ninapro.h5", {"windows": 864}) as data:
+    with preprocess("ninapro", demo_raw, tmp_path_factory.mktemp("data") / "ninapro.h5", {"windows": 864}) as data:
         yield data
 
 
@@ -82,7 +83,7 @@ def test_prepared_windows_are_those_of_the_recordings_and_disjoint(demo, demo_ra
 
 
 def test_same_raw_files_give_the_same_data_set(demo, demo_raw, tmp_path):
-    with prepare(demo_raw, tmp_path / "again.h5", {"windows": 864}) as again:
+    with preprocess("ninapro", demo_raw, tmp_path / "again.h5", {"windows": 864}) as again:
         assert again.manifest["sha256"] == demo.manifest["sha256"]
 
 
@@ -110,7 +111,7 @@ def test_the_subset_is_balanced_and_takes_small_classes_whole():
 def test_full_size_has_the_published_sizes(tmp_path):
     options = {"subjects": 2, "repetitions": 6, "movement_seconds": 5.0, "rest_seconds": 3.0}
     raw = simulate("ninapro", tmp_path, options)
-    with prepare(raw, tmp_path / "ninapro.h5", {"windows": 3956}) as data:
+    with preprocess("ninapro", raw, tmp_path / "ninapro.h5", {"windows": 3956}) as data:
         sizes = [data.manifest["splits"][name]["samples"] for name in ("train", "valid", "test")]
         assert sizes == [2638, 659, 659]
         assert len(data.final(True)[0]) == 3297
@@ -136,14 +137,14 @@ def test_reads_a_real_recording_of_the_sister_data_set(samples):
 
 def test_score_is_the_error_in_percent():
     outputs = np.eye(18, dtype=np.float32)[[0, 5, 17, 3]]
-    assert get_task("ninapro").score(outputs, {"y": np.array([0, 5, 16, 2])}) == {"value": 50.0}
+    assert scores("ninapro", outputs, {"y": np.array([0, 5, 16, 2])}) == {"value": 50.0}
 
 
 def test_loss_is_the_mean_cross_entropy():
     output = torch.randn(5, 18, generator=torch.Generator().manual_seed(0))
     y = torch.tensor([0, 17, 3, 3, 9])
     expected = -output.log_softmax(1)[torch.arange(5), y].mean()
-    assert torch.isclose(get_task("ninapro").loss(output, {"y": y}), expected)
+    assert torch.isclose(task_training("ninapro").loss(output, {"y": y}), expected)
 
 
 def recording(**changes):
@@ -177,9 +178,9 @@ def with_nan():
 def test_bad_recording_gives_one_error_and_no_data_set(tmp_path, changes, fault):
     path = tmp_path / "S1_E2_A1.mat"
     scipy.io.savemat(path, recording(**changes))
-    raw = list_raw("ninapro", tmp_path, [(path, "recordings", {})])
+    raw = listed("ninapro", tmp_path, [(path, "recordings", {})])
     with pytest.raises(DataError, match=f"S1_E2_A1.mat.*{fault}"):
-        prepare(raw, tmp_path / "data" / "ninapro.h5", {"windows": 36})
+        preprocess("ninapro", raw, tmp_path / "data" / "ninapro.h5", {"windows": 36})
     assert not list((tmp_path / "data").iterdir())
 
 
@@ -189,26 +190,26 @@ def test_truncated_recording_gives_one_error_and_no_data_set(tmp_path, kept):
     scipy.io.savemat(path, recording(), do_compression=True)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
-    raw = list_raw("ninapro", tmp_path, [(path, "recordings", {})])
+    raw = listed("ninapro", tmp_path, [(path, "recordings", {})])
     with pytest.raises(DataError, match=r"S1_E2_A1\.mat"):
-        prepare(raw, tmp_path / "data" / "ninapro.h5", {"windows": 36})
+        preprocess("ninapro", raw, tmp_path / "data" / "ninapro.h5", {"windows": 36})
     assert not list((tmp_path / "data").iterdir())
 
 
 def test_too_few_windows_and_empty_splits_are_refused(tmp_path):
     path = tmp_path / "S1_E2_A1.mat"
     scipy.io.savemat(path, recording())
-    raw = list_raw("ninapro", tmp_path, [(path, "recordings", {})])
-    with pytest.raises(DataError, match=r"36 windows in the recordings, but prepare.ninapro.windows asks for 37"):
-        prepare(raw, tmp_path / "ninapro.h5", {"windows": 37})
+    raw = listed("ninapro", tmp_path, [(path, "recordings", {})])
+    with pytest.raises(DataError, match=r"36 windows in the recordings, but preprocess.ninapro.windows asks for 37"):
+        preprocess("ninapro", raw, tmp_path / "ninapro.h5", {"windows": 37})
     with pytest.raises(DataError, match="the split 'valid' is empty"):
-        prepare(raw, tmp_path / "ninapro.h5", {"windows": 5})
+        preprocess("ninapro", raw, tmp_path / "ninapro.h5", {"windows": 5})
     assert not (tmp_path / "ninapro.h5").exists()
 
 
 def test_a_network_learns_the_demo_and_a_linear_model_does_not(demo):
     torch.manual_seed(0)
-    network = final_score(demo, small_network(2, 18), 120, 0.05)["value"]
-    linear = final_score(demo, Linear(16 * 52, 18), 300, 0.02)["value"]
+    network = final_scores(demo, small_network(2, 18), 120, 0.05)["value"]
+    linear = final_scores(demo, Linear(16 * 52, 18), 300, 0.02)["value"]
     assert 5 < network < 65  # chance: 94.4
     assert linear > 80

@@ -5,13 +5,16 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from dense import Constant, evaluate, listed, prepare, simulate, tensors, train
+from dense import Constant, evaluate, tensors, train
+from pydantic import ValidationError
+from task_rooms import listed, preprocess, scores, simulate
 from torch import nn
 
 from nasperf360.errors import DataError
-from nasperf360.readers import proteins
-from nasperf360.tasks import get_task
-from nasperf360.tasks import psicov as module
+from nasperf360.tasks.psicov import proteins
+from nasperf360.tasks.psicov.contacts import long_range_contacts
+from nasperf360.tasks.psicov.data import window
+from nasperf360.tasks.shared.task_training import task_training
 
 DEMO = {"deepcov": 96, "psicov": 16, "length": [40, 54]}
 SIZES = {"crop": 32, "test_size": 64, "valid": 16}
@@ -29,12 +32,12 @@ def relist(raw):
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("psicov")
-    return prepare("psicov", simulate("psicov", folder / "raw", DEMO), folder / "psicov.h5", SIZES)
+    return preprocess("psicov", simulate("psicov", folder / "raw", DEMO, "test"), folder / "psicov.h5", SIZES)
 
 
 @pytest.fixture
 def small(tmp_path):
-    return simulate("psicov", tmp_path / "raw", SMALL)
+    return simulate("psicov", tmp_path / "raw", SMALL, "test")
 
 
 def path_of(raw, ending):
@@ -53,12 +56,12 @@ def test_round_trip(demo):
     assert (test.shape("x"), test.shape("y")) == ((57, 64, 64), (1, 64, 64))
     assert demo.split("train").load("y").max() == 16
     assert test.load("y").max() == 100
-    contacts = [module.long_range_contacts(y[0, 5:-5, 5:-5]).sum() for y in test.load("y")]
+    contacts = [long_range_contacts(y[0, 5:-5, 5:-5]).sum() for y in test.load("y")]
     assert np.mean(np.array(contacts) > 0) > 0.7
 
 
 def test_simulation_repeats_and_looks_like_the_original(small, tmp_path, samples):
-    again = simulate("psicov", tmp_path / "again", SMALL)
+    again = simulate("psicov", tmp_path / "again", SMALL, "test")
     assert [file.sha256 for file in small.files] == [file.sha256 for file in again.files]
     ours = proteins.read_distances(path_of(small, "-cb.npy"), len(small_sequence(small)))
     theirs = proteins.read_distances(samples / "psicov" / "psicov" / "distance" / "1guuA-cb.npy", 50)
@@ -76,7 +79,7 @@ def test_validation_is_the_head_of_the_list(small, tmp_path):
     lists = path_of(small, "deepcov.lst")
     ids = lists.read_text().split()
     lists.write_text("\n".join(f"{name} {40 + k} more words" for k, name in enumerate(reversed(ids))))
-    with prepare("psicov", relist(small), tmp_path / "psicov.h5", SMALL_SIZES) as data:
+    with preprocess("psicov", relist(small), tmp_path / "psicov.h5", SMALL_SIZES) as data:
         assert (len(data.split("train")), len(data.split("valid"))) == (3, 1)
         protein = proteins.read_protein(path_of(small, f"{ids[-1]}.pkl"), path_of(small, f"{ids[-1]}-cb.npy"))
         whole = np.pad(proteins.feature_maps(protein), ((0, 0), (5, 5), (5, 5)))
@@ -111,11 +114,11 @@ def test_diagonal_and_floor():
 
 def test_windows():
     maps = np.arange(1, 10, dtype=np.float32).reshape(1, 3, 3)
-    np.testing.assert_array_equal(module.window(maps, 16, (0, 0), 7)[0], np.pad(maps[0], (5, 8), constant_values=7))
+    np.testing.assert_array_equal(window(maps, 16, (0, 0), 7)[0], np.pad(maps[0], (5, 8), constant_values=7))
     padded = np.pad(maps[0], 5, constant_values=7)
     for corner in ((0, 0), (3, 6), (9, 2), (9, 9), (5, 0)):
         expected = padded[corner[0] : corner[0] + 4, corner[1] : corner[1] + 4]
-        np.testing.assert_array_equal(module.window(maps, 4, corner, 7)[0], expected)
+        np.testing.assert_array_equal(window(maps, 4, corner, 7)[0], expected)
 
 
 @pytest.fixture
@@ -136,7 +139,7 @@ def real(samples, tmp_path):
 
 
 def test_real_protein_at_true_shape(real, tmp_path):
-    with prepare("psicov", real, tmp_path / "psicov.h5", {"crop": 128, "test_size": 512, "valid": 1}) as data:
+    with preprocess("psicov", real, tmp_path / "psicov.h5", {"crop": 128, "test_size": 512, "valid": 1}) as data:
         train_split, test = data.split("train"), data.split("test")
         assert (train_split.shape("x"), test.shape("x")) == ((57, 128, 128), (57, 512, 512))
         x, y = train_split.load("x")[0], train_split.load("y")[0, 0]
@@ -155,9 +158,7 @@ def test_real_maps_have_contacts(samples):
     contacts = []
     for path in sorted((samples / "psicov" / "psicov" / "distance").glob("*.npy")):
         length = int(np.load(path, allow_pickle=True)[0])
-        contacts.append(
-            module.long_range_contacts(proteins.smooth_distances(proteins.read_distances(path, length))).sum()
-        )
+        contacts.append(long_range_contacts(proteins.smooth_distances(proteins.read_distances(path, length))).sum())
     assert len(contacts) == 24
     assert np.mean(np.array(contacts) > 20) > 0.9
 
@@ -232,7 +233,7 @@ def test_bad_input(small, tmp_path, capsys):
         raw = listed("psicov", folder, [(folder / file.relative, file.role, {}) for file in small.files])
         damage(folder / name)
         with pytest.raises(DataError, match=message) as error:
-            prepare("psicov", relist(raw), tmp_path / "psicov.h5", SMALL_SIZES)
+            preprocess("psicov", relist(raw), tmp_path / "psicov.h5", SMALL_SIZES)
         assert name in str(error.value)
         assert not list(tmp_path.glob("*.h5*"))
     assert capsys.readouterr().out == ""
@@ -243,28 +244,34 @@ def test_bad_input(small, tmp_path, capsys):
     [
         ({"test_size": 40}, "do not fit test_size 40"),
         ({"valid": 4}, "'train' is empty"),
-        ({"valid": 0}, "'valid' is empty"),
     ],
 )
 def test_sizes_that_do_not_fit(small, tmp_path, sizes, message):
     with pytest.raises(DataError, match=message):
-        prepare("psicov", small, tmp_path / "psicov.h5", {**SMALL_SIZES, **sizes})
+        preprocess("psicov", small, tmp_path / "psicov.h5", {**SMALL_SIZES, **sizes})
     assert not list(tmp_path.glob("*.h5*"))
 
 
+def test_some_protein_must_validate(small, tmp_path):
+    with pytest.raises(ValidationError, match="valid"):
+        preprocess("psicov", small, tmp_path / "psicov.h5", {**SMALL_SIZES, "valid": 0})
+
+
 def test_proteins_without_long_range_contacts(tmp_path):
-    raw = simulate("psicov", tmp_path / "raw", {**SMALL, "length": [20, 22]})
+    raw = simulate("psicov", tmp_path / "raw", {**SMALL, "length": [20, 22]}, "test")
     with pytest.raises(DataError, match=r"psicov\.lst: no protein has two residues 24 apart"):
-        prepare("psicov", raw, tmp_path / "psicov.h5", SMALL_SIZES)
+        preprocess("psicov", raw, tmp_path / "psicov.h5", SMALL_SIZES)
 
 
 def test_memory_does_not_grow_with_the_number_of_proteins(tmp_path):
     """At true crop size: 8 and 48 training proteins, 30 MB and 180 MB of HDF5."""
     peaks = []
     for count in (8, 48):
-        raw = simulate("psicov", tmp_path / str(count), {"deepcov": count, "psicov": count // 4, "length": [60, 60]})
+        raw = simulate(
+            "psicov", tmp_path / str(count), {"deepcov": count, "psicov": count // 4, "length": [60, 60]}, "test"
+        )
         tracemalloc.start()
-        prepare("psicov", raw, tmp_path / f"{count}.h5", {"crop": 128, "test_size": 128, "valid": 2})
+        preprocess("psicov", raw, tmp_path / f"{count}.h5", {"crop": 128, "test_size": 128, "valid": 2})
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         (tmp_path / f"{count}.h5").unlink()
@@ -291,18 +298,18 @@ def test_score():
                     found.append(abs(predicted - truth[row, column]))
         if found:
             errors.append(np.mean(found))
-    score = get_task("psicov").score(outputs, {"y": y, "length": lengths})
+    score = scores("psicov", outputs, {"y": y, "length": lengths})
     assert score["value"] == pytest.approx(np.mean(errors), rel=1e-6)
     assert score["proteins"] == len(errors) == 2
-    crops = get_task("psicov").score(outputs, {"y": y})
+    crops = scores("psicov", outputs, {"y": y})
     assert crops["value"] == pytest.approx(np.abs(outputs - y).mean(), rel=1e-5)
     with pytest.raises(DataError, match="no long-range contact"):
-        get_task("psicov").score(outputs[2:], {"y": y[2:], "length": lengths[2:]})
+        scores("psicov", outputs[2:], {"y": y[2:], "length": lengths[2:]})
 
 
 def test_tiles(demo):
     """A pixelwise model predicts the same in tiles, each as large as a crop; tiles beyond the protein are skipped."""
-    task = get_task("psicov")
+    task = task_training("psicov")
     task.fit(demo.split("train"))
     batch = tensors(demo.split("test"), slice(0, 2))
     seen = []
@@ -323,13 +330,13 @@ def test_loss_is_the_mean_squared_error(demo):
     batch = tensors(demo.split("train"), slice(0, 3))
     output = torch.full_like(batch["y"], 3.0)
     expected = ((3.0 - batch["y"].numpy()) ** 2).mean()
-    assert float(get_task("psicov").loss(output, batch)) == pytest.approx(float(expected), rel=1e-5)
+    assert float(task_training("psicov").loss(output, batch)) == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.slow
 def test_learnable(demo):
     """The constant is the mean training target, the best that the loss allows a constant."""
-    task = get_task("psicov")
+    task = task_training("psicov")
     model: nn.Module = train(task, demo.split("train"), steps=120)
     value = evaluate(task, model, demo.split("test"))["value"]
     constant = evaluate(task, Constant(float(demo.split("train").load("y").mean())), demo.split("test"))["value"]

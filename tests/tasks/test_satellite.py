@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from raw_and_training import Linear, final_score, list_raw, prepare, simulate, small_network
+from point import Linear, final_scores, small_network
+from task_rooms import listed, preprocess, simulate
 
 from nasperf360.errors import DataError
-from nasperf360.tasks.satellite import count_rows, read_series, standardise
+from nasperf360.tasks.satellite.data import count_rows, read_series, standardise
 
 FOLD = "SITS_2006_NDVI_C/SITS1M_fold1/SITS1M_fold1_"
 
@@ -22,7 +23,7 @@ def demo_raw(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def demo(demo_raw, tmp_path_factory):
-    with prepare(demo_raw, tmp_path_factory.mktemp("data") / "satellite.h5", {}) as data:
+    with preprocess("satellite", demo_raw, tmp_path_factory.mktemp("data") / "satellite.h5", {}) as data:
         yield data
 
 
@@ -45,8 +46,8 @@ def test_real_rows_keep_their_order_and_are_standardised(samples, tmp_path):
     expected = {role: np.loadtxt(folder / f"{FOLD}{role.upper()}.csv", delimiter=",") for role in ("train", "test")}
     for role in expected:
         (tmp_path / f"{role}.csv").write_bytes((folder / f"{FOLD}{role.upper()}.csv").read_bytes())
-    raw = list_raw("satellite", tmp_path, [(tmp_path / f"{role}.csv", role, {}) for role in expected])
-    with prepare(raw, tmp_path / "satellite.h5", {}) as data:
+    raw = listed("satellite", tmp_path, [(tmp_path / f"{role}.csv", role, {}) for role in expected])
+    with preprocess("satellite", raw, tmp_path / "satellite.h5", {}) as data:
         assert sizes(data) == {"train": 960, "valid": 480, "test": 480}
         final_train, test = data.final(True)
         for split, rows in ((final_train, expected["train"]), (test, expected["test"])):
@@ -60,9 +61,9 @@ def test_real_rows_keep_their_order_and_are_standardised(samples, tmp_path):
 
 
 def test_the_split_follows_the_published_rule_across_read_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("nasperf360.tasks.satellite.ROWS", 7)
+    monkeypatch.setattr("nasperf360.tasks.satellite.data.ROWS", 7)
     raw = simulate("satellite", tmp_path, {"train": 90, "test": 10})
-    with prepare(raw, tmp_path / "satellite.h5", {}) as data:
+    with preprocess("satellite", raw, tmp_path / "satellite.h5", {}) as data:
         assert sizes(data) == {"train": 80, "valid": 10, "test": 10}  # 800,000 / 100,000 / 100,000 of the million
         labels = np.loadtxt(raw.one("train").path, delimiter=",")[:, 0] - 1
         assert np.array_equal(data.split("train").load("y"), labels[:80])
@@ -100,9 +101,9 @@ def test_a_bad_row_gives_one_error_and_no_data_set(tmp_path, row, fault):
     (tmp_path / "TEST.csv").write_text("\n".join(rows[:24]) + "\n")
     rows[4] = row(rows[4])
     (tmp_path / "TRAIN.csv").write_text("\n".join(rows) + "\n")
-    raw = list_raw("satellite", tmp_path, [(tmp_path / f"{role.upper()}.csv", role, {}) for role in ("train", "test")])
+    raw = listed("satellite", tmp_path, [(tmp_path / f"{role.upper()}.csv", role, {}) for role in ("train", "test")])
     with pytest.raises(DataError, match=f"TRAIN.csv.*{fault}"):
-        prepare(raw, tmp_path / "data" / "satellite.h5", {})
+        preprocess("satellite", raw, tmp_path / "data" / "satellite.h5", {})
     assert not list((tmp_path / "data").iterdir())
 
 
@@ -117,18 +118,18 @@ def test_a_bad_row_gives_one_error_and_no_data_set(tmp_path, row, fault):
 def test_a_bad_training_file_gives_one_error_and_no_data_set(tmp_path, content, fault):
     (tmp_path / "TEST.csv").write_text("\n".join(good_rows(24)) + "\n")
     (tmp_path / "TRAIN.csv").write_text(content)
-    raw = list_raw("satellite", tmp_path, [(tmp_path / f"{role.upper()}.csv", role, {}) for role in ("train", "test")])
+    raw = listed("satellite", tmp_path, [(tmp_path / f"{role.upper()}.csv", role, {}) for role in ("train", "test")])
     with pytest.raises(DataError, match=f"TRAIN.csv.*{fault}"):
-        prepare(raw, tmp_path / "data" / "satellite.h5", {})
+        preprocess("satellite", raw, tmp_path / "data" / "satellite.h5", {})
     assert not list((tmp_path / "data").iterdir())
 
 
 def test_an_empty_test_file_gives_one_error(tmp_path):
     (tmp_path / "TEST.csv").write_text("")
     (tmp_path / "TRAIN.csv").write_text("\n".join(good_rows(24)) + "\n")
-    raw = list_raw("satellite", tmp_path, [(tmp_path / f"{role.upper()}.csv", role, {}) for role in ("train", "test")])
+    raw = listed("satellite", tmp_path, [(tmp_path / f"{role.upper()}.csv", role, {}) for role in ("train", "test")])
     with pytest.raises(DataError, match=r"TEST.csv: cannot be read as csv"):
-        prepare(raw, tmp_path / "satellite.h5", {})
+        preprocess("satellite", raw, tmp_path / "satellite.h5", {})
     assert not (tmp_path / "satellite.h5").exists()
 
 
@@ -139,7 +140,7 @@ def test_rows_are_counted_with_and_without_a_last_newline(tmp_path):
 
 
 def test_reads_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("nasperf360.tasks.satellite.ROWS", 10)
+    monkeypatch.setattr("nasperf360.tasks.satellite.data.ROWS", 10)
     (tmp_path / "rows.csv").write_text("\n".join(good_rows(25)) + "\n")
     assert [len(labels) for labels, _ in read_series(tmp_path / "rows.csv")] == [10, 10, 5]
 
@@ -150,10 +151,10 @@ def test_memory_stays_bounded_while_the_file_grows(tmp_path):
 import resource, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
-from raw_and_training import prepare
+from task_rooms import preprocess
 from nasperf360.data.raw import RawFiles
 folder = Path(sys.argv[1])
-prepare(RawFiles.open(folder / "files.json"), Path(sys.argv[2]), {})
+preprocess("satellite", RawFiles.open(folder / "files.json"), Path(sys.argv[2]), {})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
     peaks = []
@@ -171,7 +172,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def test_a_network_learns_the_demo_and_a_linear_model_does_not(demo):
     torch.manual_seed(0)
-    network = final_score(demo, small_network(1, 24), 150, 0.1)["value"]
-    linear = final_score(demo, Linear(46, 24), 300, 0.02)["value"]
+    network = final_scores(demo, small_network(1, 24), 150, 0.1)["value"]
+    linear = final_scores(demo, Linear(46, 24), 300, 0.02)["value"]
     assert 5 < network < 65  # the commonest class: about 88
     assert linear > 70

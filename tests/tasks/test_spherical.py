@@ -6,14 +6,14 @@ import healpy
 import numpy as np
 import pytest
 import torch
-from test_cifar100 import final_error, linear, network, prepare, raw_files
+from task_rooms import listed, simulate
+from task_rooms import simulated as simulated_files
+from test_cifar100 import final_error, linear, network, preprocessed
 
 from nasperf360.data.raw import RawFiles
 from nasperf360.figures.gallery_spherical import draw, healpix_map
-from nasperf360.seeds import generator
-from nasperf360.simulators.cifar100 import simulate
-from nasperf360.tasks import get_task
-from nasperf360.transforms.spherical_projection import (
+from nasperf360.tasks.shared.task_training import task_training
+from nasperf360.tasks.spherical.projection import (
     SphereSampler,
     driscoll_healy_grid,
     image_coordinates,
@@ -28,7 +28,7 @@ IDENTITY = np.eye(3)
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> RawFiles:
     folder = tmp_path_factory.mktemp("spherical")
-    return raw_files(folder, simulate(folder, {"train": 1500, "test": 300}, generator("cifar100", "simulate")))
+    return simulate("cifar100", folder, {"train": 1500, "test": 300})
 
 
 def smooth_images(count: int, seed: int = 0) -> np.ndarray:
@@ -174,20 +174,20 @@ def test_a_bright_spot_goes_where_the_rotation_sends_it() -> None:
 
 def test_round_trip_at_true_shape(simulated: RawFiles, tmp_path: Path) -> None:
     options = {"train": 40, "test": 10}
-    raw = raw_files(tmp_path, simulate(tmp_path, options, np.random.default_rng(0)))
-    data = prepare(raw, tmp_path / "spherical.h5", "spherical")
+    raw = listed("cifar100", tmp_path, simulated_files("cifar100", tmp_path, options, np.random.default_rng(0)))
+    data = preprocessed(raw, tmp_path / "spherical.h5", "spherical")
     assert [len(data.split(name)) for name in ("train", "valid", "test")] == [32, 8, 10]
     x = data.split("train").load("x")
     assert (x.shape[1:], x.dtype) == ((3, 60, 60), np.uint8)
-    planar = prepare(raw, tmp_path / "cifar100.h5")
+    planar = preprocessed(raw, tmp_path / "cifar100.h5")
     np.testing.assert_array_equal(data.split("valid").load("y"), planar.split("valid").load("y"))
     # One rotation for all at the published setting: the same points are outside the image.
     everywhere_black = (x == 0).all(axis=(0, 1))
     assert 0.5 < everywhere_black.mean() < 0.8
-    inputs = get_task("spherical").inputs({"x": torch.from_numpy(x)})
+    inputs = task_training("spherical").inputs({"x": torch.from_numpy(x)})
     assert inputs.dtype == torch.float32
     assert inputs.max() == 255
-    singly = prepare(raw, tmp_path / "singly.h5", "spherical", images_per_rotation=1)
+    singly = preprocessed(raw, tmp_path / "singly.h5", "spherical", images_per_rotation=1)
     assert (singly.split("train").load("x") == 0).all(axis=(0, 1)).mean() < 0.1
 
 
@@ -204,14 +204,16 @@ def test_rotation_depends_on_the_index_in_the_raw_file_alone() -> None:
 def test_real_images(samples: Path, tmp_path: Path) -> None:
     name = "cifar-100-python.tar.gz"
     (tmp_path / name).write_bytes((samples / "cifar100" / name).read_bytes())
-    data = prepare(raw_files(tmp_path, [(tmp_path / name, "archive", {})]), tmp_path / "spherical.h5", "spherical")
+    data = preprocessed(
+        listed("cifar100", tmp_path, [(tmp_path / name, "archive", {})]), tmp_path / "spherical.h5", "spherical"
+    )
     assert [len(data.split(split)) for split in ("train", "valid", "test")] == [84, 21, 105]
     assert (data.split("test").load("x").max(axis=(2, 3)) == 255).all()
 
 
 @pytest.mark.slow
-def test_a_small_networmlearns_and_a_linear_one_does_not(simulated: RawFiles, tmp_path: Path) -> None:
-    data = prepare(simulated, tmp_path / "spherical.h5", "spherical", bandwidth=16, images_per_rotation=1)
+def test_a_small_network_learns_and_a_linear_one_does_not(simulated: RawFiles, tmp_path: Path) -> None:
+    data = preprocessed(simulated, tmp_path / "spherical.h5", "spherical", bandwidth=16, images_per_rotation=1)
     torch.manual_seed(0)
     error = final_error(data, network(12))
     assert 15 < error < 92  # chance is 99

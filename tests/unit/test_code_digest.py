@@ -1,15 +1,19 @@
-"""The digest of a job's code changes with what the code does, and with nothing else."""
+"""The digest of a job's code changes with what the code does, and with nothing else, whatever Python makes it."""
 
+import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from nasperf360.errors import UserError
-from nasperf360.jobs import code_digest as module
-from nasperf360.jobs.code_digest import closure, code_digest, code_params, source_digest
-from nasperf360.jobs.memo import Memo
-from nasperf360.jobs.provenance import code_of
+from nasperf360.stages import code_digest as module
+from nasperf360.stages.code_digest import check_code, closure, code_digest, code_of, code_params, source_digest
+from nasperf360.stages.digest_cache import DigestCache
 
 
 @pytest.fixture
@@ -47,41 +51,210 @@ def test_substance_counts(digest, other):
     assert digest(other) != digest(SOURCE)
 
 
+SPOKEN = {
+    "the text of an error": ('raise UserError(f"{x}: too short")', 'raise UserError(f"{x} is too short", x)'),
+    "what an error of another module is told": ('raise space.refusal("why")', 'raise space.refusal("because")'),
+    "an error that is made elsewhere": ('error = errors.DataError("a", code=1)', 'error = errors.DataError("b")'),
+    "a line of the log": ('log(f"{x}: resumed")', 'log(f"{x}: goes on", 1)'),
+    "the docstring of a class": ('class A:\n    """Old."""', 'class A:\n    """New."""'),
+    "a docstring that comes": ("def f():\n    pass", 'def f():\n    """New."""'),
+    "what a name is for": ('X = 1\n"""Old."""', "X = 1"),
+    "what is for type checkers": ("if TYPE_CHECKING:\n    import a\nX = 1", "if TYPE_CHECKING:\n    import b\nX = 1"),
+    "the default of a setting": (
+        "class A(StepSettings):\n    lr: float = 0.1\n    def f(self):\n        return self.lr",
+        'class A(StepSettings):\n    lr: float = Field(0.2, description="")\n    def f(self):\n        return self.lr',
+    ),
+    "a new switch": (
+        "class A(base.Switches):\n    cutout: bool = True",
+        "class A(base.Switches):\n    cutout: bool = True\n    mixup: bool = False",
+    ),
+    "what settings refuse": (
+        "class A(Settings):\n    lr: float\n    @model_validator(mode='after')\n    def _a(self):\n        return self",
+        "class A(Settings):\n    lr: float\n    @field_validator('lr')\n    def _b(self):\n        return 1",
+    ),
+    "the kind of a setting": ("Whole = Annotated[int, Field(ge=0)]", "Whole = Annotated[int, Field(ge=1)]"),
+    "the words of a setting": ('Precision = Literal["float32"]', 'Precision = Literal["float32", "bfloat16"]'),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SPOKEN.values(), ids=SPOKEN)
+def test_what_only_speaks_does_not_count(digest, one, other):
+    assert one != other
+    assert digest(one) == digest(other)
+
+
+DONE = {
+    "which error": ('raise UserError("a")', 'raise DataError("a")'),
+    "what is raised from": ('raise UserError("a") from error', 'raise UserError("a") from None'),
+    "whether it is raised": ('raise UserError("a")', 'UserError("a")'),
+    "a number called log": ("y = log(x)", "y = log(2 * x)"),
+    "the logarithm": ("math.log(x)\ny = 1", "math.log(x)\ny = 2"),
+    "a method of settings": (
+        "class A(Settings):\n    def f(self):\n        return 1",
+        "class A(Settings):\n    def f(self):\n        return 2",
+    ),
+    "a property of settings": (
+        "class A(Settings):\n    @property\n    def f(self):\n        return 1",
+        "class A(Settings):\n    @property\n    def f(self):\n        return 2",
+    ),
+    "a constant of settings": (
+        "class A(Settings):\n    LIMIT: ClassVar[int] = 1",
+        "class A(Settings):\n    LIMIT: ClassVar[int] = 2",
+    ),
+    "a field of a dataclass": ("class A(Base):\n    lr: float = 0.1", "class A(Base):\n    lr: float = 0.2"),
+    "a text that is used": ('X = "a"', 'X = "b"'),
+    "the text of bytes": ("X = b'a'", "X = 'a'"),
+    "a part of an f-string": ('X = f"{a}b"', 'X = f"{a}c"'),
+    "the format of an f-string": ('X = f"{a:.3f}"', 'X = f"{a:.4f}"'),
+    "the conversion of an f-string": ('X = f"{a!r}"', 'X = f"{a!s}"'),
+    "none and nothing": ("X = None", "X: int"),
+    "whether something is returned": ("def f():\n    return", "def f():\n    return 1"),
+    "a default": ("def f(a, *, b, c=1): ...", "def f(a, *, b=1, c): ..."),
+    "unpacking in a mapping": ("X = {'a': 1, **b}", "X = {**b, 'a': 1}"),
+    "what happens at run time": ("if TYPE_CHECKING:\n    pass\nelse:\n    a = 1", "if TYPE_CHECKING:\n    pass"),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), DONE.values(), ids=DONE)
+def test_what_does_something_counts(digest, one, other):
+    assert digest(one) != digest(other)
+
+
+# Written down, so that no version of Python, of now or later, gives another one unseen.
+FIXTURES = {
+    (""): "ccdee505",
+    ('"""A module, and no more."""\n'): "ccdee505",
+    ("from a import b as c\nimport d.e\nX = [1, 2.5, 3j, None, True, ..., b'x', 'é\\u2028']\n"): "7c85f5d0",
+    (
+        "@cache\n"
+        "async def f(a, /, b: int = 1, *c, d, e=None, **g) -> None:\n"
+        "    async with a as b, c:\n"
+        "        await b\n"
+    ): "e1e3a690",
+    (
+        "class A(B, metaclass=M):\n    x: int\n    y: str = ''\n\n    def f(self):\n        return super().f()\n"
+    ): "45eebe00",
+    ("class A(Settings):\n    x: int = 1\n\n    def f(self):\n        raise ValueError(f'no {self.x}')\n"): "c306b9b6",
+    ("X = f'{a!r:>{width}} {b:.3f} ' 'and ' f'{c} {{}} {d=}' u'z'\n"): "c7745461",
+    (
+        "try:\n"
+        "    pass\n"
+        "except* (A, B) as error:\n"
+        "    raise C(1) from error\n"
+        "else:\n"
+        "    log(2)\n"
+        "finally:\n"
+        "    del a[1:2, ::3]\n"
+    ): "89950c0f",
+    (
+        "match x:\n"
+        "    case {'a': [1, *rest], **other} if (y := rest):\n"
+        "        pass\n"
+        "    case None | A(b=1):\n"
+        "        x = -1\n"
+    ): "d009a748",
+    (
+        "f = lambda *, a=1, **k: {**k, 'a': a, **{i: j for i, j in k.items() if i if j}}\n"
+        "global g\n"
+        "while not a < b <= c:\n"
+        "    break\n"
+    ): "56a346e3",
+}
+
+
+def test_digests_are_those_that_are_written_down(digest):
+    assert {text: digest(text) for text in FIXTURES} == FIXTURES
+
+
+def other_pythons():
+    """Interpreters of the versions that the project supports, where this machine has them."""
+    found = {}
+    for version in ("3.11", "3.12", "3.13"):
+        candidates = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))
+        path = shutil.which(f"python{version}")
+        for candidate in [*([path] if path else []), *map(str, candidates)]:
+            done = subprocess.run(
+                [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
+            )
+            if done.stdout.strip() == version:  # a shim of pyenv may stand for a version that is not chosen
+                found[version] = candidate
+    return found
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_every_python_gives_the_same_digests(tmp_path, version):
+    """Of the fixtures and of the whole library; with the standard library alone."""
+    python = other_pythons().get(version)
+    if python is None:
+        pytest.skip(f"no Python {version} here")
+    for number, text in enumerate(FIXTURES):
+        (tmp_path / f"{number}.py").write_text(text)
+    paths = [str(tmp_path / f"{number}.py") for number in range(len(FIXTURES))]
+    paths += map(str, sorted(module.SCRIPTS.rglob("*.py")))
+    program = (
+        "import json, sys; from pathlib import Path; from nasperf360.stages.code_digest import source_digest\n"
+        "json.dump([source_digest(Path(path)) for path in json.load(sys.stdin)], sys.stdout)"
+    )
+    done = subprocess.run(
+        [python, "-S", "-c", program],
+        input=json.dumps(paths),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(module.SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = [*FIXTURES.values(), *(source_digest(Path(path)) for path in paths[len(FIXTURES) :])]
+    assert dict(zip(paths, json.loads(done.stdout), strict=True)) == dict(zip(paths, expected, strict=True))
+
+
 def test_a_retraining_depends_on_its_task_and_space_and_on_no_other():
-    files = set(code_digest("retrain.py", "tasks.cifar100", "spaces.wrn"))
+    files = set(code_digest("retrain.py", "tasks.cifar100.training", "spaces.wrn.space"))
     package = "nasperf360/"
     assert {
         "retrain.py",
         package + "training/fitting.py",
-        package + "tasks/cifar100.py",
-        package + "spaces/wrn.py",
+        package + "tasks/cifar100/training.py",
+        package + "spaces/wrn/space.py",
+        package + "spaces/wrn/wide_resnet.py",
     } <= files
-    assert package + "networks/wide_resnet.py" in files  # imported inside a method
-    others = {name for name in files if name.startswith((package + "tasks/", package + "spaces/"))}
-    used = {"tasks": ("__init__", "base", "cifar100"), "spaces": ("__init__", "base", "wrn")}
-    # The task's own helpers (its archive reader, say) lie beside the folders, not in them.
-    assert {f"{package}{folder}/{name}.py" for folder, names in used.items() for name in names} <= others
-    for other in ("tasks/ecg", "tasks/darcy", "spaces/darts", "spaces/amber"):
-        assert f"{package}{other}.py" not in files
-    assert not any(name.startswith(package + folder) for name in files for folder in ("simulators", "figures"))
+    folders = {
+        "/".join(name.split("/")[1:3]) for name in files if re.match(package + "(tasks|spaces|algorithms)/", name)
+    }
+    assert {folder for folder in folders if not folder.endswith("__init__.py")} == {
+        "tasks/cifar100",
+        "tasks/shared",
+        "spaces/wrn",
+        "spaces/shared",
+    }
+    assert not any(name.startswith(package + folder) for name in files for folder in ("study", "tables", "figures"))
+    for other in ("data", "simulator", "labels", "metric", "further_scores"):
+        assert package + f"tasks/cifar100/{other}.py" not in files
 
 
 def test_preprocessing_does_not_depend_on_training():
-    files = set(code_digest("preprocess.py", "tasks.ecg"))
-    assert "nasperf360/training/fitting.py" not in files
+    files = set(code_digest("preprocess.py", "tasks.ecg.data"))
+    assert not [name for name in files if name.startswith("nasperf360/training/") or "task_training" in name]
+    assert "nasperf360/tasks/ecg/training.py" not in files
     assert "nasperf360/data/datasets.py" in files
+
+
+def test_an_evaluation_depends_on_no_training():
+    files = set(code_digest("evaluate.py", "tasks.darcy.spec", "tasks.darcy.metric", "tasks.darcy.further_scores"))
+    assert "nasperf360/tasks/darcy/metric.py" in files
+    for room in ("training", "spaces", "algorithms"):
+        assert not [name for name in files if name.startswith(f"nasperf360/{room}/")]
+    assert not [name for name in files if name.endswith(("training.py", "training_job.py"))]
 
 
 def test_closure_equals_what_python_imports():
     """Every local module that importing the training code brings in stands in the closure."""
-    import subprocess
-    import sys
-
-    program = "import sys, nasperf360.jobs.retraining; print(*[m for m in sys.modules if m.startswith('nasperf360')])"
+    program = "import sys, nasperf360.stages.retrain; print(*[m for m in sys.modules if m.startswith('nasperf360')])"
     found = subprocess.run(
         [sys.executable, "-c", program], cwd=module.SCRIPTS, capture_output=True, text=True, check=True
     ).stdout.split()
-    files = {path.relative_to(module.SCRIPTS).as_posix() for path in closure(module.PACKAGE / "jobs/retraining.py")}
+    files = {path.relative_to(module.SCRIPTS).as_posix() for path in closure(module.PACKAGE / "stages/retrain.py")}
+    files |= {path.relative_to(module.SCRIPTS).as_posix() for path in module.OUTSIDE}
     for name in found:
         base = name.replace(".", "/")
         assert f"{base}.py" in files or f"{base}/__init__.py" in files
@@ -115,14 +288,14 @@ def test_imports_for_type_checkers_do_not_count(scripts):
 @pytest.mark.parametrize(
     ("line", "imported"),
     [
-        ("from .base import Task", "tasks/base.py"),
-        ("from . import darcy", "tasks/darcy.py"),
-        ("from .. import seeds", "seeds.py"),
-        ("from ..networks.resnet1d import ResNet1d", "networks/resnet1d.py"),
+        ("from .spec import SPEC", "tasks/darcy/spec.py"),
+        ("from . import metric", "tasks/darcy/metric.py"),
+        ("from ... import seeds", "seeds.py"),
+        ("from ..shared.ranking import auroc", "tasks/shared/ranking.py"),
     ],
 )
 def test_relative_imports_count(scripts, line, imported):
-    (path := scripts / "nasperf360" / "tasks" / "another.py").write_text(line + "\n")
+    (path := scripts / "nasperf360" / "tasks" / "darcy" / "another.py").write_text(line + "\n")
     assert scripts / "nasperf360" / imported in closure(path)
 
 
@@ -135,20 +308,40 @@ def test_a_relative_import_that_leads_out_is_named(scripts, name, line):
 
 def test_a_change_of_the_analyser_serves_no_digest_of_the_old_one():
     source = Path(module.__file__).read_text()
-    assert module.MEMO._maker == Memo("x", source)._maker != Memo("x", source + "#")._maker
+    assert module.CACHE._maker == DigestCache("x", source)._maker != DigestCache("x", source + "#")._maker
 
 
 def test_params_name_each_file_and_give_the_digest_back():
-    params = code_params("retrain.py", lambda wildcards: f"tasks.{wildcards}", "spaces.wrn")
+    params = code_params("retrain.py", lambda wildcards: f"tasks.{wildcards}.training", "spaces.wrn.space")
     given = {name: value("ecg") if callable(value) else value for name, value in params.items()}
-    assert code_of([("settings", {"a@": 1}), *given.items()]) == code_digest("retrain.py", "tasks.ecg", "spaces.wrn")
+    expected = code_digest("retrain.py", "tasks.ecg.training", "spaces.wrn.space")
+    assert code_of([("settings", {"a@": 1}), *given.items()]) == expected
     own = [value for value in given.values() if isinstance(value, list)]
     assert len(own) == 1  # what the task adds stands by itself: the reason for a rerun names the file
-    assert any(entry.startswith("nasperf360/tasks/ecg.py@") for entry in own[0])
+    assert any(entry.startswith("nasperf360/tasks/ecg/training.py@") for entry in own[0])
     assert not any("fitting.py" in entry for entry in own[0])
+    check_code(expected)
+
+
+def test_all_digests_of_a_process_are_of_one_moment(scripts):
+    """Snakemake asks for the params of a job that has no outputs yet when it starts it, maybe days after the plan."""
+    program = (
+        "import sys; from pathlib import Path; from nasperf360.stages.code_digest import code_digest\n"
+        "code_digest('evaluate.py')\n"
+        "with open('nasperf360/tasks/darcy/metric.py', 'a') as file: file.write('CHANGED = 1\\n')\n"
+        "print(code_digest('evaluate.py', 'tasks.darcy.metric')['nasperf360/tasks/darcy/metric.py'])"
+    )
+    shutil.copy(Path(module.__file__).parents[2] / "evaluate.py", scripts)
+    before = source_digest(scripts / "nasperf360/tasks/darcy/metric.py")
+    found = [
+        subprocess.run([sys.executable, "-c", program], cwd=scripts, capture_output=True, text=True).stdout.strip()
+        for _ in range(2)
+    ]
+    assert found[0] == before != found[1]
 
 
 def test_how_digests_are_made_is_no_part_of_them():
     """Else a change of this module, which computes no result, would train the whole study again."""
     for script in ("search.py", "retrain.py", "preprocess.py"):
-        assert "nasperf360/jobs/code_digest.py" not in code_digest(script)
+        files = set(code_digest(script))
+        assert not {f"nasperf360/stages/{name}.py" for name in ("code_digest", "digest_cache")} & files

@@ -1,25 +1,29 @@
-"""The dry estimate: numbers that follow by hand, for one cell of each kind of search; no data, no training."""
+"""The dry estimate: numbers that follow by hand, for one experiment of each kind of search; no data, no training."""
 
 import random
 import subprocess
 import sys
 from itertools import permutations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from nasperf360.errors import UserError
-from nasperf360.networks.counts import count_multiply_adds
-from nasperf360.spaces import get_space
-from nasperf360.study import estimate, settings
-from nasperf360.tasks.base import Signature
+from nasperf360.settings.layers import merge
+from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.spaces.shared.counts import count_multiply_adds
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.study import configuration, estimate
+from nasperf360.tasks.shared.task_spec import Signature, task_spec
+from synthetic import write
 
 DIFFERENCE = 1e-12  # float64 sums of whole numbers
 
 
-def configuration(*methods, **more):
-    shipped = settings.read_yaml(settings.ROOT / "config" / "config.yaml")
-    return settings.resolve(settings.merge(shipped, {"scale": "paper", "methods": list(methods)}, more))
+def configured(*methods, **more):
+    shipped = read_yaml(configuration.ROOT / "config" / "config.yaml")
+    return configuration.resolve(merge(shipped, {"scale": "paper", "methods": list(methods)}, more))
 
 
 def wide_resnet_16_4(classes):
@@ -35,14 +39,14 @@ def wide_resnet_16_4(classes):
 
 
 def test_the_default_wrn_on_cifar100_by_hand():
-    cell = estimate.work(configuration("wrn-default"), "cifar100", "wrn-default", estimate.PUBLISHED["cifar100"])
-    assert cell.search == 0
+    work = estimate.work(configured("wrn-default"), "cifar100", "wrn-default", estimate.PUBLISHED["cifar100"])
+    assert work.search == 0
     expected = (200 * 50_000 * 3 + 10_000) * wide_resnet_16_4(100)
-    assert cell.retrain == pytest.approx(expected, rel=DIFFERENCE)
+    assert work.retrain == pytest.approx(expected, rel=DIFFERENCE)
 
 
 def test_hours_jobs_and_the_total(monkeypatch):
-    config = configuration("wrn-default", tasks=["cifar100"], seeds=[0, 1, 2], data_run="no-such-run")
+    config = configured("wrn-default", tasks=["cifar100"], seeds=[0, 1, 2], data_run="no-such-run")
     (row,) = estimate.estimate(config, "v100", 0.5)
     seconds = (200 * 50_000 * 3 + 10_000) * wide_resnet_16_4(100) / (15.7e12 / 2 * 0.5)
     assert (row.searches, row.retrainings, row.search_hours) == (3, 3, 0)
@@ -52,11 +56,11 @@ def test_hours_jobs_and_the_total(monkeypatch):
 
 def test_asha_on_cifar100_by_hand():
     """28 trials run 12 epochs, some of them 36 more, some of these 152 more; each is validated at its rungs."""
-    cell = estimate.work(configuration("wrn-asha"), "cifar100", "wrn-asha", estimate.PUBLISHED["cifar100"])
+    work = estimate.work(configured("wrn-asha"), "cifar100", "wrn-asha", estimate.PUBLISHED["cifar100"])
     first, second, third = estimate.reaching(28, 4, 3)
     epochs, validations = first * 12 + second * 36 + third * 152, first + second + third
     expected = (epochs * 40_000 * 3 + validations * 10_000) * wide_resnet_16_4(100)
-    assert cell.search == pytest.approx(expected, rel=DIFFERENCE)
+    assert work.search == pytest.approx(expected, rel=DIFFERENCE)
 
 
 def reached(order, factor, rungs):
@@ -90,7 +94,15 @@ def test_every_order_of_six_trials():
     assert estimate.reaching(6, 2, 3) == pytest.approx(exact, abs=0.15)
 
 
-SEARCH = {"epochs": 10, "warmup_epochs": 4, "architecture_after": 4, "batch_size": 8, "trials": 3}
+SEARCH = {
+    "epochs": 10,
+    "warmup_epochs": 4,
+    "architecture_after": 4,
+    "batch_size": 8,
+    "trials": 3,
+    "split": "halves",
+    "max_samples": None,
+}
 SIZE = estimate.Size((3, 32, 32), 1000, 100, 1100, 200)
 
 
@@ -125,13 +137,13 @@ class Networks:
     ],
 )
 def test_searches_by_hand(algorithm, more, expected):
-    assert estimate.SEARCHES[algorithm](Networks(), {**SEARCH, **more}, SIZE) == expected
+    assert estimate.SEARCHES[algorithm](Networks(), SimpleNamespace(**{**SEARCH, **more}), SIZE) == expected
 
 
 @pytest.mark.parametrize("name", ["wrn", "densenas", "darts"])
 def test_a_network_on_the_meta_device_counts_as_a_real_one(name):
     settings_of = {"darts": {"evaluation": {"width": 8, "depth": 3}}, "wrn": {"depth": 10, "widen": 1}}
-    space = get_space(name, Signature(2, False, (3, 32, 32), 10), settings_of.get(name, {}))
+    space = search_space(name, Signature(2, False, (3, 32, 32), 10), settings_of.get(name, {}))
     networks = estimate.Counted(space)
     architecture = networks.sample(0)
     assert networks._built(architecture) == count_multiply_adds(space.build(architecture), (3, 32, 32))
@@ -139,7 +151,7 @@ def test_a_network_on_the_meta_device_counts_as_a_real_one(name):
 
 @pytest.mark.slow
 def test_sampling_one_operation_costs_less_than_two_and_no_more_than_all():
-    space = get_space("densenas", Signature(2, False, (3, 32, 32), 10), {})
+    space = search_space("densenas", Signature(2, False, (3, 32, 32), 10), {})
     networks = estimate.Counted(space)
     one, two = networks.sampled_supernet(1), networks.sampled_supernet(2)
     assert 0 < one < two
@@ -148,7 +160,7 @@ def test_sampling_one_operation_costs_less_than_two_and_no_more_than_all():
 
 @pytest.mark.slow
 def test_the_searches_that_limit_another_method_count():
-    config = configuration("densenas-random", tasks=["ninapro"], data_run="no-such-run")
+    config = configured("densenas-random", tasks=["ninapro"], data_run="no-such-run")
     rows = estimate.estimate(config, "v100")
     assert [(row.method, row.searches, row.retrainings) for row in rows] == [
         ("densenas-random", 3, 3),
@@ -162,7 +174,7 @@ def test_what_nothing_is_known_of_is_said(tmp_path, monkeypatch):
         estimate.size_of("newtask", tmp_path)
     monkeypatch.delitem(estimate.SEARCHES, "asha")
     with pytest.raises(UserError, match="nothing is known of algorithm 'asha'"):
-        estimate.work(configuration("wrn-asha"), "cifar100", "wrn-asha", estimate.PUBLISHED["cifar100"])
+        estimate.work(configured("wrn-asha"), "cifar100", "wrn-asha", estimate.PUBLISHED["cifar100"])
     with pytest.raises(UserError, match="unknown device 'abacus', allowed are t4, v100"):
         estimate.throughput("abacus", "wrn")
 
@@ -171,7 +183,7 @@ def test_what_nothing_is_known_of_is_said(tmp_path, monkeypatch):
 def test_a_utilisation_that_is_no_fraction_is_refused_before_anything_is_counted(given, monkeypatch):
     monkeypatch.setattr(estimate, "work", None)
     with pytest.raises(UserError, match=r"utilisation [-\w.]+, allowed is a fraction above 0 and at most 1"):
-        estimate.estimate(configuration("wrn-default", tasks=["cifar100"], data_run="no-such-run"), "v100", given)
+        estimate.estimate(configured("wrn-default", tasks=["cifar100"], data_run="no-such-run"), "v100", given)
 
 
 def test_the_whole_peak_is_a_utilisation():
@@ -187,19 +199,16 @@ def test_raw_files_that_tasks_share_are_one_job():
 
 
 def test_sizes_on_disk_win(tmp_path):
-    from nasperf360.tasks import cifar100
-    from synthetic import write
-
     made = write(tmp_path, samples={"train": 20, "valid": 6, "test": 8})
     made.dataset.path.rename(tmp_path / "cifar100.h5")
     made.dataset.path.with_suffix(".json").rename(tmp_path / "cifar100.json")
-    assert cifar100.TASK.merge_valid
+    assert task_spec("cifar100").merge_valid
     assert estimate.size_of("cifar100", tmp_path) == estimate.Size((3, 16, 16), 20, 6, 26, 8)
 
 
 @pytest.mark.slow
 def test_the_script_prints_a_row_per_method_and_the_sum():
-    script = settings.ROOT / "workflow" / "scripts" / "estimate.py"
+    script = configuration.ROOT / "workflow" / "scripts" / "estimate.py"
     command = [sys.executable, str(script), "--config", "scale=paper", "tasks=[satellite]", "seeds=[0]", "run=none"]
     done = subprocess.run([*command, "methods=[wrn-default]"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

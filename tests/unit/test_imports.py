@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nasperf360.jobs.code_digest import SCRIPTS
+from nasperf360.stages.code_digest import SCRIPTS
 
 START = """
 import gc, sys

@@ -1,22 +1,31 @@
-"""A job's failure.json: the reason of the last attempt, never of one before."""
+"""A job's failure.json, the reason of the last attempt; and no job of other code than it was planned with."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from nasperf360.errors import UserError
 from nasperf360.job import run_job
+from nasperf360.stages import code_digest as module
 
 KILLED = """
 import os, signal, sys
+from types import SimpleNamespace
 from nasperf360.job import run_job
 
-run_job(lambda: os.kill(os.getpid(), signal.SIGKILL), failure=sys.argv[1])
+job = SimpleNamespace(log=[], params={})
+run_job(lambda: os.kill(os.getpid(), signal.SIGKILL), job, failure=sys.argv[1])
 """
+
+
+def job(*log, **params):
+    """As Snakemake gives it to a script."""
+    return SimpleNamespace(log=log, params=params)
 
 
 @pytest.fixture
@@ -25,6 +34,10 @@ def failure(tmp_path):
     path = tmp_path / "failure.json"
     path.write_text('{"reason": "of last week"}')
     return path
+
+
+def reason(failure):
+    return json.loads(failure.read_text())["reason"]
 
 
 def test_a_killed_job_leaves_no_old_reason(failure):
@@ -40,12 +53,91 @@ def test_a_failed_job_leaves_its_own(failure, capsys):
         raise UserError("data.h5: too short; make it again")
 
     with pytest.raises(SystemExit) as end:
-        run_job(fails, failure=failure)
+        run_job(fails, job(), failure=failure)
     assert end.value.code == 1
     assert json.loads(failure.read_text()) == {"reason": "data.h5: too short; make it again"}
     assert capsys.readouterr().err == "Error: data.h5: too short; make it again\n"
 
 
+class OutOfMemoryError(Exception):
+    """Of torch.cuda, by name."""
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "traceback"),
+    [
+        (MemoryError(), "out of memory; lower batch_size, or give the job more memory (mem_mb)", False),
+        (OutOfMemoryError(), "out of GPU memory; lower batch_size or set precision: bfloat16", False),
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero", True),
+    ],
+)
+def test_what_is_no_mistake_of_the_user_is_named_too(failure, capsys, error, words, traceback):
+    def fails():
+        raise error
+
+    with pytest.raises(SystemExit):
+        run_job(fails, job(), failure=failure)
+    assert reason(failure) == words
+    assert ("Traceback" in capsys.readouterr().err) == traceback
+
+
 def test_success_takes_away_what_an_orphan_left_meanwhile(failure):
-    run_job(lambda: failure.write_text("{}"), failure=failure)
+    run_job(lambda: failure.write_text("{}"), job(), failure=failure)
     assert not failure.exists()
+
+
+def test_what_is_said_stands_in_the_log_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    path = tmp_path / "logs" / "job.log"
+    run_job(lambda: print("training", file=sys.stderr), job(str(path)))
+    assert path.read_text() == "training\n"
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """A source file and the job that is planned with it."""
+    monkeypatch.setattr(module, "SCRIPTS", tmp_path)
+    (path := tmp_path / "metric.py").write_text("def metric(x):\n    return x\n")
+    (tmp_path / "run.py").write_text("import metric\n")
+    entries = [f"{name}@{module.source_digest(tmp_path / name)}" for name in ("metric.py", "run.py")]
+    return path, job(code_0=entries[1], code_1=[entries[0]], settings={"code_0": "x"})
+
+
+CHANGED = {
+    "changed": "def metric(x):\n    return 0.001 * x\n",
+    "half written": "def metric(x):\n    return (",
+    "gone": None,
+}
+
+
+def change(path, content):
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+
+
+@pytest.mark.parametrize("content", CHANGED.values(), ids=CHANGED)
+def test_a_job_of_changed_code_does_not_start(planned, failure, content):
+    path, snakemake = planned
+    change(path, content)
+    begun = []
+    with pytest.raises(SystemExit) as end:
+        run_job(lambda: begun.append(True), snakemake, failure=failure)
+    assert end.value.code == 1
+    assert not begun
+    assert reason(failure).startswith("metric.py changed since this run was planned; start the same command again")
+
+
+@pytest.mark.parametrize("content", CHANGED.values(), ids=CHANGED)
+def test_nor_does_it_end_well_when_code_changes_under_way(planned, failure, content):
+    path, snakemake = planned
+    with pytest.raises(SystemExit) as end:
+        run_job(lambda: change(path, content), snakemake, failure=failure)
+    assert end.value.code == 1
+    assert "metric.py changed since this run was planned" in reason(failure)
+
+
+def test_a_comment_written_meanwhile_is_no_change(planned, failure):
+    path, snakemake = planned
+    run_job(lambda: path.write_text('"""New."""\n\ndef metric(x):\n    return x  # as before\n'), snakemake)

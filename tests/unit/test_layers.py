@@ -1,18 +1,217 @@
-"""The library's folders import each other in one direction only, inside functions too."""
+"""Which room may import which: one stage loads a room, so a change of it reruns that stage and what follows."""
 
+import ast
+import sys
 from collections import defaultdict
 from graphlib import TopologicalSorter
+from pathlib import Path
 
-from nasperf360.jobs.code_digest import PACKAGE, local_imports
+import pytest
+
+from nasperf360.stages.code_digest import PACKAGE, SCRIPTS, _imported_names, closure, local_imports
+
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py"]
+KINDS = ("tasks", "spaces", "algorithms")
+
+# The files of a task, a space or an algorithm that are rooms; others there are parts of some.
+ROOMS = {
+    "tasks": {"labels", "spec", "data", "simulator", "training", "metric", "further_scores"},
+    "spaces": {"labels", "spec", "encoding", "space", "drawing"},
+    "algorithms": {"labels", "spec", "search"},
+}
+# The room that a file of a folder belongs to, where that is no room of its own.
+PLACES = {
+    "tasks/shared": {
+        "tasks.spec": {"task_spec", "option_kinds"},
+        "tasks.part": {"pickles"},
+        "tasks.data": {"cifar_archive", "matlab"},
+        "tasks.metric": {"metrics", "ranking", "error_rate"},
+        "tasks.training": {"task_training", "classification", "binary_labels"},
+    },
+    "spaces/shared": {
+        "spaces.spec": {"space_spec"},
+        "spaces.encoding": {"encoding", "cells"},
+        "spaces.space": {"search_space"},
+    },
+    "algorithms/shared": {"algorithms.spec": {"algorithm_spec", "supernet_settings", "trial_settings"}},
+    "settings": {"settings.declaration": {"declaration"}},
+    "training": {"training.settings": {"settings"}},
+    "data": {"data.sources": {"sources"}, "data.jobs": {"preprocess", "simulate"}},
+    "stages": {
+        "stages.code_digest": {"code_digest", "digest_cache"},
+        "stages.modules": {"modules"},
+        "stages.experiment": {"experiment"},
+        "stages.predictions": {"predictions"},
+        "stages.evaluate": {"evaluate", "scoring"},
+        "stages.training": {"search", "retrain", "training_job", "provenance"},
+    },
+    "study": {
+        "study.workflow": {"configuration", "paths", "results", "runs"},
+        "study.estimate": {"estimate"},
+    },
+}
+REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
+
+BASIS = {"errors", "files", "seeds", "registry", "job", "locks", "stages.code_digest"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "registry": set(),
+    "seeds": set(),
+    "imports": set(),
+    "files": {"errors"},
+    "stages.code_digest": {"errors"},
+    "job": {"errors", "files", "stages.code_digest"},
+    "locks": {"job"},
+    "labels": {"registry"},
+    # What is declared: read by the workflow at each start, and by jobs.
+    "settings.declaration": set(),
+    "training.settings": {"settings.declaration"},
+    "tasks.labels": set(),
+    "tasks.spec": {"errors", "registry", "settings.declaration"},
+    "spaces.labels": set(),
+    "spaces.spec": {"errors", "registry", "settings.declaration", "tasks.spec"},
+    "algorithms.labels": set(),
+    "algorithms.spec": {"errors", "registry", "settings.declaration", "training.settings", "spaces.spec"},
+    "settings": BASIS | {"settings.declaration", "training.settings", "tasks.spec", "spaces.spec", "algorithms.spec"},
+    "stages.modules": {"registry", "algorithms.spec"},
+    # Data.
+    "data.sources": BASIS | {"settings"},
+    "data": BASIS | {"data.sources"},
+    "data.jobs": BASIS | {"data", "settings.declaration", "tasks.spec"},
+    "tasks.part": {"errors", "seeds", "tasks.spec"},
+    "tasks.data": BASIS | {"data", "settings.declaration", "tasks.spec", "tasks.part"},
+    "tasks.simulator": BASIS | {"settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
+    "tasks.metric": {"errors", "registry", "tasks.spec", "tasks.part"},
+    "tasks.further_scores": {"errors", "tasks.spec", "tasks.metric", "tasks.part"},
+    # Networks and their training.
+    "tasks.training": {"errors", "registry", "data", "settings.declaration", "tasks.spec"},
+    "training": BASIS | {"data", "settings.declaration", "training.settings", "tasks.spec", "tasks.training"},
+    "spaces.encoding": {"errors", "tasks.spec", "spaces.spec"},
+    "spaces.networks": {"errors", "spaces.spec", "spaces.encoding"},
+    "spaces.space": {"errors", "registry", "tasks.spec", "spaces.spec", "spaces.encoding", "spaces.networks"},
+    "algorithms.search": BASIS
+    | {"data", "training", "training.settings", "algorithms.spec", "tasks.metric", "tasks.training"}
+    | {"spaces.encoding", "spaces.networks", "spaces.space"},
+    # Stages of an experiment.
+    "stages.experiment": BASIS,
+    "stages.predictions": {"files"},
+    "stages.evaluate": BASIS | {"data", "stages.experiment", "tasks.spec", "tasks.metric"},
+    "stages.training": BASIS
+    | {"data", "training", "training.settings", "tasks.metric", "tasks.training", "spaces.encoding", "spaces.networks"}
+    | {"spaces.space", "algorithms.spec", "algorithms.search", "stages.experiment", "stages.predictions"},
+    # The study as a whole, and what shows it.
+    "study.workflow": BASIS
+    | {"labels", "settings", "settings.declaration", "training.settings"}
+    | {"tasks.spec", "spaces.spec", "algorithms.spec"},
+    "study": BASIS | {"study.workflow", "data", "tasks.spec", "stages.modules", "stages.experiment", "stages.evaluate"},
+    "study.estimate": BASIS
+    | {"study.workflow", "data", "training", "training.settings", "tasks.spec", "tasks.training"}
+    | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
+    "tables": BASIS | {"labels", "data", "study", "study.workflow", "tasks.spec"},
+    "figures": BASIS | {"labels", "tables"},
+    "spaces.drawing": {"figures", "spaces.encoding"},
+}
+WITH_TORCH = {
+    "imports",
+    "tasks.training",
+    "training",
+    "spaces.networks",
+    "spaces.space",
+    "algorithms.search",
+    "stages.training",
+    "study.estimate",
+}
+# What the workflow reads at each start, tasks and all; nothing there takes longer than pydantic and yaml.
+QUICK = (
+    {"errors", "registry", "job", "locks", "labels", "settings", "settings.declaration", "training.settings"}
+    | {"data.sources", "stages.code_digest", "stages.modules", "study.workflow"}
+    | {f"{kind}.{room}" for kind in KINDS for room in ("labels", "spec")}
+)
 
 
-def test_no_two_folders_import_each_other():
-    below: dict[str, set[str]] = defaultdict(set)
-    for path in PACKAGE.rglob("*.py"):
-        folder, *rest = path.relative_to(PACKAGE).parts
-        if rest:
-            below[folder] |= {found.relative_to(PACKAGE).parts[0] for found in local_imports(path)}
-    for folder, others in below.items():
-        others -= {folder, "__init__.py"}
-    order = list(TopologicalSorter(below).static_order())
-    assert order.index("training") < order.index("algorithms") < order.index("study") < order.index("tables")
+def room(path: Path) -> str:
+    """The room that a file stands in."""
+    *folders, stem = path.relative_to(PACKAGE).with_suffix("").parts
+    places = PLACES.get("/".join(folders), {})
+    for name, stems in places.items():
+        if stem in stems:
+            return name
+    if not folders:
+        return stem
+    if rest := REST.get("/".join(folders)):
+        return rest
+    if folders[0] not in KINDS:
+        return folders[0]
+    if stem in ROOMS[folders[0]]:
+        return f"{folders[0]}.{stem}"
+    if folders[0] == "spaces":
+        return "spaces.networks" if "torch" in third_party(path) else "spaces.encoding"
+    return {"tasks": "tasks.part", "algorithms": "algorithms.search"}[folders[0]]
+
+
+def third_party(path: Path) -> set[str]:
+    """Packages that a file imports, ours aside."""
+    return {name.split(".")[0] for name in _imported_names(ast.parse(path.read_text()))} - {"", PACKAGE.name}
+
+
+@pytest.mark.parametrize("name", sorted({room(path) for path in FILES}))
+def test_a_room_imports_what_it_may(name):
+    imported: dict[str, set[str]] = defaultdict(set)
+    for path in FILES:
+        if room(path) == name:
+            for found in local_imports(path):
+                if found.name != "__init__.py" and room(found) != name:
+                    imported[room(found)].add(f"{path.relative_to(PACKAGE)} imports {found.relative_to(PACKAGE)}")
+    beyond = {other: sorted(files) for other, files in imported.items() if other not in ALLOWED[name]}
+    assert beyond == {}
+
+
+def test_no_two_rooms_may_import_each_other():
+    list(TopologicalSorter(ALLOWED).static_order())  # raises if they may
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_task_space_or_algorithm_imports_another(kind):
+    for path in FILES:
+        folders = path.relative_to(PACKAGE).parts[:-1]
+        if folders[:1] == (kind,):
+            for found in local_imports(path):
+                other = found.relative_to(PACKAGE).parts
+                if found.name != "__init__.py" and other[0] == kind:
+                    assert other[1] in (folders[1], "shared"), f"{path} imports {found}"
+
+
+@pytest.mark.parametrize("name", sorted({room(path) for path in FILES} - WITH_TORCH))
+def test_rooms_without_torch_reach_none(name):
+    for path in FILES:
+        if room(path) == name:
+            reached = [found.relative_to(PACKAGE) for found in closure(path) if "torch" in third_party(found)]
+            assert reached == [], f"{path} reaches torch"
+
+
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_what_the_workflow_reads_at_each_start_is_quick(name):
+    quick = {"pydantic", "annotated_types", "yaml", *sys.stdlib_module_names}
+    for path in FILES:
+        if room(path) == name:
+            for found in closure(path):
+                assert third_party(found) <= quick, f"{path} reaches {found}"
+
+
+def test_every_init_is_empty():
+    """Since each is in the closure of every job."""
+    assert [path for path in PACKAGE.rglob("__init__.py") if path.read_text()] == []
+
+
+def test_imports_inside_functions_are_few_and_say_why():
+    inside = []
+    for path in sorted(SCRIPTS.rglob("*.py")):
+        lines = path.read_text().splitlines()
+        for function in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Import | ast.ImportFrom):
+                        inside.append(f"{path}:{node.lineno}")
+                        around = lines[node.lineno - 2 : node.lineno]
+                        assert any("#" in line for line in around), f"{inside[-1]}: no reason"
+    assert len(inside) < 10

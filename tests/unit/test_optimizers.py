@@ -1,10 +1,14 @@
 """Our optimisers against torch's classes, step for step, through a checkpoint in the middle."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
+from pydantic import ValidationError
 
-from nasperf360.errors import UserError
 from nasperf360.training.optimizers import make_optimizer
+from nasperf360.training.settings import OptimizerSettings
 
 CASES = [
     ({"optimizer": "sgd", "lr": 0.01}, lambda p: torch.optim.SGD(p, lr=0.01)),
@@ -38,6 +42,7 @@ def loss(model, number):
 @pytest.mark.parametrize(("settings", "make"), CASES)
 def test_equal_to_torch_also_after_a_checkpoint(settings, make):
     ours, theirs = network(), network()
+    settings = OptimizerSettings(**settings)
     optimizer, reference = make_optimizer(ours.parameters(), settings), make(list(theirs.parameters()))
     for number in range(10):
         if number == 7:
@@ -45,7 +50,7 @@ def test_equal_to_torch_also_after_a_checkpoint(settings, make):
             optimizer = make_optimizer(ours.parameters(), settings)
             optimizer.load_state_dict(state)
         for model, steps in ((ours, optimizer), (theirs, reference)):
-            steps.param_groups[0]["lr"] = settings["lr"] / (1 + number)
+            steps.param_groups[0]["lr"] = settings.lr / (1 + number)
             steps.zero_grad()
             loss(model, number).backward()
             steps.step()
@@ -54,21 +59,19 @@ def test_equal_to_torch_also_after_a_checkpoint(settings, make):
 
 
 def test_unknown_optimiser_is_named():
-    with pytest.raises(UserError, match="lion"):
-        make_optimizer([], {"optimizer": "lion", "lr": 1.0})
+    with pytest.raises(ValidationError, match="lion"):
+        OptimizerSettings(optimizer="lion", lr=1.0)
 
 
 def test_training_does_not_import_the_compiler():
-    import subprocess
-    import sys
-
     program = """
 import sys, torch
 from nasperf360.training.optimizers import make_optimizer
+from nasperf360.training.settings import OptimizerSettings
 from nasperf360.training.fitting import setup_torch
 setup_torch(1, "cpu", gpu=0)
 layer = torch.nn.Linear(2, 2)
-optimizer = make_optimizer(layer.parameters(), {"lr": 0.1, "momentum": 0.9})
+optimizer = make_optimizer(layer.parameters(), OptimizerSettings(lr=0.1, momentum=0.9))
 layer(torch.zeros(1, 2)).sum().backward()
 optimizer.step()
 print("torch._dynamo" in sys.modules)

@@ -9,15 +9,15 @@ import time
 
 import pytest
 
-from nasperf360.jobs.provenance import CostMeter, versions
+from nasperf360.stages.provenance import CostMeter, versions
 
 JOB = """
 import sys, time
 from pathlib import Path
-from nasperf360.jobs.provenance import CostMeter
+from nasperf360.stages.provenance import CostMeter
 
 meter = CostMeter("cpu", 1)
-with meter.kept(Path(sys.argv[1]), "this job", heartbeat=0.05):
+with meter.over_attempts(Path(sys.argv[1]), "this job", heartbeat=0.05):
     print("started", flush=True)
     time.sleep(60)
 """
@@ -26,7 +26,7 @@ with meter.kept(Path(sys.argv[1]), "this job", heartbeat=0.05):
 def attempt(folder, identity):
     """The cost of an attempt that does nothing, and its own part of it."""
     meter = CostMeter("cpu", 1)
-    with meter.kept(folder, identity):
+    with meter.over_attempts(folder, identity):
         pass
     return meter.read(), time.monotonic() - meter.started
 
@@ -37,16 +37,16 @@ def test_the_cost_of_a_killed_job_adds_up_over_attempts(tmp_path):
         spent = tmp_path / "spent.json"
         deadline = time.monotonic() + 60
         while not (spent.exists() and json.loads(spent.read_text())["seconds"] > 0.2):
-            assert time.monotonic() < deadline, "the job noted no time"
+            assert time.monotonic() < deadline, "the job recorded no time"
             time.sleep(0.01)
         job.send_signal(signal.SIGKILL)
-    noted = json.loads(spent.read_text())["seconds"]
+    recorded = json.loads(spent.read_text())["seconds"]
     cost, own = attempt(tmp_path, "this job")
     assert cost["attempts"] == 2
-    assert noted <= cost["wall_seconds"] <= noted + own + 0.01
+    assert recorded <= cost["wall_seconds"] <= recorded + own + 0.01
     cost, _ = attempt(tmp_path, "this job")
     assert cost["attempts"] == 3
-    assert cost["wall_seconds"] >= noted
+    assert cost["wall_seconds"] >= recorded
 
 
 def test_time_spent_on_another_job_does_not_count(tmp_path):
@@ -58,19 +58,19 @@ def test_time_spent_on_another_job_does_not_count(tmp_path):
 
 def test_a_job_that_fails_keeps_its_time(tmp_path):
     meter = CostMeter("cpu", 1)
-    with pytest.raises(ZeroDivisionError), meter.kept(tmp_path, "this job"):
+    with pytest.raises(ZeroDivisionError), meter.over_attempts(tmp_path, "this job"):
         raise ZeroDivisionError
     assert attempt(tmp_path, "this job")[0]["attempts"] == 2
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": "this job"}'])
-def test_a_damaged_note_of_time_is_as_none(content, tmp_path):
+def test_a_damaged_record_of_time_is_as_none(content, tmp_path):
     (tmp_path / "spent.json").write_text(content)
     assert attempt(tmp_path, "this job")[0]["attempts"] == 1
     assert attempt(tmp_path, "this job")[0]["attempts"] == 2  # and it is mended
 
 
-def test_the_version_of_snakemake_is_noted_but_makes_no_checkpoint_foreign(tmp_path):
+def test_the_version_of_snakemake_is_recorded_but_makes_no_checkpoint_foreign(tmp_path):
     cost, _ = attempt(tmp_path, "this job")
     assert "snakemake" in cost["versions"]
     assert cost["versions"].keys() - versions().keys() == {"snakemake"}

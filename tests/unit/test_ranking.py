@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from nasperf360.ranking import auroc, average_precision
+from nasperf360.tasks.shared.ranking import auroc, average_precision
 
 
 @pytest.fixture(params=["distinct", "ties", "all tied"])

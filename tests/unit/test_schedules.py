@@ -4,9 +4,14 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
 
-from nasperf360.errors import UserError
-from nasperf360.training.schedules import learning_rate
+from nasperf360.training.schedules import learning_rate as rate_of
+from nasperf360.training.settings import StepSettings
+
+
+def learning_rate(settings, epoch, step, steps):
+    return rate_of(StepSettings.model_validate({"batch_size": 1, **settings}), epoch, step, steps)
 
 
 def test_step_schedule_of_wrn():
@@ -56,5 +61,10 @@ def test_poly_with_warmup():
 
 
 def test_unknown_schedule_is_named():
-    with pytest.raises(UserError, match="polly"):
+    with pytest.raises(ValidationError, match="polly"):
         learning_rate({"lr": 1.0, "epochs": 1, "schedule": {"name": "polly"}}, 0, 0, 1)
+
+
+def test_a_warmup_needs_a_rate_to_start_from():
+    with pytest.raises(ValidationError, match="warmup 10 starts from no rate; add warmup_lr"):
+        learning_rate({"lr": 1.0, "epochs": 1, "schedule": {"name": "poly", "warmup": 10}}, 0, 0, 1)

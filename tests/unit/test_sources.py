@@ -62,6 +62,9 @@ def test_faulty_files(tmp_path):
     (tmp_path / "list.yaml").write_text("- a")
     with pytest.raises(UserError, match="expected a mapping"):
         read_sources(tmp_path / "list.yaml")
+    (tmp_path / "twice.yaml").write_text("ecg: {licence: x, files: []}\necg: {licence: y, files: []}\n")
+    with pytest.raises(UserError, match=r"twice\.yaml: line 2: key 'ecg' is given twice, first in line 1"):
+        read_sources(tmp_path / "twice.yaml")
 
 
 def test_select_names_what_is_missing():
@@ -81,6 +84,6 @@ def test_parts_of_split_zips_come_in_disk_order():
 
 
 def test_the_shipped_sources_are_valid():
-    from nasperf360.study.settings import ROOT
+    from nasperf360.study.configuration import ROOT
 
     assert "ecg" in read_sources(ROOT / "config" / "sources.yaml")

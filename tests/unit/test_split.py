@@ -39,6 +39,18 @@ def test_part_out_of_range(whole, start: int, stop: int) -> None:
         whole.part(start, stop)
 
 
+@pytest.mark.parametrize(("groups", "starts"), [([7], [0]), ([0, 0, 1, 2, 2], [0, 2, 3]), ([4, 4, 4], [0])])
+def test_groups_start_where_the_value_changes(groups: list[int], starts: list[int]) -> None:
+    assert datasets.group_starts(np.array(groups)).tolist() == starts
+
+
+def test_targets_are_all_but_the_inputs(whole) -> None:
+    targets = whole.targets()
+    assert sorted(["x", *targets]) == whole.fields
+    for field, values in targets.items():
+        np.testing.assert_array_equal(values, whole.load(field))
+
+
 def flip(path: Path) -> None:
     """The file's middle byte, as a disk does it: the size stays."""
     with open(path, "r+b") as stream:

@@ -3,29 +3,33 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 import synthetic
 from nasperf360.errors import DivergedError, UserError
-from nasperf360.spaces import get_space
-from nasperf360.training.batches import Loader
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.training.batches import Loader, prediction_loader, scheduled_batches
 from nasperf360.training.checkpoints import Checkpoint
-from nasperf360.training.fitting import evaluate, evaluation_loader, fit, outputs
+from nasperf360.training.fitting import fit, predict
+from nasperf360.training.settings import PredictionSettings, TrainingSettings
 
 CPU = torch.device("cpu")
-SETTINGS = {
-    "epochs": 6,
-    "batch_size": 16,
-    "lr": 0.05,
-    "momentum": 0.9,
-    "nesterov": True,
-    "weight_decay": 5e-4,
-    "schedule": {"name": "step", "factor": 0.2, "at": [0.5]},
-}
+SETTINGS = TrainingSettings.model_validate(
+    {
+        "epochs": 6,
+        "batch_size": 16,
+        "lr": 0.05,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 5e-4,
+        "schedule": {"name": "step", "factor": 0.2, "at": [0.5]},
+    }
+)
 
 
 def network(data, seed=0, **settings):
     torch.manual_seed(seed)
-    space = get_space("wrn", data.signature, {"depth": 10, "widen": 1, "width": 4, "width_1d": 8, **settings})
+    space = search_space("wrn", data.signature, {"depth": 10, "widen": 1, "width": 4, "width_1d": 8, **settings})
     return space.build({"space": "wrn", "dropout": 0.3})
 
 
@@ -42,16 +46,12 @@ def test_it_beats_the_majority(tmp_path, dimensions, kind):
     data = synthetic.write(tmp_path, dimensions, kind)
     train, test = data.dataset.final(merge_valid=True)
     model = network(data)
-    if kind == "dense":
-        from torch import nn
-
-        model.head = nn.Linear(model.head.in_features, 2)
-        data.task.outputs = 2
-    history = fit(model, data.task, train, {**SETTINGS, "epochs": 10}, seed=1, device=CPU)
-    score = evaluate(model, data.task, test, {"batch_size": 32}, device=CPU)["value"]
+    history = fit(model, data.task, train, SETTINGS.but({"epochs": 10}), seed=1, device=CPU)
+    outputs = predict(model, data.task, test, PredictionSettings(batch_size=32), device=CPU)
+    error = synthetic.metric(outputs, test.targets())
     labels = test.load("y")
     majority = 100 * min(np.mean(labels == label) for label in (0, 1))
-    assert score < 0.7 * majority
+    assert error < 0.7 * majority
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
@@ -66,7 +66,7 @@ def test_a_killed_training_resumes_bit_for_bit(tmp_path, dimensions):
     undisturbed = network(data)
     history = fit(undisturbed, data.task, train, SETTINGS, seed=1, device=CPU)
 
-    identity = {"code": "a", "settings": SETTINGS}
+    identity = {"code": "a", "settings": SETTINGS.params()}
 
     def kill(epoch):
         if epoch == 3:
@@ -99,7 +99,7 @@ def test_seeds_are_real(tmp_path):
     results = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         model = network(data)
-        fit(model, data.task, train, {**SETTINGS, "epochs": 1}, seed=seed, device=CPU)
+        fit(model, data.task, train, SETTINGS.but({"epochs": 1}), seed=seed, device=CPU)
         results[name] = weights(model)
     assert same(results["a"], results["b"])
     assert not same(results["a"], results["c"])
@@ -135,9 +135,7 @@ def test_a_checkpoint_of_more_epochs_than_asked_is_set_aside(tmp_path, capsys):
 
     def run(epochs, checkpoint):
         model = network(data)
-        history = fit(
-            model, data.task, train, SETTINGS, seed=1, device=CPU, checkpoint=checkpoint, epochs=epochs, label="cell"
-        )
+        history = fit(model, data.task, train, SETTINGS, seed=1, device=CPU, checkpoint=checkpoint, epochs=epochs)
         return history, weights(model)
 
     history, expected = run(2, None)
@@ -172,21 +170,18 @@ def test_lower_precision_differs_slightly(tmp_path, precision):
     data = synthetic.write(tmp_path)
     train, losses, scores = data.dataset.split("train"), [], []
     for name in ("float32", precision):
-        model, settings = network(data), {**SETTINGS, "lr": 0.005, "precision": name, "clip": 5.0}
+        model, settings = network(data), SETTINGS.but({"lr": 0.005, "precision": name, "clip": 5.0})
         losses.append([row["train_loss"] for row in fit(model, data.task, train, settings, seed=1, device=CPU)])
-        scores.append(outputs(model, data.task, train, settings, device=CPU))
+        scores.append(predict(model, data.task, train, settings, device=CPU))
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
     assert np.isfinite(scores[1]).all()
     assert np.corrcoef(scores[0].ravel(), scores[1].ravel())[0, 1] > 0.95
 
 
-def test_an_unknown_precision_is_refused(tmp_path):
-    data = synthetic.write(tmp_path)
-    with pytest.raises(UserError, match=r"precision: 'bf16' was given, allowed are float32, bfloat16, float16"):
-        fit(
-            network(data), data.task, data.dataset.split("train"), {**SETTINGS, "precision": "bf16"}, seed=1, device=CPU
-        )
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValidationError, match=r"precision\n.*'float32', 'bfloat16' or 'float16'.*'bf16'"):
+        SETTINGS.but({"precision": "bf16"})
 
 
 def test_a_diverging_loss_stops_and_keeps_the_last_good_state(tmp_path):
@@ -210,7 +205,7 @@ def test_a_diverging_loss_stops_and_keeps_the_last_good_state(tmp_path):
             seed=1,
             device=CPU,
             checkpoint=checkpoint,
-            label="cell",
+            label="experiment",
         )
     assert len(checkpoint.load()["history"]) == 2
 
@@ -245,11 +240,68 @@ def test_a_last_single_sample_is_left_out(tmp_path):
     assert [len(batch["x"]) for batch in loader.shuffled(np.random.default_rng(0))] == [16, 16]
 
 
+def test_batches_of_one_sample_are_no_step_more(tmp_path):
+    """And so a poly schedule comes to its end: the last of eight steps has an eighth left, to the power of 0.9."""
+    data = synthetic.write(tmp_path, samples={"train": 8, "valid": 4, "test": 4})
+    loader = Loader(data.dataset.split("train"), 1, CPU)
+    settings = SETTINGS.but({"epochs": 1, "batch_size": 1, "lr": 1.0, "schedule": {"name": "poly", "power": 0.9}})
+    rates = [rate for _, rate in scheduled_batches(data.task, loader, settings, seed=0, epoch=0)]
+    assert len(rates) == loader.steps == 8
+    assert rates[-1] == pytest.approx(0.125**0.9)  # 0.154
+
+
 def test_outputs_do_not_depend_on_the_batch_size(tmp_path):
     data = synthetic.write(tmp_path)
     model, split = network(data), data.dataset.split("test")
-    whole = outputs(model, data.task, split, {"batch_size": 64}, device=CPU)
-    np.testing.assert_allclose(outputs(model, data.task, split, {"batch_size": 7}, device=CPU), whole, atol=1e-5)
-    loader = evaluation_loader(split, {"batch_size": 64}, CPU)
+    settings = PredictionSettings(batch_size=64)
+    whole = predict(model, data.task, split, settings, device=CPU)
+    assert (whole.dtype, whole.shape) == (np.float32, (64, 2))
+    others = PredictionSettings(batch_size=64, test_batch_size=7)
+    np.testing.assert_allclose(predict(model, data.task, split, others, device=CPU), whole, atol=1e-5)
+    loader = prediction_loader(split, settings, CPU)
     for _ in range(2):  # a loader serves again and again
-        np.testing.assert_array_equal(outputs(model, data.task, loader, {}, device=CPU), whole)
+        np.testing.assert_array_equal(predict(model, data.task, loader, settings, device=CPU), whole)
+
+
+def test_outputs_that_are_not_finite_are_refused(tmp_path):
+    data = synthetic.write(tmp_path)
+    model = network(data)
+    with torch.no_grad():
+        model.head.bias[0] = float("inf")
+    with pytest.raises(DivergedError, match="synthetic: the network's output on 'valid' is not finite; lower lr"):
+        predict(model, data.task, data.dataset.split("valid"), PredictionSettings(batch_size=8), device=CPU)
+
+
+class Watched(torch.nn.Linear):
+    """Says which hooks are called, and when."""
+
+    def __init__(self, log):
+        super().__init__(3 * 16 * 16, 2)
+        self.log = log
+
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+
+
+class Ramped(Watched):
+    def start_epoch(self, epoch, epochs):
+        self.log.append((epoch, epochs))
+
+
+class Projected(Watched):
+    def project_weights(self):
+        with torch.no_grad():
+            self.weight.clamp_(-0.001, 0.001)
+        self.log.append("projected")
+
+
+def test_networks_are_told_of_epochs_and_steps(tmp_path):
+    data = synthetic.write(tmp_path, samples={"train": 32, "valid": 4, "test": 4})
+    train = data.dataset.split("train")
+    ramped = Ramped([])
+    fit(ramped, data.task, train, SETTINGS, seed=1, device=CPU, epochs=2)
+    assert ramped.log == [(0, 6), (1, 6)]
+    projected = Projected([])
+    fit(projected, data.task, train, SETTINGS, seed=1, device=CPU, epochs=2)
+    assert projected.log == ["projected"] * 4
+    assert projected.weight.abs().max() <= 0.001 < ramped.weight.abs().max()

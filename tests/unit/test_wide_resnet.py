@@ -1,13 +1,15 @@
 """WRN-default: golden parameter counts of the reference's networks, and what its head sees."""
 
+import numpy as np
 import pytest
 import torch
 
 from nasperf360.errors import UserError
-from nasperf360.networks.counts import count_multiply_adds, count_parameters
-from nasperf360.networks.wide_resnet import WideResNet
-from nasperf360.spaces import get_space
-from nasperf360.tasks.base import Signature
+from nasperf360.settings.checking import checked
+from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.spaces.wrn.spec import SPEC
+from nasperf360.tasks.shared.task_spec import Signature
 
 
 @pytest.mark.parametrize(
@@ -16,12 +18,12 @@ from nasperf360.tasks.base import Signature
 )
 def test_golden_parameters(depth, widen, classes, parameters):
     with torch.device("meta"):
-        network = WideResNet(3, classes, depth=depth, widen=widen)
+        network = build(Signature(2, False, (3, 32, 32), classes), depth=depth, widen=widen)
     assert count_parameters(network) == parameters
 
 
 def build(signature, **settings):
-    space = get_space("wrn", signature, settings)
+    space = search_space("wrn", signature, settings)
     return space.build(space.default())
 
 
@@ -70,12 +72,35 @@ def test_multiply_adds_of_a_convolution_by_hand():
 
 
 def test_space_samples_what_it_accepts_and_refuses_the_rest():
-    import numpy as np
-
-    space = get_space("wrn", Signature(2, False, (3, 32, 32), 100), {})
+    space = search_space("wrn", Signature(2, False, (3, 32, 32), 100), {})
     for number in range(20):
         space.check(space.sample(np.random.default_rng(number)))
     with pytest.raises(UserError, match="densenas"):
         space.check({"space": "densenas"})
     with pytest.raises(UserError, match="momentum"):
         space.check({"space": "wrn", "momentum": 7})
+    with pytest.raises(UserError, match="lr"):
+        space.check({"space": "wrn", "lr": 0})
+
+
+def test_an_architecture_fixes_settings_of_training_alone():
+    space = search_space("wrn", Signature(2, False, (3, 32, 32), 100), {})
+    architecture = space.sample(np.random.default_rng(0))
+    assert space.hyperparameters(architecture) == {key: architecture[key] for key in ("lr", "momentum", "weight_decay")}
+    assert space.hyperparameters(space.default()) == {}
+    assert {block.dropout for block in space.build(architecture).blocks} == {architecture["dropout"]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"depth": 15}, "spaces.wrn.depth: 15 was given; a wide ResNet has 6 n [+] 4 layers: give 10, 16, 22"),
+        ({"depth": 4}, "spaces.wrn.depth: 4 was given; a wide ResNet"),
+        ({"pooling": "max"}, "spaces.wrn.pooling: 'max' was given, .*global"),
+        ({"pooling": 0}, "spaces.wrn.pooling: 0 was given"),
+        ({"pooling": True}, "spaces.wrn.pooling: True was given"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        checked(SPEC.settings, settings, "spaces.wrn")

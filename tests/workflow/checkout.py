@@ -15,6 +15,7 @@ SCRIPTS = "workflow/scripts"
 LIBRARY = "workflow/scripts/nasperf360"
 
 JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
+TARGETS = ("all", "evaluations", "tables", "figures")
 TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
 
 
@@ -75,7 +76,7 @@ class Checkout:
         if total is None:
             assert "Nothing to be done" in text, text
         assert len(jobs) == (int(total[1]) if total else 0), f"unread jobs in:\n{text}"
-        return {job: reason for job, reason in jobs.items() if job not in ("all", "tables", "figures")}
+        return {job: reason for job, reason in jobs.items() if job not in TARGETS}
 
     @contextmanager
     def edited(self, name: str, old: str, new: str) -> Iterator[None]:

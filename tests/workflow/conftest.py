@@ -15,9 +15,8 @@ def record():
     modules = [module for name, module in sys.modules.items() if name != "__main__"]
     modules = [module for module in modules if type(module).__name__ != "_LazyModule"]  # to ask it would be to load it
     loaded = [getattr(module, "__file__", None) for module in modules]
-    from nasperf360.jobs.code_digest import SCRIPTS
-    from nasperf360.jobs.provenance import code_of
-    loaded = [os.path.relpath(file, SCRIPTS) for file in loaded if file]
+    from nasperf360.stages.code_digest import OUTSIDE, SCRIPTS, code_of
+    loaded = [os.path.relpath(file, SCRIPTS) for file in loaded if file and file not in map(str, OUTSIDE)]
     entry = {
         "job": " ".join([job.rule, *job.wildcards]),
         "loaded": sorted(name for name in loaded if not name.startswith("..")),

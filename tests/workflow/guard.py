@@ -13,18 +13,21 @@ from snakemake.settings.enums import Quietness
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 from snakemake.workflow import Workflow
 
-SECTIONS = ("simulate", "prepare", "spaces", "search", "retrain", "method_definitions")  # of many tasks or methods
+SECTIONS = ("simulate", "preprocess", "spaces", "search", "retrain", "method_definitions")  # of many tasks or methods
 DIGEST = re.compile(r".+@[0-9a-f]{8}")
 WILDCARDS = Wildcards(
-    fromdict={"task": "darcy", "method": "densenas-original", "seed": "0", "run": "reference", "figure": "scores"}
+    fromdict={"task": "darcy", "method": "densenas-random", "seed": "0", "run": "reference", "figure": "scores"}
 )
-# Packages whose modules are loaded by name, the wildcard that names them, and the module for the wildcards above.
-LOADED = {
-    "simulators": ("task", "darcy"),
-    "tasks": ("task", "darcy"),
-    "spaces": ("method", "densenas"),
-    "algorithms": ("method", "densenas"),
-    "figures": ("figure", "scores"),
+# What loads files by name, the wildcard that names them, the file for the wildcards above (random ranks by the metric).
+LOADERS = {
+    "nasperf360/data/simulate.py": ("task", "nasperf360/tasks/darcy/simulator.py"),
+    "preprocess.py": ("task", "nasperf360/tasks/darcy/data.py"),
+    "nasperf360/tasks/shared/task_training.py": ("task", "nasperf360/tasks/darcy/training.py"),
+    "nasperf360/tasks/shared/metrics.py": ("task", "nasperf360/tasks/darcy/metric.py"),
+    "nasperf360/spaces/shared/search_space.py": ("method", "nasperf360/spaces/densenas/space.py"),
+    "nasperf360/algorithms/shared/problem.py": ("method", "nasperf360/algorithms/random/search.py"),
+    "draw_architectures.py": ("method", "nasperf360/spaces/densenas/drawing.py"),
+    "draw_figure.py": ("figure", "nasperf360/figures/scores.py"),
 }
 
 
@@ -82,10 +85,10 @@ def _of_wildcards(function: Callable[..., Any]) -> bool:
 
 
 def _loaded_by_name(code: set[str], wildcards: set[str]) -> Iterator[str]:
-    """Files that a script which imports a package of :data:`LOADED` loads by the wildcards of its rule."""
-    for package, (wildcard, module) in LOADED.items():
-        if wildcard in wildcards and f"nasperf360/{package}/__init__.py" in code:
-            yield f"nasperf360/{package}/{module}.py"
+    """Files that a script with one of :data:`LOADERS` loads by the wildcards of its rule."""
+    for loader, (wildcard, file) in LOADERS.items():
+        if wildcard in wildcards and loader in code:
+            yield file
 
 
 def _representable(value: Any) -> bool:

@@ -35,7 +35,7 @@ LONGER = {
 # After these epochs (its rungs) a trial may be over: nothing goes on from its checkpoint.
 ENDS = {"wrn-asha": (1, 8)}
 # Stage, task, method: every kind of network and every algorithm that trains.
-CELLS = [
+EXPERIMENTS = [
     ("retrain", "ninapro", "wrn-default"),
     ("retrain", "satellite", "wrn-default"),
     ("retrain", "darcy", "densenas-original"),
@@ -60,8 +60,8 @@ def write_longer(checkout: Checkout) -> None:
 
 
 def target(run: str, stage: str, task: str, method: str) -> str:
-    """The file that a cell makes."""
-    name = "architecture.json" if stage == "search" else "result.json"
+    """The file that an experiment makes."""
+    name = "architecture.json" if stage == "search" else "cost.json"
     return f"results/{run}/{stage}/{task}/{method}/0/{name}"
 
 
@@ -117,11 +117,11 @@ def resumed(checkout: Checkout, run: str, stage: str, task: str, method: str) ->
     return found
 
 
-def lost(checkout: Checkout, run: str, cell: tuple[str, str, str], saved: Saved) -> int:
+def lost(checkout: Checkout, run: str, experiment: tuple[str, str, str], saved: Saved) -> int:
     """Saved epochs that the attempt after the last kill did not go on from."""
-    if saved.epochs in ENDS.get(cell[2], ()):
+    if saved.epochs in ENDS.get(experiment[2], ()):
         return 0
-    return saved.epochs - resumed(checkout, run, *cell).get(saved.folder, 0)
+    return saved.epochs - resumed(checkout, run, *experiment).get(saved.folder, 0)
 
 
 def kill(job: psutil.Process, checkout: Checkout, checkpoints: Path) -> tuple[bool, Saved | None]:
@@ -142,22 +142,22 @@ def kill(job: psutil.Process, checkout: Checkout, checkpoints: Path) -> tuple[bo
 
 def run_and_kill(
     checkout: Checkout,
-    cell: tuple[str, str, str],
+    experiment: tuple[str, str, str],
     *,
     run: str,
     kills: int,
     rng: random.Random,
     config: tuple[str, ...] = (),
 ) -> list[Saved | None]:
-    """Make one cell while killing its job; returns what its newest checkpoint held at each kill.
+    """Make one experiment while killing its job; returns what its newest checkpoint held at each kill.
 
     The first kill, and every other one after it, comes soon after a new checkpoint, so that there is work to lose; the
     others at any moment of the job's life, start-up included.
     """
-    stage, task, method = cell
+    stage, task, method = experiment
     checkpoints = checkout.folder / "results" / run / "checkpoints" / stage / task / method
     found: list[Saved | None] = []
-    process = start(checkout, target(run, *cell), "--retries", str(RETRIES), run=run, config=config)
+    process = start(checkout, target(run, *experiment), "--retries", str(RETRIES), run=run, config=config)
     try:
         while process.poll() is None:
             jobs = [job for job in scripts(process) if f".{stage}.py" in " ".join(_command(job))]
@@ -179,7 +179,7 @@ def run_and_kill(
 
 
 def reproducible(folder: Path) -> dict[str, bytes]:
-    """The files of a cell that equal runs have equal: all but its cost."""
+    """The files of an experiment that equal runs have equal: all but its cost."""
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "cost.json"}
     assert {"history.csv"} < set(files)
     return files

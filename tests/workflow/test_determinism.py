@@ -9,7 +9,7 @@ from checkout import Checkout
 pytestmark = pytest.mark.slow
 
 DIFFER = ("cost.json", "cost.csv", "cost.md", "cost.tex", "spent.json")  # and figures of cost
-FOLDERS = ("raw", "data", "search", "retrain", "tables", "figures")
+FOLDERS = ("raw", "data", "search", "retrain", "evaluate", "tables", "figures")
 
 
 def contents(checkout: Checkout, run: str) -> dict[str, bytes]:
@@ -33,8 +33,9 @@ def test_two_clones_give_the_same_bytes(checkout, tmp_path: Path):
         assert left.keys() == right.keys()
         assert [name for name in left if left[name] != right[name]] == []
     names = contents(other, "small")
-    for name in ("data/darcy.h5", "retrain/darcy/densenas-random/0/model.pt", "figures/scores.pdf", "tables/tasks.tex"):
-        assert name in names
+    method = "darcy/densenas-random/0"
+    trained = {f"retrain/{method}/model.pt", f"retrain/{method}/predictions.h5", f"evaluate/{method}/result.json"}
+    assert trained | {"data/darcy.h5", "figures/scores.pdf", "tables/tasks.tex"} <= names.keys()
 
 
 def test_bytes_follow_compute_threads_and_not_the_cores_at_hand(checkout):
@@ -45,7 +46,7 @@ def test_bytes_follow_compute_threads_and_not_the_cores_at_hand(checkout):
         assert output.count("threads: 2") == (2 if cores == "2" else 0)
     one, two = (contents(checkout, f"cores-{cores}") for cores in ("1", "2"))
     assert one == two
-    assert "retrain/satellite/wrn-default/0/model.pt" in one
+    assert {f"retrain/satellite/wrn-default/0/{name}" for name in ("model.pt", "predictions.h5")} <= one.keys()
     assert checkout.plan("evaluations", config=(*config, "run=cores-2")) == {}  # which plans with one core
 
 

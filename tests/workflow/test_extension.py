@@ -31,7 +31,12 @@ class Page:
     def install(self, checkout: Checkout) -> None:
         for name, content in self.files.items():
             assert not (ROOT / name).exists()
+            (checkout.folder / name).parent.mkdir(exist_ok=True)
             (checkout.folder / name).write_text(content)
+
+    def folders(self) -> set[str]:
+        """Where its files lie."""
+        return {str(Path(name).parent) for name in self.files}
 
     def run(self, checkout: Checkout, *config: str) -> None:
         """The page's first command line as it stands, with some more keys of the configuration."""
@@ -56,9 +61,9 @@ def performance(checkout: Checkout, run: str = "mine") -> pd.DataFrame:
     return frame.assign(method=frame["space"] + "-" + frame["algorithm"]).set_index(["task", "method"])
 
 
-def test_a_new_algorithm_and_a_new_space_need_one_file_each(tmp_path):
+def test_a_new_algorithm_and_a_new_space_need_a_folder_each(tmp_path):
     page, checkout = Page("add_a_method.md"), Checkout(tmp_path / "checkout")
-    assert set(page.files) == {f"{LIBRARY}/algorithms/halving.py", f"{LIBRARY}/spaces/plain.py", "config/mine.yaml"}
+    assert page.folders() == {f"{LIBRARY}/algorithms/halving", f"{LIBRARY}/spaces/plain", "config"}
     page.install(checkout)
     page.run(checkout, "'tasks=[satellite,darcy]'", "'seeds=[0]'")
 
@@ -80,7 +85,7 @@ def test_a_new_algorithm_and_a_new_space_need_one_file_each(tmp_path):
     assert set(methods) <= set(drawn["method"])
 
     # The new modules stand in the jobs' digests like all others.
-    new = f"{LIBRARY}/algorithms/halving.py"
+    new = f"{LIBRARY}/algorithms/halving/search.py"
     path = checkout.folder / new
     path.write_text(path.read_text() + "\nADDED = 1\n")
     plan = subprocess.run(
@@ -96,9 +101,9 @@ def test_a_new_algorithm_and_a_new_space_need_one_file_each(tmp_path):
     assert len(searched) == 4
 
 
-def test_a_new_task_needs_one_file_and_its_simulator(tmp_path):
+def test_a_new_task_needs_a_folder(tmp_path):
     page, checkout = Page("add_a_task.md"), Checkout(tmp_path / "checkout")
-    assert set(page.files) == {f"{LIBRARY}/tasks/pulses.py", f"{LIBRARY}/simulators/pulses.py", "config/mine.yaml"}
+    assert page.folders() == {f"{LIBRARY}/tasks/pulses", "config"}
     page.install(checkout)
     page.run(checkout, "'seeds=[0]'")
 

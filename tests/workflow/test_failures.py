@@ -1,4 +1,4 @@
-"""A cell that fails stops no other; a partial run shows it missing, and why; one command lists what is missing."""
+"""A failed experiment stops no other; a partial run shows it missing, and why; one command lists what is missing."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ CONFIG = (
 
 @pytest.fixture(scope="module")
 def failed(checkout):
-    """The study with one cell that fails; its exit status is 1."""
+    """The study with one experiment that fails; its exit status is 1."""
     output = checkout.snakemake("--cores", "2", config=CONFIG, status=1)
     return checkout, output
 
@@ -43,13 +43,14 @@ def command(checkout, script, *arguments, status):
 
 def test_the_others_go_on_and_the_reason_stands_beside(failed):
     checkout, output = failed
-    results = checkout.folder / "results" / RUN / "retrain"
-    reason = json.loads((results / "darcy/wrn-default/0/failure.json").read_text())["reason"]
+    results = checkout.folder / "results" / RUN
+    reason = json.loads((results / "retrain/darcy/wrn-default/0/failure.json").read_text())["reason"]
     assert "train_loss became" in reason
     assert "lower the learning rate" in reason
     assert f"Error: {reason}" in output
-    assert not (results / "darcy/wrn-default/0/result.json").exists()
-    assert (results / "satellite/wrn-default/0/result.json").exists()
+    assert not (results / "retrain/darcy/wrn-default/0/cost.json").exists()
+    assert not (results / "evaluate/darcy/wrn-default/0/result.json").exists()
+    assert (results / "evaluate/satellite/wrn-default/0/result.json").exists()
 
 
 def test_a_target_that_its_method_cannot_do_is_refused_in_one_sentence(checkout):
@@ -78,15 +79,15 @@ def test_partial_shows_it_missing_and_trains_nothing(failed):
 def test_one_command_lists_what_is_missing_and_why(failed):
     checkout, _ = failed
     lines = command(checkout, "status.py", "--run", RUN, status=1).splitlines()
-    assert lines[0] == f"results/{RUN}: 1 of 2 cells have a result"
+    assert lines[0] == f"results/{RUN}: 1 of 2 experiments have a result"
     assert lines[1].startswith("darcy wrn-default seed 0: retrain failed: ")
     assert lines[1].endswith(f"see results/{RUN}/logs/retrain/darcy/wrn-default/0.log")
     assert len(lines) == 2
-    assert command(checkout, "status.py", "--run", "small", status=0).startswith("results/small: 6 of 6 cells")
+    assert command(checkout, "status.py", "--run", "small", status=0).startswith("results/small: 6 of 6 experiments")
     command(checkout, "status.py", "--run", "nothing", status=1)
 
 
-def test_a_cell_that_works_again_takes_its_failure_back(failed):
+def test_an_experiment_that_works_again_takes_its_failure_back(failed):
     checkout, _ = failed
     config = (*CONFIG[:-1], "retrain={wrn: {darcy: {lr: 0.01}}}")
     checkout.snakemake("--cores", "2", config=config)
@@ -107,8 +108,8 @@ def test_a_failed_search_does_not_hide_behind_an_old_result(checkout):
     assert performance(checkout, run, "satellite") == "complete"
     worse = (*config, "search={densenas: {satellite: {lr: 1.0e+30}}}")
     checkout.snakemake("--cores", "2", "tables", config=worse, status=1)
-    cell = checkout.folder / f"results/{run}/retrain/satellite/densenas-original/0"
-    assert (cell / "result.json").exists()  # of the search before
+    result = checkout.folder / f"results/{run}/evaluate/satellite/densenas-original/0/result.json"
+    assert result.exists()  # of the search before
     line = command(checkout, "status.py", "--run", run, status=1).splitlines()[1]
     assert line.startswith("satellite densenas-original seed 0: search failed: ")
     assert line.endswith(f"see results/{run}/logs/search/satellite/densenas-original/0.log")
@@ -116,7 +117,7 @@ def test_a_failed_search_does_not_hide_behind_an_old_result(checkout):
     assert performance(checkout, run, "satellite").startswith("missing: seed 0 search failed: ")
 
 
-def test_a_bad_raw_file_is_the_reason_of_its_task_s_cells(checkout):
+def test_a_bad_raw_file_is_the_reason_of_its_task_s_experiments(checkout):
     run = "badly-delivered"
     config = (f"run={run}", "tasks=[satellite]", "methods=[wrn-default]")
     folder = checkout.folder / "results" / run

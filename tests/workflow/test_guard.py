@@ -2,9 +2,10 @@
 
 import pytest
 from checkout import ROOT
-from guard import faults, read
+from guard import LOADERS, faults, read
 
-from nasperf360.study import settings
+from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.study import configuration
 
 
 @pytest.mark.parametrize("source", ["simulated", "original", "published"])
@@ -15,8 +16,8 @@ def test_every_rule_of_the_workflow(tmp_path, monkeypatch, source, partial):
     workflow = read(ROOT / "Snakefile", given)
     names = {rule.name for rule in workflow.rules if not rule.norun}
     assert names >= {"collect_results", "performance_table", "draw_figure"}
-    assert partial or names >= {"download", "search", "retrain", "publish"}
-    config = settings.resolve({**settings.read_yaml(ROOT / "config" / "config.yaml"), **given})
+    assert partial or names >= {"download", "search", "retrain", "evaluate", "publish"}
+    config = configuration.resolve({**read_yaml(ROOT / "config" / "config.yaml"), **given})
     assert faults(workflow, config) == []
 
 
@@ -44,30 +45,22 @@ def test_a_bad_rule_is_found(tmp_path, monkeypatch, name):
     assert found[0].startswith("made: ")
 
 
-@pytest.mark.parametrize(
-    ("package", "wildcard", "module"),
-    [
-        ("simulators", "task", "darcy"),
-        ("tasks", "task", "darcy"),
-        ("spaces", "method", "densenas"),
-        ("algorithms", "method", "densenas"),
-        ("figures", "figure", "scores"),
-    ],
-)
-def test_a_module_loaded_by_name_that_no_digest_names_is_found(tmp_path, monkeypatch, package, wildcard, module):
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_file_loaded_by_name_that_no_digest_names_is_found(tmp_path, monkeypatch, loader):
+    wildcard, file = LOADERS[loader]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.py").write_text("")
     rule = (
         f'rule made:\n    output: "{{{wildcard}}}"\n    log: "{{{wildcard}}}.log"\n    params:\n'
-        f'        code=["a.py@01234567", "nasperf360/{package}/__init__.py@01234567"],\n'
-        f"        named=lambda w: ['nasperf360/{package}/{module}.py@01234567'],\n"
+        f'        code=["a.py@01234567", "{loader}@01234567"],\n'
+        f"        named=lambda w: ['{file}@01234567'],\n"
         '    script: "a.py"\n'
     )
     (tmp_path / "Snakefile").write_text(rule)
     assert faults(read(tmp_path / "Snakefile", {}), {}) == []
     (tmp_path / "Snakefile").write_text("".join(line for line in rule.splitlines(True) if "named=" not in line))
     found = faults(read(tmp_path / "Snakefile", {}), {})
-    assert found == [f"made: no param holds the code digest of nasperf360/{package}/{module}.py"]
+    assert found == [f"made: no param holds the code digest of {file}"]
 
 
 def test_a_script_that_reads_the_configuration_is_found(tmp_path, monkeypatch):

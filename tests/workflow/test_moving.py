@@ -44,7 +44,7 @@ def test_results_moved_alone_are_trusted_and_touched_once_followed(elsewhere):
 
 def test_touch_accepts_a_change(checkout, elsewhere):
     shutil.copytree(checkout.folder / ".snakemake/metadata", elsewhere.folder / ".snakemake/metadata")
-    result = elsewhere.folder / "results/small/retrain/darcy/wrn-default/0/result.json"
+    result = elsewhere.folder / "results/small/evaluate/darcy/wrn-default/0/result.json"
     before = result.read_bytes()
     with elsewhere.changed(TRAINING):
         assert elsewhere.plan() != {}

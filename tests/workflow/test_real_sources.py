@@ -31,7 +31,7 @@ def test_real_raw_files_give_real_numbers(tmp_path, samples):
     assert table["mean"].notna().all()
     assert not table["simulated"].any()
     assert "simulated" not in (results / "tables" / "performance.md").read_text().lower()
-    scores = json.loads((results / "retrain/deepsea/wrn-default/0/result.json").read_text())["scores"]
+    scores = json.loads((results / "evaluate/deepsea/wrn-default/0/result.json").read_text())["scores"]
     assert scores["labels_scored"] == 1  # column 127 is the only one of the samples that has both classes
     assert checkout.plan("tables", config=tuple(config)) == {}
 
@@ -44,7 +44,7 @@ def test_one_task_through_slurm(tmp_path):
     profile = ["--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1"]
     with slurm(tmp_path / "slurm", gpus=1):
         text = checkout.snakemake("evaluations", *profile, "--slurm-no-account", config=config)
-    assert (checkout.folder / "results/cluster/retrain/satellite/wrn-default/0/result.json").is_file()
+    assert (checkout.folder / "results/cluster/evaluate/satellite/wrn-default/0/result.json").is_file()
     cost = json.loads((checkout.folder / "results/cluster/retrain/satellite/wrn-default/0/cost.json").read_text())
     assert cost["job"].isdigit(), text[-2000:]
 

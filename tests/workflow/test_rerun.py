@@ -1,5 +1,6 @@
 """After a full run, ``snakemake -n`` plans exactly the jobs that a change touches."""
 
+import ast
 import json
 import os
 import subprocess
@@ -15,29 +16,39 @@ pytestmark = pytest.mark.slow
 TASKS = ("darcy", "satellite")
 METHODS = ("wrn-default", "densenas-original", "densenas-random")
 FIGURES = ("profiles_settings", "profiles_tasks", "profiles_groups", "scores")
+STAGES = ("search", "retrain", "evaluate")
+SEARCHED = ("densenas-original", "densenas-random")
 
 
-def cells(stages=("search", "retrain"), tasks=TASKS, methods=METHODS, seeds=(0,)) -> set[str]:
-    """The jobs of these cells, and the pictures of what their searches found."""
+def experiments(stages=STAGES, tasks=TASKS, methods=METHODS, seeds=(0,)) -> set[str]:
+    """The jobs of these experiments, and the pictures of what their searches found."""
     jobs = {f"{stage} {task} {name} {seed}" for stage in stages for task in tasks for name in methods for seed in seeds}
     return jobs | (pictures(methods) if "search" in stages else set())
 
 
-SEARCHED = ("densenas-original", "densenas-random")
-
-
 def pictures(methods=SEARCHED) -> set[str]:
-    return {f"draw_architectures {name}" for name in methods if name in SEARCHED}
+    """Of the spaces that have a drawing."""
+    return {f"draw_architectures {name}" for name in methods if not name.startswith("wrn")}
+
+
+def figures(run: str) -> set[str]:
+    return {f"draw_figure {run} {figure}" for figure in FIGURES}
+
+
+def of_evaluations(run="small") -> set[str]:
+    """What shows the metrics."""
+    tables = {"collect_results", "performance_table", "comparison_table", f"aggregate_table {run}"}
+    return tables | {"draw_cost"} | figures(run)
+
+
+def of_results(run="small") -> set[str]:
+    """What shows the metrics and the costs of searches or trainings."""
+    return of_evaluations(run) | {"cost_table"}
 
 
 OF_DATA = {"task_table small"}
-OF_SCORES = {"performance_table", "comparison_table", "aggregate_table small", "draw_cost"} | {
-    f"draw_figure small {figure}" for figure in FIGURES
-}
-OF_RESULTS = {"collect_results", "cost_table"} | OF_SCORES
-REFERENCE = {"reference_performance_table", "aggregate_table reference"} | {
-    f"draw_figure reference {figure}" for figure in FIGURES
-}
+OF_RESULTS = of_results()
+OF_EVALUATIONS = of_evaluations()
 # The aggregates, and the figures whose code uses theirs.
 OF_AGGREGATES = {
     job
@@ -49,45 +60,84 @@ OF_AGGREGATES = {
         f"draw_figure {run} profiles_groups",
     )
 }
-# Tables print the titles, units and licences that the task modules hold.
-OF_TASK_MODULES = {"licence_table small", "licence_table reference", "task_table reference"} | OF_DATA | REFERENCE
+ALL_FIGURES = figures("small") | figures("reference") | pictures() | {"draw_cost"}
+# What prints titles, and what follows it.
+NAMING_METHODS_OF_THE_PAPER = {"reference_performance_table", "aggregate_table reference"} | figures("reference")
+NAMING_TASKS_OF_THE_PAPER = NAMING_METHODS_OF_THE_PAPER | {"task_table reference", "licence_table reference"}
+LISTING_TASKS = {f"{table}_table {run}" for table in ("task", "licence") for run in ("small", "reference")}
 
 
 def follows(task: str) -> set[str]:
     """What follows the data of a task."""
-    return cells(tasks=[task]) | OF_DATA | OF_RESULTS
+    return experiments(tasks=[task]) | OF_DATA | OF_RESULTS
 
 
 CODE = {
-    "the reader of one task": (
-        f"{LIBRARY}/tasks/darcy.py",
-        {"preprocess darcy"} | follows("darcy") | OF_TASK_MODULES,
-    ),
+    "the reader of one task": (f"{LIBRARY}/tasks/darcy/data.py", {"preprocess darcy"} | follows("darcy")),
     "one simulator": (
-        f"{LIBRARY}/simulators/satellite.py",
+        f"{LIBRARY}/tasks/satellite/simulator.py",
         {"download satellite", "preprocess satellite"} | follows("satellite"),
     ),
-    "one space": (f"{LIBRARY}/spaces/densenas.py", cells(methods=SEARCHED) | OF_RESULTS),
-    "the network of another space": (f"{LIBRARY}/networks/wide_resnet.py", cells(methods=["wrn-default"]) | OF_RESULTS),
-    "an algorithm": (f"{LIBRARY}/algorithms/random.py", cells(methods=["densenas-random"]) | OF_RESULTS),
-    "an algorithm whose networks limit those of another": (
-        f"{LIBRARY}/algorithms/densenas.py",
-        cells(methods=SEARCHED) | OF_RESULTS,
+    "what one task is": (
+        f"{LIBRARY}/tasks/darcy/spec.py",
+        {"download darcy", "preprocess darcy"} | follows("darcy") | LISTING_TASKS | figures("reference"),
     ),
-    "the training loop": (f"{LIBRARY}/training/fitting.py", cells() | OF_RESULTS),
-    "retraining": (f"{LIBRARY}/jobs/retraining.py", cells(["retrain"]) | OF_RESULTS),
-    "the script of a rule": (f"{SCRIPTS}/retrain.py", cells(["retrain"]) | OF_RESULTS),
+    "augmentation or loss of one task": (
+        f"{LIBRARY}/tasks/darcy/training.py",
+        experiments(tasks=["darcy"]) | OF_RESULTS,
+    ),
+    "the metric of one task": (  # which random ranks by
+        f"{LIBRARY}/tasks/darcy/metric.py",
+        experiments(["evaluate"], ["darcy"]) | experiments(tasks=["darcy"], methods=["densenas-random"]) | OF_RESULTS,
+    ),
+    "a further score of one task": (
+        f"{LIBRARY}/tasks/darcy/further_scores.py",
+        experiments(["evaluate"], ["darcy"]) | OF_EVALUATIONS,
+    ),
+    "the title of one task": (
+        f"{LIBRARY}/tasks/darcy/labels.py",
+        (OF_RESULTS - {"collect_results"}) | pictures() | LISTING_TASKS | NAMING_TASKS_OF_THE_PAPER,
+    ),
+    "the title of one space": (
+        f"{LIBRARY}/spaces/densenas/labels.py",
+        (OF_RESULTS - {"collect_results"}) | NAMING_METHODS_OF_THE_PAPER,
+    ),
+    "the title of an algorithm that is not selected": (
+        f"{LIBRARY}/algorithms/asha/labels.py",
+        NAMING_METHODS_OF_THE_PAPER,
+    ),
+    "one space": (f"{LIBRARY}/spaces/densenas/space.py", experiments(methods=SEARCHED) | OF_RESULTS),
+    "what one space is": (f"{LIBRARY}/spaces/densenas/spec.py", experiments(methods=SEARCHED) | OF_RESULTS),
+    "the network of another space": (
+        f"{LIBRARY}/spaces/wrn/wide_resnet.py",
+        experiments(methods=["wrn-default"]) | OF_RESULTS,
+    ),
+    "an algorithm": (f"{LIBRARY}/algorithms/random/search.py", experiments(methods=["densenas-random"]) | OF_RESULTS),
+    "an algorithm whose networks limit those of another": (
+        f"{LIBRARY}/algorithms/densenas/search.py",
+        experiments(methods=SEARCHED) | OF_RESULTS,
+    ),
+    "the training loop": (f"{LIBRARY}/training/fitting.py", experiments() | OF_RESULTS),
+    "retraining": (f"{LIBRARY}/stages/retrain.py", experiments(["retrain", "evaluate"]) | OF_RESULTS),
+    "the script of retraining": (f"{SCRIPTS}/retrain.py", experiments(["retrain", "evaluate"]) | OF_RESULTS),
+    "how predictions are written": (
+        f"{LIBRARY}/stages/predictions.py",
+        experiments(["retrain", "evaluate"]) | OF_RESULTS,
+    ),
+    "how predictions are read": (f"{LIBRARY}/stages/scoring.py", experiments(["evaluate"]) | OF_EVALUATIONS),
+    "evaluating": (f"{LIBRARY}/stages/evaluate.py", experiments(["evaluate"]) | OF_EVALUATIONS),
+    "the script of evaluating": (f"{SCRIPTS}/evaluate.py", experiments(["evaluate"]) | OF_EVALUATIONS),
     "one table": (f"{LIBRARY}/tables/aggregate.py", OF_AGGREGATES),
     "the script of one table": (f"{SCRIPTS}/comparison_table.py", {"comparison_table"}),
     "one figure": (f"{LIBRARY}/figures/scores.py", {"draw_figure small scores", "draw_figure reference scores"}),
-    "the picture of one space": (f"{LIBRARY}/figures/architecture_densenas.py", pictures()),
+    "the style of the figures": (f"{LIBRARY}/figures/style.py", ALL_FIGURES),
+    "the drawing of one space": (f"{LIBRARY}/spaces/densenas/drawing.py", pictures()),
     "the sums of costs": (f"{LIBRARY}/tables/costs.py", {"cost_table", "draw_cost"}),
-    "a task that is not selected": (
-        f"{LIBRARY}/tasks/ecg.py",
-        {"licence_table reference", "task_table reference"} | REFERENCE,
-    ),
-    "an algorithm that is not selected": (f"{LIBRARY}/algorithms/enas.py", set()),
-    "the configuration's own code": (f"{LIBRARY}/study/settings.py", set()),
+    "a task that is not selected": (f"{LIBRARY}/tasks/ecg/training.py", set()),
+    "the title of a task that is not selected": (f"{LIBRARY}/tasks/ecg/labels.py", NAMING_TASKS_OF_THE_PAPER),
+    "an algorithm that is not selected": (f"{LIBRARY}/algorithms/enas/search.py", set()),
+    "the configuration's own code": (f"{LIBRARY}/study/configuration.py", set()),
+    "how mistakes in the configuration are told": (f"{LIBRARY}/settings/messages.py", set()),
 }
 
 
@@ -99,17 +149,84 @@ def test_a_change_of_code_reruns_what_runs_it(checkout: Checkout, name):
     assert set(plan) == expected
 
 
-METRICS = {
-    "of one task": ("darcy", f"{LIBRARY}/tasks/darcy.py", "float(relative.mean())"),
-    "of several tasks": ("satellite", f"{LIBRARY}/tasks/classification.py", '!= extras["y"]).mean()'),
-}
+@pytest.fixture(scope="module")
+def ranked(checkout: Checkout) -> str:
+    """A second study, on the data of the first: searches that rank by the metric, and others."""
+    config = yaml.safe_load((checkout.folder / "small.yaml").read_text()) | {
+        "run": "ranked",
+        "data_run": "small",
+        "tasks": ["satellite"],
+        "methods": ["wrn-default", "wrn-asha", "amber-enas", "amber-metric"],
+    }
+    config["method_definitions"]["amber-metric"] = {
+        "space": "amber",
+        "algorithm": "enas",
+        "settings": {"search": {"all": {"reward": "metric"}}},
+    }
+    config["search"]["enas"] = {"all": {"episodes": 1, "child_steps": 2}}
+    config["retrain"]["amber"] = {"all": {"epochs": 1}}
+    file = checkout.folder / "ranked.yaml"
+    file.write_text(yaml.safe_dump(config))
+    checkout.snakemake("--cores", "2", file=file.name)
+    assert checkout.plan(file=file.name) == {}
+    return file.name
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_a_change_of_a_metric_reruns_the_tasks_whose_module_uses_it(checkout: Checkout, name):
-    task, file, expression = METRICS[name]
-    with checkout.edited(file, expression, expression + " + 0"):
-        assert set(checkout.plan()) == {f"preprocess {task}"} | follows(task) | OF_TASK_MODULES
+def test_a_metric_reruns_the_searches_that_rank_by_it(checkout: Checkout, ranked):
+    """And with ``amber-enas``, whose reward is the AUROC, one that does not."""
+    evaluated = ["wrn-default", "wrn-asha", "amber-enas", "amber-metric"]
+    with checkout.changed(f"{LIBRARY}/tasks/satellite/metric.py"):
+        plan = set(checkout.plan(file=ranked))
+    assert plan == (
+        experiments(["evaluate"], ["satellite"], evaluated)
+        | experiments(tasks=["satellite"], methods=["wrn-asha", "amber-metric"])
+        | of_results("ranked")
+    )
+
+
+def test_a_changed_title_of_an_algorithm(checkout: Checkout, ranked):
+    with checkout.changed(f"{LIBRARY}/algorithms/asha/labels.py"):
+        plan = set(checkout.plan(file=ranked))
+    assert plan == (of_results("ranked") - {"collect_results"}) | NAMING_METHODS_OF_THE_PAPER
+
+
+def test_a_first_further_score_reruns_evaluations(checkout: Checkout):
+    path = checkout.folder / LIBRARY / "tasks/satellite/further_scores.py"
+    assert not path.exists()
+    path.write_text("def further_scores(outputs, targets):\n    return {'samples': float(len(outputs))}\n")
+    try:
+        assert set(checkout.plan()) == experiments(["evaluate"], ["satellite"]) | OF_EVALUATIONS
+    finally:
+        path.unlink()
+
+
+def test_a_licence_reruns_the_tables_that_list_it(checkout: Checkout):
+    with checkout.edited("config/sources.yaml", "licence: ", "licence: formerly "):
+        assert set(checkout.plan()) == {"licence_table small", "licence_table reference"}
+
+
+def test_a_changed_default_reruns_what_uses_it(checkout: Checkout):
+    """Its value is a param; its declaration is in no digest."""
+    with checkout.edited(f"{LIBRARY}/training/settings.py", "Field([0.9, 0.999]", "Field([0.9, 0.99]"):
+        plan = set(checkout.plan())
+    trained = experiments(["retrain", "evaluate"], methods=["wrn-default"])  # whose search trains nothing
+    assert plan == trained | experiments(methods=SEARCHED) | OF_RESULTS
+
+
+UNKEPT = ("run=unkept", "data_run=small", "tasks=[satellite]", "methods=[wrn-default]")
+
+
+def test_predictions_that_are_not_kept_are_no_reason_to_train_again(checkout: Checkout):
+    config = (*UNKEPT, "keep_predictions=false")
+    checkout.snakemake("--cores", "1", "evaluations", config=config)
+    folder = checkout.folder / "results/unkept/retrain/satellite/wrn-default/0"
+    assert (folder / "model.pt").is_file()
+    assert not (folder / "predictions.h5").exists()
+    assert checkout.plan("evaluations", config=config) == {}
+    assert checkout.plan("evaluations", config=(*UNKEPT, "keep_predictions=true")) == {}
+    with checkout.changed(f"{LIBRARY}/tasks/satellite/metric.py"):
+        plan = set(checkout.plan("evaluations", config=config))
+    assert plan == experiments(["retrain", "evaluate"], ["satellite"], ["wrn-default"])
 
 
 def test_nothing_changed(checkout: Checkout):
@@ -164,6 +281,38 @@ def test_comments_docstrings_and_formatting_rerun_nothing(checkout: Checkout):
         assert checkout.plan() == {}
 
 
+class Reworded(ast.NodeTransformer):
+    """Every message of a source in other words: of errors, of the log, of the meaning of settings."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name == "log" or name.endswith("Error"):
+            node.args = [self.reword(argument) for argument in node.args]
+        for keyword in node.keywords:
+            if name == "Field" and keyword.arg == "description":
+                keyword.value = self.reword(keyword.value)
+        return node
+
+    @staticmethod
+    def reword(message: ast.expr) -> ast.expr:
+        if isinstance(message, ast.Constant) and isinstance(message.value, str):
+            return ast.Constant(f"In other words: {message.value}")
+        if isinstance(message, ast.JoinedStr):
+            return ast.JoinedStr([ast.Constant("In other words: "), *message.values])
+        return message
+
+
+def test_reworded_messages_rerun_nothing(checkout: Checkout):
+    def rewrite(text: str) -> str:
+        return ast.unparse(ast.fix_missing_locations(Reworded().visit(ast.parse(text)))) + "\n"
+
+    for name in ("locks.py", "job.py", "files.py", "study/configuration.py", "training/settings.py"):
+        assert "In other words" in rewrite((checkout.folder / LIBRARY / name).read_text()), name
+    with rewritten(checkout, rewrite):
+        assert checkout.plan() == {}
+
+
 def test_touching_every_file_reruns_nothing(checkout: Checkout):
     files = [
         path for path in checkout.folder.rglob("*") if path.is_file() and not {".git", ".snakemake"} & {*path.parts}
@@ -205,7 +354,11 @@ def test_the_reason_names_the_file_that_changed_and_no_other(checkout: Checkout)
 def test_every_module_that_a_job_loads_stands_in_its_digest(checkout: Checkout):
     """Imports by name too: whatever a job loaded, a change of it reruns the job."""
     jobs = [json.loads(path.read_text()) for path in (checkout.folder.parent / "recorded").glob("*.json")]
-    assert {job["job"] for job in jobs} >= cells() | {"preprocess darcy", "draw_figure small scores", "cost_table"}
+    assert {job["job"] for job in jobs} >= experiments() | {
+        "preprocess darcy",
+        "draw_figure small scores",
+        "cost_table",
+    }
     for job in jobs:
         assert set(job["loaded"]) <= set(job["named"]), job["job"]
 
@@ -230,20 +383,20 @@ CONFIG = {
     "the batch size of one task": (
         ("retrain", "densenas", "satellite"),
         {"batch_size": 16},
-        # Its random search trains candidates as retraining does.
-        cells(["retrain"], ["satellite"], ["densenas-original"])
-        | cells(tasks=["satellite"], methods=["densenas-random"])
+        # Its random search trains trials as retraining does.
+        experiments(["retrain", "evaluate"], ["satellite"], ["densenas-original"])
+        | experiments(tasks=["satellite"], methods=["densenas-random"])
         | OF_RESULTS,
     ),
     "the epochs of one method": (
         ("method_definitions", "wrn-default"),
         {"space": "wrn", "algorithm": "default", "settings": {"retrain": {"all": {"epochs": 3}}}},
-        cells(["retrain"], methods=["wrn-default"]) | OF_RESULTS,
+        experiments(["retrain", "evaluate"], methods=["wrn-default"]) | OF_RESULTS,
     ),
     "one key of a search": (
         ("search", "random", "all"),
         {"trials": 3, "epochs": 1, "sampler": "uniform"},
-        cells(methods=["densenas-random"]) | OF_RESULTS,
+        experiments(methods=["densenas-random"]) | OF_RESULTS,
     ),
     "what a simulator writes": (
         ("simulate", "darcy", "train"),
@@ -254,27 +407,29 @@ CONFIG = {
     "one more seed": (
         ("seeds",),
         [0, 1],
-        cells(seeds=[1]) | OF_RESULTS,
+        experiments(seeds=[1]) | OF_RESULTS,
     ),
     "one more task": (
         ("tasks",),
         ["darcy", "satellite", "ninapro"],
         {"download ninapro", "preprocess ninapro", "licence_table small"}
-        | cells(tasks=["ninapro"])
+        | experiments(tasks=["ninapro"])
         | OF_DATA
         | OF_RESULTS,
     ),
     "one more method": (
         ("methods",),
         [*METHODS, "wrn-random"],
-        cells(methods=["wrn-random"]) | OF_RESULTS,
+        experiments(methods=["wrn-random"]) | OF_RESULTS,
     ),
     "one method less": (("methods",), list(METHODS[:2]), OF_RESULTS),
     "one task less": (("tasks",), ["darcy"], OF_DATA | OF_RESULTS | pictures() | {"licence_table small"}),
-    "threads that compute": (("compute_threads",), 2, cells() | OF_RESULTS),
+    "threads that compute": (("compute_threads",), 2, experiments() | OF_RESULTS),
     "a mirror": (("mirror",), "/nowhere", set()),
     "where to publish": (("publish",), {"bucket": "other", "endpoint": "http://localhost:1"}, set()),
     "the device": (("device",), "cpu", set()),
+    "whether to keep predictions": (("keep_predictions",), False, set()),
+    "a default said aloud": (("retrain", "densenas", "satellite"), {"nesterov": False}, set()),
     "how often to save": (("checkpoint_seconds",), 5, set()),
 }
 
@@ -297,13 +452,13 @@ def test_cores_rerun_nothing(checkout: Checkout):
 
 def test_another_run_shares_no_result(checkout: Checkout):
     plan = checkout.plan(config=("run=another",))
-    assert set(plan) >= cells() | {"download darcy", "preprocess darcy", "collect_results"}
+    assert set(plan) >= experiments() | {"download darcy", "preprocess darcy", "collect_results"}
     assert not any("small" in job for job in plan)
 
 
 def test_another_run_may_share_the_data(checkout: Checkout):
     plan = checkout.plan(config=("run=another", "data_run=small"))
-    assert cells() <= set(plan)
+    assert experiments() <= set(plan)
     assert not any(job.startswith(("download", "preprocess")) for job in plan)
 
 

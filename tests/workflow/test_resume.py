@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from killing import (
-    CELLS,
+    EXPERIMENTS,
     LONGER,
     last_saved,
     lost,
@@ -27,55 +27,55 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def undisturbed(checkout):
-    """Every cell made without a kill, in the run ``calm``, whose data the killed runs share."""
+    """Every experiment made without a kill, in the run ``calm``, whose data the killed runs share."""
     write_longer(checkout)
-    targets = [target("calm", *cell) for cell in CELLS]
+    targets = [target("calm", *experiment) for experiment in EXPERIMENTS]
     checkout.snakemake("--cores", "2", *targets, config=("run=calm",), file="longer.yaml")
     return checkout
 
 
-def folder(checkout, run, cell):
-    return (checkout.folder / target(run, *cell)).parent
+def folder(checkout, run, experiment):
+    return (checkout.folder / target(run, *experiment)).parent
 
 
 def log(checkout, run, stage, task, method):
     return (checkout.folder / f"results/{run}/logs/{stage}/{task}/{method}/0.log").read_text()
 
 
-def check_kills(checkout, run, cell, kills):
+def check_kills(checkout, run, experiment, kills):
     """Work was there to lose, and none of what was saved was done again."""
     saved = [state for state in kills if state]
     assert saved, kills
     for earlier, later in pairwise(saved):
         assert later.folder != earlier.folder or later.epochs >= earlier.epochs, kills
-    assert lost(checkout, run, cell, saved[-1]) <= 0, (kills, log(checkout, run, *cell))
-    assert "refused" not in log(checkout, run, *cell)
+    assert lost(checkout, run, experiment, saved[-1]) <= 0, (kills, log(checkout, run, *experiment))
+    assert "refused" not in log(checkout, run, *experiment)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids="-".join)
-def test_killed_jobs_go_on_and_end_as_undisturbed_ones(undisturbed, cell):
-    run = "-".join(("killed", *cell))
-    kills = run_and_kill(undisturbed, cell, run=run, kills=2, rng=random.Random(run))
-    check_kills(undisturbed, run, cell, kills)
-    assert reproducible(folder(undisturbed, run, cell)) == reproducible(folder(undisturbed, "calm", cell))
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids="-".join)
+def test_killed_jobs_go_on_and_end_as_undisturbed_ones(undisturbed, experiment):
+    run = "-".join(("killed", *experiment))
+    kills = run_and_kill(undisturbed, experiment, run=run, kills=2, rng=random.Random(run))
+    check_kills(undisturbed, run, experiment, kills)
+    assert reproducible(folder(undisturbed, run, experiment)) == reproducible(folder(undisturbed, "calm", experiment))
 
 
 def test_with_an_interval_between_checkpoints(undisturbed):
-    cell, run = ("retrain", "satellite", "wrn-default"), "interval"
+    experiment, run = ("retrain", "satellite", "wrn-default"), "interval"
     config = ("checkpoint_seconds=0.2", "retrain={wrn: {all: {epochs: 60}}}")
-    kills = run_and_kill(undisturbed, cell, run=run, kills=1, rng=random.Random(run), config=config)
-    check_kills(undisturbed, run, cell, kills)
+    kills = run_and_kill(undisturbed, experiment, run=run, kills=1, rng=random.Random(run), config=config)
+    check_kills(undisturbed, run, experiment, kills)
     whole = ("run=whole", *config)
-    undisturbed.snakemake("--cores", "1", target("whole", *cell), config=whole, file="longer.yaml")
-    assert reproducible(folder(undisturbed, run, cell)) == reproducible(folder(undisturbed, "whole", cell))
+    undisturbed.snakemake("--cores", "1", target("whole", *experiment), config=whole, file="longer.yaml")
+    assert reproducible(folder(undisturbed, run, experiment)) == reproducible(folder(undisturbed, "whole", experiment))
 
 
 def test_a_killed_snakemake_its_orphan_and_its_successor(undisturbed):
     """The documented steps: ``--unlock``, then the same command; the orphan still runs, and the successor waits."""
-    checkout, cell = undisturbed, ("retrain", "darcy", "wrn-default")
-    checkout.snakemake("--cores", "1", target("calm", *cell), config=("run=calm",), file="longer.yaml")
+    checkout, experiment = undisturbed, ("retrain", "darcy", "wrn-default")
+    checkout.snakemake("--cores", "1", target("calm", *experiment), config=("run=calm",), file="longer.yaml")
     saved = checkout.folder / "results/orphaned/checkpoints/retrain"
-    process = start(checkout, target("orphaned", *cell), run="orphaned")
+    process = start(checkout, target("orphaned", *experiment), run="orphaned")
     while not last_saved(saved):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
@@ -85,11 +85,11 @@ def test_a_killed_snakemake_its_orphan_and_its_successor(undisturbed):
     process.wait()
     assert orphan.is_running()
     refused = checkout.snakemake(
-        "--cores", "1", target("orphaned", *cell), config=("run=orphaned",), file="longer.yaml", status=1
+        "--cores", "1", target("orphaned", *experiment), config=("run=orphaned",), file="longer.yaml", status=1
     )
     assert "--unlock" in refused
     checkout.snakemake("--cores", "1", "--unlock", config=("run=orphaned",), file="longer.yaml")
-    successor = start(checkout, target("orphaned", *cell), run="orphaned")
+    successor = start(checkout, target("orphaned", *experiment), run="orphaned")
     path = checkout.folder / "results/orphaned/logs/retrain/darcy/wrn-default/0.log"
     while "waiting for it" not in (path.read_text() if path.exists() else ""):
         assert successor.poll() is None, successor.communicate()[0]
@@ -99,16 +99,16 @@ def test_a_killed_snakemake_its_orphan_and_its_successor(undisturbed):
     orphan.resume()
     output = successor.communicate(timeout=300)[0]
     assert successor.returncode == 0, output
-    assert reproducible(folder(checkout, "orphaned", cell)) == reproducible(folder(checkout, "calm", cell))
-    check_kills(checkout, "orphaned", cell, [state])
+    assert reproducible(folder(checkout, "orphaned", experiment)) == reproducible(folder(checkout, "calm", experiment))
+    check_kills(checkout, "orphaned", experiment, [state])
 
 
 def test_an_interrupted_snakemake_runs_incomplete_jobs_again(undisturbed):
     """SIGKILL of Snakemake and of its job together, as by a reboot."""
-    checkout, cell = undisturbed, ("retrain", "satellite", "densenas-original")
-    checkout.snakemake("--cores", "1", target("calm", *cell), config=("run=calm",), file="longer.yaml")
+    checkout, experiment = undisturbed, ("retrain", "satellite", "densenas-original")
+    checkout.snakemake("--cores", "1", target("calm", *experiment), config=("run=calm",), file="longer.yaml")
     saved = checkout.folder / "results/rebooted/checkpoints/retrain"
-    process = start(checkout, target("rebooted", *cell), run="rebooted")
+    process = start(checkout, target("rebooted", *experiment), run="rebooted")
     while not last_saved(saved):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
@@ -120,19 +120,19 @@ def test_an_interrupted_snakemake_runs_incomplete_jobs_again(undisturbed):
     state = newest(checkout, saved)
     options = {"config": ("run=rebooted",), "file": "longer.yaml"}
     checkout.snakemake("--cores", "1", "--unlock", **options)
-    checkout.snakemake("--cores", "1", target("rebooted", *cell), **options)
-    assert reproducible(folder(checkout, "rebooted", cell)) == reproducible(folder(checkout, "calm", cell))
-    check_kills(checkout, "rebooted", cell, [state])
+    checkout.snakemake("--cores", "1", target("rebooted", *experiment), **options)
+    assert reproducible(folder(checkout, "rebooted", experiment)) == reproducible(folder(checkout, "calm", experiment))
+    check_kills(checkout, "rebooted", experiment, [state])
 
 
-def test_to_force_a_finished_cell_trains_nothing_unless_its_checkpoint_is_moved_away(undisturbed):
-    checkout, cell, run = undisturbed, ("retrain", "satellite", "wrn-default"), "forced"
+def test_to_force_a_finished_experiment_trains_nothing_unless_its_checkpoint_is_moved_away(undisturbed):
+    checkout, experiment, run = undisturbed, ("retrain", "satellite", "wrn-default"), "forced"
     options = {"file": "longer.yaml", "config": (f"run={run}",)}
     saved = f"results/{run}/checkpoints/retrain/satellite/wrn-default/0"
     loaded = []
     for force in ((), ("--force",), ("--force",)):
-        checkout.snakemake("--cores", "1", *force, target(run, *cell), **options)
-        loaded.append(resumed(checkout, run, *cell))
+        checkout.snakemake("--cores", "1", *force, target(run, *experiment), **options)
+        loaded.append(resumed(checkout, run, *experiment))
         if len(loaded) == 2:
             (checkout.folder / saved).rename(checkout.folder / f"{saved}-before")
     assert loaded == [{}, {saved: LONGER["retrain"]["wrn"]["all"]["epochs"]}, {}]
@@ -140,22 +140,22 @@ def test_to_force_a_finished_cell_trains_nothing_unless_its_checkpoint_is_moved_
 
 @pytest.mark.parametrize("damage", ["truncated", "other settings"])
 def test_a_checkpoint_that_does_not_fit_is_set_aside(undisturbed, damage):
-    checkout, cell, run = undisturbed, ("retrain", "satellite", "wrn-default"), damage.replace(" ", "-")
+    checkout, experiment, run = undisturbed, ("retrain", "satellite", "wrn-default"), damage.replace(" ", "-")
     options = {"file": "longer.yaml", "config": (f"run={run}",)}
-    checkout.snakemake("--cores", "1", target(run, *cell), **options)
+    checkout.snakemake("--cores", "1", target(run, *experiment), **options)
     (state,) = (checkout.folder / f"results/{run}/checkpoints/retrain").rglob("state.pt")
     content = state.read_bytes()
     if damage == "truncated":
         content = content[: len(content) // 2]
         state.write_bytes(content)
-        checkout.snakemake("--cores", "1", "--force", target(run, *cell), **options)
-        assert reproducible(folder(checkout, run, cell)) == reproducible(folder(checkout, "calm", cell))
+        checkout.snakemake("--cores", "1", "--force", target(run, *experiment), **options)
+        assert reproducible(folder(checkout, run, experiment)) == reproducible(folder(checkout, "calm", experiment))
         expected = "it is damaged"
     else:
         options["config"] = (*options["config"], "retrain={wrn: {all: {epochs: 2}}}")
-        checkout.snakemake("--cores", "1", target(run, *cell), **options)
+        checkout.snakemake("--cores", "1", target(run, *experiment), **options)
         expected = "it belongs to another job (other settings)"
-    line = next(line for line in log(checkout, run, *cell).splitlines() if "refused" in line)
+    line = next(line for line in log(checkout, run, *experiment).splitlines() if "refused" in line)
     assert expected in line
     assert "state.pt" in line
     assert (state.parent / "refused-1.pt").read_bytes() == content

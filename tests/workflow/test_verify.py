@@ -4,15 +4,17 @@ import json
 import re
 import shutil
 
+import h5py
 import pytest
 from test_failures import command
 
-from nasperf360.jobs.cells import Cell, sealed
-from nasperf360.study.status import NAMES
+from nasperf360.stages.experiment import Experiment, checksummed, digests
+from nasperf360.study.paths import MADE
+from nasperf360.study.verification import CHECKSUMMED
 
 pytestmark = pytest.mark.slow
 
-CELL = "satellite/densenas-random/0"
+OF = "satellite/densenas-random/0"
 
 
 def put(*path, value):
@@ -23,8 +25,8 @@ def put(*path, value):
         for key in path[:-1]:
             inner = inner[key]
         inner[path[-1]] = value
-        if isinstance(content, dict) and file.name in NAMES.values():
-            content = sealed({key: value for key, value in content.items() if key != "sha256"})
+        if file.name in ("architecture.json", "result.json") and isinstance(content, dict):
+            content = checksummed({key: value for key, value in content.items() if key != "sha256"})
         file.write_text(json.dumps(content))
 
     return change
@@ -37,6 +39,14 @@ def edited(file):
     file.write_text(json.dumps(content, indent=2, sort_keys=True))
 
 
+def forged(file):
+    """A value and its copy, by one who renews the digest."""
+    edited(file)
+    content = json.loads(file.read_text())
+    del content["sha256"]
+    file.write_text(json.dumps(checksummed(content)))
+
+
 def append(file):
     file.write_bytes(file.read_bytes() + b"\n")
 
@@ -46,9 +56,9 @@ def other(column):
 
     def change(file):
         header, first, *rest = file.read_text().splitlines()
-        cells = first.split(",")
-        cells[header.split(",").index(column)] = "0.125"
-        file.write_text("\n".join([header, ",".join(cells), *rest]) + "\n")
+        values = first.split(",")
+        values[header.split(",").index(column)] = "0.125"
+        file.write_text("\n".join([header, ",".join(values), *rest]) + "\n")
 
     return change
 
@@ -60,56 +70,65 @@ TAMPERED = {
     "raw": ("raw/satellite/files.json", put("files", 0, "sha256", value="0" * 64), "files.json"),
     "sources": ("data/darcy.json", put("sources", value={}), "made from other raw files than those of"),
     "no manifest": ("data/darcy.json", lambda file: file.write_text("[]"), "cannot be read as the darcy.json"),
-    "value": (f"retrain/{CELL}/result.json", put("value", value=1.25), "value 1.25 is not that of its scores"),
+    "value": (f"evaluate/{OF}/result.json", put("value", value=1.25), "value 1.25 is not that of its scores"),
     "score": ("tables/scores.csv", other("value"), "scores.csv: line 2 is not what"),
     "mean": ("tables/performance.csv", other("mean"), "performance.csv: line 2 is not what"),
     "rank": ("tables/aggregate.csv", other("median_rank"), "aggregate.csv: line 2 is not what"),
     "paper": ("tables/comparison.csv", other("reference_mean"), "comparison.csv: line 2 is not what"),
     "size": ("tables/tasks.csv", other("train"), "tasks.csv: line 2 is not what"),
-    "value and scores": (f"retrain/{CELL}/result.json", edited, "result.json: not what its own sha256 says"),
+    "value and scores": (f"evaluate/{OF}/result.json", edited, "result.json: not what its own sha256 says"),
+    "forged value and scores": (f"evaluate/{OF}/result.json", forged, "value is 1.25, but its predictions give"),
+    "further score": (
+        "evaluate/darcy/wrn-default/0/result.json",
+        put("scores", "worst", value=0.5),
+        "result.json: worst is 0.5, but its predictions give",
+    ),
+    "record": (f"evaluate/{OF}/result.json", put("parameters", value=3), "records of the training: parameters"),
+    "predictions": (f"retrain/{OF}/predictions.h5", append, "not the file that"),
+    "training": (f"retrain/{OF}/cost.json", put("files", "model.pt", value="0"), "of an earlier search or training"),
     "parameters": (
-        f"search/{CELL}/architecture.json",
+        f"search/{OF}/architecture.json",
         lambda file: file.write_text(file.read_text().replace('"parameters": ', '"parameters": 1')),
         "architecture.json: not what its own sha256 says",
     ),
     "seed": (
-        f"retrain/{CELL}/result.json",
+        f"evaluate/{OF}/result.json",
         put("provenance", "seed", value=1),
         "seed 1 is not that of retrain satellite",
     ),
-    "code": (f"retrain/{CELL}/result.json", put("provenance", "code_sha256", value="0"), "made by other code"),
-    "cell": (f"retrain/{CELL}/result.json", put("task", value="darcy"), "holds another cell"),
-    "origin": (f"retrain/{CELL}/result.json", put("simulated", value=False), "which its data set contradicts"),
-    "key": (f"retrain/{CELL}/result.json", put("provenance", value={}), "lacks the key"),
-    "broken": (f"retrain/{CELL}/result.json", lambda file: file.write_text("{"), "not valid JSON"),
-    "model": (f"retrain/{CELL}/model.pt", append, "not the file that"),
-    "history": (f"search/{CELL}/history.csv", append, "not the file that"),
-    "architecture": (f"search/{CELL}/architecture.json", put("architecture", value={}), "trained another architecture"),
+    "code": (f"evaluate/{OF}/result.json", put("provenance", "code_sha256", value="0"), "made by other code"),
+    "experiment": (f"evaluate/{OF}/result.json", put("task", value="darcy"), "holds another experiment"),
+    "origin": (f"evaluate/{OF}/result.json", put("simulated", value=False), "which its data set contradicts"),
+    "key": (f"evaluate/{OF}/result.json", put("provenance", value={}), "lacks the key"),
+    "broken": (f"evaluate/{OF}/result.json", lambda file: file.write_text("{"), "not valid JSON"),
+    "model": (f"retrain/{OF}/model.pt", append, "not the file that"),
+    "history": (f"search/{OF}/history.csv", append, "not the file that"),
+    "architecture": (f"search/{OF}/architecture.json", put("architecture", value={}), "trained another architecture"),
     "limit": (
         "search/satellite/densenas-original/0/architecture.json",
         put("parameters", value=3),
         "its size limit is not that of densenas-original",
     ),
     "space": (
-        f"retrain/{CELL}/result.json",
+        f"evaluate/{OF}/result.json",
         put("provenance", "settings", "space", "stem", value=9),
         "settings of the space differ from those of",
     ),
-    "files": (f"retrain/{CELL}/result.json", put("files", value=["model.pt"]), "cannot be read as the result.json"),
-    "a list": (f"search/{CELL}/architecture.json", lambda file: file.write_text("[]"), "cannot be read as the arch"),
+    "files": (f"evaluate/{OF}/result.json", put("files", value=["model.pt"]), "cannot be read as the result.json"),
+    "a list": (f"search/{OF}/architecture.json", lambda file: file.write_text("[]"), "cannot be read as the arch"),
     "no scores": ("tables/scores.csv", lambda file: file.write_text(""), "scores.csv: line 1 is not what"),
     "no history": (
-        f"retrain/{CELL}/history.csv",
+        f"retrain/{OF}/history.csv",
         lambda file: file.unlink(),
-        f"history.csv: missing; make it anew: snakemake --cores 1 --force results/small/retrain/{CELL}/result.json, ",
+        f"history.csv: missing; make it anew: snakemake --cores 1 --force results/small/retrain/{OF}/history.csv, ",
     ),
     "no result": (
-        f"retrain/{CELL}/result.json",
+        f"evaluate/{OF}/result.json",
         lambda file: file.unlink(),
-        f"its result.json is missing, though retrain made it; make it anew: snakemake --cores 1 --force "
-        f"results/small/retrain/{CELL}/result.json, with the run's --config; ",
+        f"its result.json is missing, though evaluate ran; make it anew: snakemake --cores 1 --force "
+        f"results/small/evaluate/{OF}/result.json, with the run's --config; ",
     ),
-    "missing": (f"retrain/{CELL}/result.json", lambda file: file.unlink(), "no result of satellite densenas-random"),
+    "missing": (f"evaluate/{OF}/result.json", lambda file: file.unlink(), "no result of satellite densenas-random"),
 }
 
 
@@ -131,18 +150,51 @@ def test_what_was_tampered_with_is_named(checkout, name):
     assert expected in output
 
 
+def test_numbers_that_cannot_be_recomputed_are_counted(checkout):
+    file = checkout.folder / "results/small/retrain" / OF / "predictions.h5"
+    content = file.read_bytes()
+    file.unlink()
+    try:
+        output = command(checkout, "verify.py", "results/small", status=0)
+    finally:
+        file.write_bytes(content)
+    assert output.splitlines() == [
+        "results/small: 1 of 6 numbers were not recomputed, since their predictions were not kept",
+        "results/small: everything fits",
+    ]
+
+
+def trained(result):
+    """The folder of the training that a result is of."""
+    return result.parents[4] / "retrain" / result.parent.relative_to(result.parents[3])
+
+
+def recorded(result):
+    """Predictions that record what a result says of the training, and digests that fit them."""
+    content, folder = json.loads(result.read_text()), trained(result)
+    with h5py.File(folder / "predictions.h5", "r+") as file:
+        file.attrs["record"] = json.dumps({name: content[name] for name in json.loads(file.attrs["record"])})
+    files = digests(*(str(folder / name) for name in content["files"]))
+    put("files", value=files)(result)
+    put("files", value=files)(folder / "cost.json")
+
+
 @pytest.fixture
 def second_seed(checkout):
-    """Both stages of a cell with what another seed of it would name."""
+    """An experiment with what another seed of it would name: its architecture.json and result.json."""
+    folders = [
+        shutil.copytree(first, first.with_name("1"))
+        for first in (checkout.folder / "results/small" / stage / "satellite/wrn-default/0" for stage in MADE)
+    ]
     made = []
-    for stage, name in NAMES.items():
-        first = checkout.folder / "results/small" / stage / "satellite/wrn-default/0"
-        made.append(shutil.copytree(first, first.with_name("1")) / name)
+    for stage, computed in CHECKSUMMED.items():
+        made.append(checkout.folder / "results/small" / stage / "satellite/wrn-default/1" / MADE[stage])
         put("seed", value=1)(made[-1])
-        put("provenance", "seed", value=Cell(stage, "satellite", "wrn-default", 1).derived_seed)(made[-1])
+        put("provenance", "seed", value=Experiment(computed, "satellite", "wrn-default", 1).derived_seed)(made[-1])
+    recorded(made[1])
     yield made
-    for file in made:
-        shutil.rmtree(file.parent)
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(
@@ -160,16 +212,18 @@ def test_seeds_of_other_settings_are_named(checkout, second_seed, number, path, 
 def test_what_a_seed_may_have_of_its_own(checkout, second_seed):
     """Its architecture, and the training settings that this fixes, as those that asha searches for ``wrn``."""
     first = [path.parents[1] / "0" / path.name for path in second_seed]
-    content = [path.read_bytes() for path in first]
+    changed = [*first, *(trained(first[1]) / name for name in ("predictions.h5", "cost.json"))]
+    content = [path.read_bytes() for path in changed]
     try:
-        for rate, (search, retrain) in {0.25: first, 0.5: second_seed}.items():
+        for rate, (search, evaluate) in {0.25: first, 0.5: second_seed}.items():
             architecture = {"space": "wrn", "lr": rate}
             put("architecture", value=architecture)(search)
-            put("provenance", "settings", "architecture", value=architecture)(retrain)
-            put("provenance", "settings", "retrain", "lr", value=rate)(retrain)
+            put("provenance", "settings", "architecture", value=architecture)(evaluate)
+            put("provenance", "settings", "retrain", "lr", value=rate)(evaluate)
+            recorded(evaluate)
         command(checkout, "verify.py", "results/small", status=0)
     finally:
-        for path, before in zip(first, content, strict=True):
+        for path, before in zip(changed, content, strict=True):
             path.write_bytes(before)
 
 

@@ -2,20 +2,23 @@
 
 import re
 import sys
+from functools import cache, partial
 from pathlib import Path
 
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from nasperf360.study import runs
-from nasperf360.study import settings
-from nasperf360.jobs.code_digest import code_params
 from nasperf360.errors import UserError
-from nasperf360.labels import PAPER_TASKS
-from nasperf360.tasks import get_task
+from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
+from nasperf360.registry import has_room
+from nasperf360.stages.code_digest import code_params
+from nasperf360.stages.modules import stage_modules
+from nasperf360.study import configuration, runs
+from nasperf360.tasks.shared.task_spec import task_spec
 
 try:
-    config = settings.resolve(config)
+    configuration.check_files(workflow.configfiles)
+    config = configuration.resolve(config)
     runs.check(config)
 except UserError as error:
     sys.exit(f"Error: {error}")
@@ -28,7 +31,12 @@ CHECKPOINTS = f"{RESULTS}/checkpoints"
 TASKS = config["tasks"]
 METHODS = config["methods"]
 SEEDS = config["seeds"]
-CELLS = settings.cells(config)
+EXPERIMENTS = configuration.experiments(config)
+# Of a task and a method; each takes a millisecond, and the jobs of all seeds ask for it.
+space_settings, search_settings, retrain_settings = (
+    cache(partial(settings, config))
+    for settings in (configuration.space_settings, configuration.search_settings, configuration.retrain_settings)
+)
 ENVIRONMENT = "../../envs/environment.yaml"
 
 
@@ -45,52 +53,71 @@ onstart:
         sys.exit(f"Error: {error}")
 
 
-def cell_paths(pattern):
+def experiment_paths(pattern):
     """``pattern`` for each task, method and seed of the study; with ``partial``, where that file exists."""
-    paths = [pattern.format(task=task, method=method, seed=seed) for task, method in CELLS for seed in SEEDS]
+    paths = [pattern.format(task=task, method=method, seed=seed) for task, method in EXPERIMENTS for seed in SEEDS]
     return [path for path in paths if Path(path).exists()] if config["partial"] else paths
 
 
-def method_modules(method, *, algorithm):
-    """Modules that a job of a method loads by name."""
-    definition = settings.method(config, method)
-    return [
-        f"spaces.{definition['space']}",
-        *([f"algorithms.{definition['algorithm']}"] if algorithm else []),
-    ]
+def modules_of(stage):
+    """A function of wildcards: the modules that a stage of an experiment loads by name."""
+
+    def modules(wildcards):
+        task, name = wildcards.task, wildcards.method
+        settings = search_settings(task, name)["search"] if stage == "search" else {}
+        return stage_modules(stage, task, configuration.method(config, name), settings)
+
+    return modules
 
 
 def search_inputs(wildcards):
     """The data, and the searched network that limits the size of this one, where the method has such a limit."""
-    if (wildcards.task, wildcards.method) not in CELLS:
+    if (wildcards.task, wildcards.method) not in EXPERIMENTS:
         try:
-            settings.check_cell(config, wildcards.task, wildcards.method)
+            configuration.check_experiment(config, wildcards.task, wildcards.method)
         except UserError as error:
             sys.exit(f"Error: {error}")  # Snakemake shows the traceback of any other exception
     inputs = {
         "manifest": f"{DATA}/{wildcards.task}.json",
         "data": ancient(f"{DATA}/{wildcards.task}.h5"),
     }
-    limit = settings.method(config, wildcards.method).get("size_limit")
+    limit = configuration.method(config, wildcards.method).get("size_limit")
     if limit:
         inputs["size_limit"] = f"{RESULTS}/search/{wildcards.task}/{limit['method']}/{wildcards.seed}/architecture.json"
     return inputs
 
 
 def space_of(method):
-    """Module of a method's search space."""
-    return settings.method(config, method)["space"]
+    """A method's search space."""
+    return configuration.method(config, method)["space"]
 
 
 def architectures_of(method):
     """What the method found on each task and seed; with ``partial``, of those that exist."""
     return [
         path
-        for path in cell_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json")
+        for path in experiment_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json")
         if path.split("/")[-3] == method
     ]
 
 
-def task_modules(run):
-    """Task modules that a table of a run takes titles, units and licences from."""
-    return [f"tasks.{task}" for task in (PAPER_TASKS if run == "reference" else TASKS)]
+def tasks_of(run):
+    """Tasks in the tables of a run."""
+    return list(PAPER_TASKS) if run == "reference" else TASKS
+
+
+def task_labels(run):
+    """Modules that the tables of a run take the titles of tasks from."""
+    return label_modules("tasks", tasks_of(run))
+
+
+def task_specs(run):
+    """Modules that the tables of a run take metrics, kinds and raw data of tasks from."""
+    return [f"tasks.{task}.spec" for task in tasks_of(run)]
+
+
+def method_labels(run):
+    """Modules that the tables and figures of a run take the titles of spaces and algorithms from."""
+    methods = [*(PAPER_METHODS if run == "reference" else METHODS), BASELINE]
+    spaces, algorithms = zip(*map(halves, methods))
+    return [*label_modules("spaces", spaces), *label_modules("algorithms", algorithms)]

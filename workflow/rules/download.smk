@@ -14,8 +14,11 @@ if config["source"] == "simulated":
         conda:
             ENVIRONMENT
         params:
-            **code_params("simulate.py", lambda wildcards: f"simulators.{wildcards.task}"),
-            options=lambda wildcards: config["simulate"].get(wildcards.task) or {},
+            **code_params(
+                "simulate.py",
+                lambda wildcards: [f"tasks.{wildcards.task}.{room}" for room in ("spec", "simulator")],
+            ),
+            options=lambda wildcards: configuration.simulate_options(config, wildcards.task),
         script:
             "../scripts/simulate.py"
 
@@ -25,7 +28,7 @@ elif config["source"] == "original":
     try:
         SOURCES = select(
             read_sources(config["sources"]),
-            list(dict.fromkeys(get_task(task).raw for task in TASKS)),
+            list(dict.fromkeys(task_spec(task).raw for task in TASKS)),
             config["sources"],
         )
     except UserError as error:

@@ -6,12 +6,11 @@ PICTURE_FORMS = ["pdf", "svg", "png"]
 GALLERIES = ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
 
 
-# Methods whose space has a drawing of its own, nasperf360/figures/architecture_<space>.py.
+# Methods whose space has a drawing of its own, nasperf360/spaces/<space>/drawing.py.
 DRAWN = [
     method
     for method in METHODS
-    if (ROOT / f"workflow/scripts/nasperf360/figures/architecture_{space_of(method)}.py").is_file()
-    and method in [name for _, name in CELLS]
+    if has_room("spaces", space_of(method), "drawing") and method in [name for _, name in EXPERIMENTS]
 ]
 ARCHITECTURES = [
     f"{RESULTS}/figures/architectures/{{method}}/{seed}.{form}" for seed in SEEDS for form in PICTURE_FORMS
@@ -32,7 +31,9 @@ rule draw_figure:
     conda:
         ENVIRONMENT
     params:
-        **code_params("draw_figure.py", lambda wildcards: f"figures.{wildcards.figure}"),
+        **code_params(
+            "draw_figure.py", lambda wildcards: [f"figures.{wildcards.figure}", *method_labels(wildcards.run)]
+        ),
     script:
         "../scripts/draw_figure.py"
 
@@ -49,7 +50,7 @@ rule draw_cost:
     conda:
         ENVIRONMENT
     params:
-        **code_params("draw_cost.py"),
+        **code_params("draw_cost.py", *method_labels(RUN)),
     script:
         "../scripts/draw_cost.py"
 
@@ -66,8 +67,10 @@ rule draw_architectures:
     params:
         **code_params(
             "draw_architectures.py",
-            lambda wildcards: f"figures.architecture_{space_of(wildcards.method)}",
-            lambda wildcards: [f"tasks.{task}" for task, method in CELLS if method == wildcards.method],
+            lambda wildcards: f"spaces.{space_of(wildcards.method)}.drawing",
+            lambda wildcards: label_modules(
+                "tasks", [task for task, method in EXPERIMENTS if method == wildcards.method]
+            ),
         ),
         space=lambda wildcards: space_of(wildcards.method),
         snapshot=lambda wildcards: (

@@ -5,7 +5,7 @@ if config["source"] != "published":
 
     rule preprocess:
         input:
-            raw=lambda wildcards: f"{RAW}/{get_task(wildcards.task).raw}/files.json",
+            raw=lambda wildcards: f"{RAW}/{task_spec(wildcards.task).raw}/files.json",
         output:
             data=f"{DATA}/{{task}}.h5",
             manifest=f"{DATA}/{{task}}.json",
@@ -19,8 +19,11 @@ if config["source"] != "published":
             mem_mb=2000,
             runtime=720,
         params:
-            **code_params("preprocess.py", lambda wildcards: f"tasks.{wildcards.task}"),
-            options=lambda wildcards: config["prepare"].get(wildcards.task) or {},
+            **code_params(
+                "preprocess.py",
+                lambda wildcards: [f"tasks.{wildcards.task}.{room}" for room in ("spec", "data")],
+            ),
+            options=lambda wildcards: configuration.preprocess_options(config, wildcards.task),
         script:
             "../scripts/preprocess.py"
 

@@ -1,4 +1,6 @@
-# The architecture found, trained from scratch and tested: data + architecture -> result.
+# The architecture found, trained from scratch: data + architecture -> network, and its predictions for the test split.
+
+PREDICTIONS = f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/predictions.h5"
 
 
 rule retrain:
@@ -7,9 +9,10 @@ rule retrain:
         manifest=f"{DATA}/{{task}}.json",
         architecture=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json",
     output:
-        result=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/result.json",
         history=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/history.csv",
         model=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/model.pt",
+        # Temporary ones are deleted once evaluated, and no reason to train again.
+        predictions=PREDICTIONS if config["keep_predictions"] else temp(PREDICTIONS),
         cost=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/cost.json",
     log:
         f"{RESULTS}/logs/retrain/{{task}}/{{method}}/{{seed}}.log",
@@ -26,19 +29,10 @@ rule retrain:
         checkpoints=f"{CHECKPOINTS}/retrain",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
     params:
-        **code_params(
-            "retrain.py",
-            lambda wildcards: f"tasks.{wildcards.task}",
-            lambda wildcards: method_modules(wildcards.method, algorithm=False),
-        ),
-        space_name=lambda wildcards: settings.method(config, wildcards.method)["space"],
-        space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
-        settings=lambda wildcards: settings.retrain_settings(config, wildcards.task, wildcards.method),
+        **code_params("retrain.py", modules_of("retrain")),
+        space_name=lambda wildcards: space_of(wildcards.method),
+        space=lambda wildcards: space_settings(wildcards.task, wildcards.method),
+        settings=lambda wildcards: retrain_settings(wildcards.task, wildcards.method),
         compute_threads=config["compute_threads"],
     script:
         "../scripts/retrain.py"
-
-
-rule evaluations:
-    input:
-        cell_paths(f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/result.json"),

@@ -16,21 +16,17 @@ rule search:
         ENVIRONMENT
     threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are
     resources:
-        gpu=lambda wildcards: int(settings.trains(config, wildcards.method)),
+        gpu=lambda wildcards: int(configuration.trains(config, wildcards.method)),
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 2880 * attempt,
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/search",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
     params:
-        **code_params(
-            "search.py",
-            lambda wildcards: f"tasks.{wildcards.task}",
-            lambda wildcards: method_modules(wildcards.method, algorithm=True),
-        ),
-        method=lambda wildcards: settings.search_definition(config, wildcards.method),
-        space=lambda wildcards: settings.space_settings(config, wildcards.task, wildcards.method),
-        settings=lambda wildcards: settings.search_settings(config, wildcards.task, wildcards.method),
+        **code_params("search.py", modules_of("search")),
+        method=lambda wildcards: configuration.search_definition(config, wildcards.method),
+        space=lambda wildcards: space_settings(wildcards.task, wildcards.method),
+        settings=lambda wildcards: search_settings(wildcards.task, wildcards.method),
         compute_threads=config["compute_threads"],
     script:
         "../scripts/search.py"
@@ -38,4 +34,4 @@ rule search:
 
 rule architectures:
     input:
-        cell_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json"),
+        experiment_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json"),

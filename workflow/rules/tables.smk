@@ -1,10 +1,9 @@
 # Results -> tables, of this run and, by the same rules, of the paper's printed results (results/reference/).
 
-from nasperf360.tables import costs
-from nasperf360.study import results
 from nasperf360.files import digest_file
+from nasperf360.study import paths, results
 
-STUDY = [(task, method, seed) for task, method in CELLS for seed in SEEDS]
+STUDY = [(task, method, seed) for task, method in EXPERIMENTS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
 REFERENCE = "config/reference.csv"
 FORMS = ["csv", "md", "tex"]
@@ -17,7 +16,7 @@ wildcard_constraints:
 # A partial run takes what is there as it is: no inputs that Snakemake would make, but their digests as params.
 rule collect_results:
     input:
-        [] if config["partial"] else [results.result_path(RESULTS, cell) for cell in STUDY],
+        [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
     output:
         f"{RESULTS}/tables/scores.csv",
     log:
@@ -25,8 +24,8 @@ rule collect_results:
     conda:
         ENVIRONMENT
     params:
-        **code_params("collect_results.py", *task_modules(RUN)),
-        cells=[list(cell) for cell in STUDY],
+        **code_params("collect_results.py", *task_specs(RUN)),
+        experiments=[list(key) for key in STUDY],
         snapshot=results.snapshot(RESULTS, STUDY) if config["partial"] else {},
     script:
         "../scripts/collect_results.py"
@@ -43,7 +42,7 @@ rule performance_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params("performance_table.py", *task_modules(RUN)),
+        **code_params("performance_table.py", *task_labels(RUN), *method_labels(RUN)),
     script:
         "../scripts/performance_table.py"
 
@@ -58,7 +57,7 @@ rule reference_performance_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params("performance_table.py", *task_modules("reference")),
+        **code_params("performance_table.py", *task_labels("reference"), *method_labels("reference")),
     script:
         "../scripts/performance_table.py"
 
@@ -73,7 +72,7 @@ rule comparison_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params("comparison_table.py", *task_modules(RUN)),
+        **code_params("comparison_table.py", *task_labels(RUN), *method_labels(RUN)),
     script:
         "../scripts/comparison_table.py"
 
@@ -88,7 +87,7 @@ rule aggregate_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params("aggregate_table.py"),
+        **code_params("aggregate_table.py", lambda wildcards: method_labels(wildcards.run)),
     script:
         "../scripts/aggregate_table.py"
 
@@ -103,8 +102,8 @@ rule task_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params("task_table.py", lambda wildcards: task_modules(wildcards.run)),
-        tasks=lambda wildcards: (list(PAPER_TASKS) if wildcards.run == "reference" else TASKS),
+        **code_params("task_table.py", lambda wildcards: task_labels(wildcards.run) + task_specs(wildcards.run)),
+        tasks=lambda wildcards: tasks_of(wildcards.run),
         manifests=lambda wildcards: {} if wildcards.run == "reference" else MANIFESTS,
         snapshot=lambda wildcards: (
             {task: digest_file(path) for task, path in MANIFESTS.items() if Path(path).is_file()}
@@ -118,7 +117,7 @@ rule task_table:
 # The only table that reads cost files, which differ between equal runs.
 rule cost_table:
     input:
-        [] if config["partial"] else costs.cost_paths(RESULTS, STUDY),
+        [] if config["partial"] else paths.cost_paths(RESULTS, STUDY),
     output:
         expand(f"{RESULTS}/tables/cost.{{form}}", form=FORMS),
     log:
@@ -126,9 +125,9 @@ rule cost_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params("cost_table.py", *task_modules(RUN)),
-        cells=[list(cell) for cell in STUDY],
-        snapshot=costs.snapshot(RESULTS, STUDY) if config["partial"] else {},
+        **code_params("cost_table.py", *task_labels(RUN), *method_labels(RUN)),
+        experiments=[list(key) for key in STUDY],
+        snapshot=results.cost_snapshot(RESULTS, STUDY) if config["partial"] else {},
     script:
         "../scripts/cost_table.py"
 
@@ -143,8 +142,8 @@ rule licence_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params("licence_table.py", lambda wildcards: task_modules(wildcards.run)),
-        tasks=lambda wildcards: (list(PAPER_TASKS) if wildcards.run == "reference" else TASKS),
+        **code_params("licence_table.py", lambda wildcards: task_labels(wildcards.run) + task_specs(wildcards.run)),
+        tasks=lambda wildcards: tasks_of(wildcards.run),
     script:
         "../scripts/licence_table.py"
 

@@ -29,5 +29,5 @@ if __name__ == "__main__":
             outputs=list(snakemake.output),
             published=snakemake.wildcards.run == "reference",
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from nasperf360.files import write_text
 from nasperf360.job import run_job
-from nasperf360.study.results import collect, to_csv
+from nasperf360.tables.scores import collect, to_csv
 
 
-def main(path_to_results, path_to_scores, cells):
-    scores = collect(path_to_results, [(task, method, int(seed)) for task, method, seed in cells])
+def main(path_to_results, path_to_scores, experiments):
+    scores = collect(path_to_results, [(task, method, int(seed)) for task, method, seed in experiments])
     write_text(path_to_scores, to_csv(scores))
 
 
@@ -17,7 +17,7 @@ if __name__ == "__main__":
         lambda: main(
             path_to_results=Path(snakemake.output[0]).parents[1],  # results/<run>
             path_to_scores=snakemake.output[0],
-            cells=snakemake.params.cells,
+            experiments=snakemake.params.experiments,
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

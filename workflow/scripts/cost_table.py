@@ -9,17 +9,17 @@ from nasperf360.tables.costs import cost_table, job_costs, summarise
 CAPTION = "Hours of search and of retraining for each method, over all its tasks and on each task."
 
 
-def main(path_to_results, cells, outputs):
-    cells = [(task, method, int(seed)) for task, method, seed in cells]
-    forms.write(cost_table(summarise(job_costs(path_to_results, cells), cells), CAPTION), outputs)
+def main(path_to_results, experiments, outputs):
+    keys = [(task, method, int(seed)) for task, method, seed in experiments]
+    forms.write(cost_table(summarise(job_costs(path_to_results, keys), keys), CAPTION), outputs)
 
 
 if __name__ == "__main__":
     run_job(
         lambda: main(
             path_to_results=Path(snakemake.output[0]).parents[1],  # results/<run>
-            cells=snakemake.params.cells,
+            experiments=snakemake.params.experiments,
             outputs=list(snakemake.output),
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

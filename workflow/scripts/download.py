@@ -22,6 +22,6 @@ if __name__ == "__main__":
             source=snakemake.params.source,
             mirror=snakemake.resources.mirror,
         ),
-        log=snakemake.log[0],
+        snakemake,
         failure=Path(snakemake.output[0]).with_name("failure.json"),
     )

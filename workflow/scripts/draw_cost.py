@@ -21,5 +21,5 @@ if __name__ == "__main__":
             path_to_tasks=snakemake.input.tasks,
             outputs=list(snakemake.output),
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

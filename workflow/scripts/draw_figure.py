@@ -4,8 +4,7 @@ from importlib import import_module
 
 from nasperf360.figures import style
 from nasperf360.job import run_job
-from nasperf360.study.results import read_scores
-from nasperf360.tables.performance import read_performance
+from nasperf360.tables.performance import read_performance, read_scores
 from nasperf360.tables.tasks import read_tasks
 
 
@@ -25,5 +24,5 @@ if __name__ == "__main__":
             path_to_scores=snakemake.input.get("scores"),
             outputs=list(snakemake.output),
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

@@ -18,5 +18,5 @@ def main(path_to_data, outputs):
 if __name__ == "__main__":
     run_job(
         lambda: main(path_to_data=snakemake.input.data, outputs=list(snakemake.output)),
-        log=snakemake.log[0],
+        snakemake,
     )

@@ -7,13 +7,15 @@ import argparse
 import sys
 
 from nasperf360.errors import UserError
-from nasperf360.study import settings
+from nasperf360.settings.layers import merge
+from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.study import configuration
 from nasperf360.study.estimate import PEAKS, UTILISATION, UTILISATION_OF, data_jobs, estimate, table
 
 
 def main(given, files, device, utilisation):
-    files = [settings.ROOT / "config" / "config.yaml", *files]
-    config = settings.resolve(settings.merge(*(settings.read_yaml(file) or {} for file in files), given))
+    files = [configuration.ROOT / "config" / "config.yaml", *files]
+    config = configuration.resolve(merge(*(read_yaml(file) or {} for file in files), given))
     rows = estimate(config, device, utilisation)
     reached = f"{UTILISATION:.0%} ({_exceptions()})" if utilisation is None else f"{100 * utilisation:.3g}%"
     print(f"scale {config['scale']}, {len(config['tasks'])} tasks, {len(config['seeds'])} seeds")

@@ -20,6 +20,6 @@ if __name__ == "__main__":
             mirror=snakemake.resources.mirror,
             settings={key: getattr(snakemake.resources, f"publish_{key}") for key in ("bucket", "prefix", "endpoint")},
         ),
-        log=snakemake.log[0],
+        snakemake,
         failure=Path(snakemake.output.data).parents[1] / "raw" / snakemake.wildcards.task / "failure.json",
     )

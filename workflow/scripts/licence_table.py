@@ -1,10 +1,7 @@
 """Licences and origins of the raw data."""
 
-from pathlib import Path
-
-import yaml
-
 from nasperf360.job import run_job
+from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.tables import forms
 from nasperf360.tables.licences import licence_frame, licence_table
 
@@ -12,8 +9,7 @@ CAPTION = "Licence and home page of the raw data of each task."
 
 
 def main(path_to_sources, tasks, outputs):
-    sources = yaml.safe_load(Path(path_to_sources).read_text())
-    forms.write(licence_table(licence_frame(tasks, sources), CAPTION), outputs)
+    forms.write(licence_table(licence_frame(tasks, read_yaml(path_to_sources)), CAPTION), outputs)
 
 
 if __name__ == "__main__":
@@ -21,5 +17,5 @@ if __name__ == "__main__":
         lambda: main(
             path_to_sources=snakemake.input.sources, tasks=snakemake.params.tasks, outputs=list(snakemake.output)
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

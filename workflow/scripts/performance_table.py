@@ -1,9 +1,14 @@
 """Table 2: performance of each method on each task, of a run or as the paper prints it."""
 
 from nasperf360.job import run_job
-from nasperf360.study.results import read_scores
 from nasperf360.tables import forms
-from nasperf360.tables.performance import performance_table, read_reference, reference_performance, summarise
+from nasperf360.tables.performance import (
+    performance_table,
+    read_reference,
+    read_scores,
+    reference_performance,
+    summarise,
+)
 
 OURS = (
     "Performance of each method on each task: mean ± standard deviation (of the sample) over seeds, the best of a task "
@@ -28,5 +33,5 @@ if __name__ == "__main__":
             path_to_reference=snakemake.input.reference,
             outputs=list(snakemake.output),
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

@@ -1,12 +1,12 @@
 """Publish the data set of one task to S3."""
 
 from nasperf360.data.publish import publish
-from nasperf360.job import note, run_job
+from nasperf360.job import log, run_job
 
 
 def main(path_to_data, path_to_receipt, settings):
     sent = publish(path_to_data, path_to_receipt, settings)
-    note(f"{path_to_data}: sent {', '.join(sent)}" if sent else f"{path_to_data}: already published")
+    log(f"{path_to_data}: sent {', '.join(sent)}" if sent else f"{path_to_data}: already published")
 
 
 if __name__ == "__main__":
@@ -16,5 +16,5 @@ if __name__ == "__main__":
             path_to_receipt=snakemake.output[0],
             settings=snakemake.params.settings,
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

@@ -1,24 +1,24 @@
-"""Train the architecture of one task, method and seed from scratch, and test it."""
+"""Train the architecture of one task, method and seed from scratch, and predict the test split."""
 
 from pathlib import Path
 
 from nasperf360.imports import quick_imports
 from nasperf360.job import run_job
-from nasperf360.jobs.cells import Cell, Machine
-from nasperf360.jobs.provenance import code_of
+from nasperf360.stages.code_digest import code_of
+from nasperf360.stages.experiment import Experiment, Machine
 
 
-def main(cell, machine, **arguments):
-    with quick_imports():
-        from nasperf360.jobs.retraining import retrain
+def main(**arguments):
+    with quick_imports():  # here, and so after the sources were found to be the planned ones
+        from nasperf360.stages.retrain import retrain
 
-    retrain(cell, machine=machine, **arguments)
+    retrain(**arguments)
 
 
 if __name__ == "__main__":
     run_job(
         lambda: main(
-            cell=Cell("retrain", snakemake.wildcards.task, snakemake.wildcards.method, int(snakemake.wildcards.seed)),
+            experiment=Experiment.of("retrain", snakemake.wildcards),
             machine=Machine.of(snakemake.params, snakemake.resources),
             space_name=snakemake.params.space_name,
             space_settings=snakemake.params.space,
@@ -28,6 +28,6 @@ if __name__ == "__main__":
             architecture=snakemake.input.architecture,
             outputs=dict(snakemake.output.items()),
         ),
-        log=snakemake.log[0],
-        failure=Path(snakemake.output.result).with_name("failure.json"),
+        snakemake,
+        failure=Path(snakemake.output.cost).with_name("failure.json"),
     )

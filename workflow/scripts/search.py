@@ -4,21 +4,21 @@ from pathlib import Path
 
 from nasperf360.imports import quick_imports
 from nasperf360.job import run_job
-from nasperf360.jobs.cells import Cell, Machine
-from nasperf360.jobs.provenance import code_of
+from nasperf360.stages.code_digest import code_of
+from nasperf360.stages.experiment import Experiment, Machine
 
 
-def main(cell, machine, **arguments):
-    with quick_imports():
-        from nasperf360.jobs.searching import search
+def main(**arguments):
+    with quick_imports():  # here, and so after the sources were found to be the planned ones
+        from nasperf360.stages.search import search
 
-    search(cell, machine=machine, **arguments)
+    search(**arguments)
 
 
 if __name__ == "__main__":
     run_job(
         lambda: main(
-            cell=Cell("search", snakemake.wildcards.task, snakemake.wildcards.method, int(snakemake.wildcards.seed)),
+            experiment=Experiment.of("search", snakemake.wildcards),
             machine=Machine.of(snakemake.params, snakemake.resources),
             method=snakemake.params.method,
             space_settings=snakemake.params.space,
@@ -28,6 +28,6 @@ if __name__ == "__main__":
             limiting=snakemake.input.get("size_limit"),
             outputs=dict(snakemake.output.items()),
         ),
-        log=snakemake.log[0],
+        snakemake,
         failure=Path(snakemake.output.architecture).with_name("failure.json"),
     )

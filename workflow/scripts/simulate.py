@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from nasperf360.data.simulate import simulate
 from nasperf360.job import run_job
 from nasperf360.locks import locked
-from nasperf360.simulators import simulate
 
 
 def main(path_to_manifest, task, options):
@@ -20,6 +20,6 @@ if __name__ == "__main__":
             task=snakemake.wildcards.task,
             options=snakemake.params.options,
         ),
-        log=snakemake.log[0],
+        snakemake,
         failure=Path(snakemake.output[0]).with_name("failure.json"),
     )

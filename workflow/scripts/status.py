@@ -1,4 +1,4 @@
-"""List the cells of a run without a result, and why: python workflow/scripts/status.py --run demo"""
+"""List the experiments of a run without a result, and why: python workflow/scripts/status.py --run demo"""
 
 import argparse
 import sys
@@ -13,8 +13,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", default="demo", help="name of the run: results/<run>/")
     folder = Path("results") / parser.parse_args().run
-    without, cells = missing(folder), read_study(folder).cells
-    print(f"{folder}: {len(cells) - len(without)} of {len(cells)} cells have a result")
+    without, experiments = missing(folder), read_study(folder).experiments
+    print(f"{folder}: {len(experiments) - len(without)} of {len(experiments)} experiments have a result")
     for entry in without:
         print(entry)
     return 1 if without else 0

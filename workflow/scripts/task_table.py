@@ -21,5 +21,5 @@ if __name__ == "__main__":
         lambda: main(
             tasks=snakemake.params.tasks, manifests=snakemake.params.manifests, outputs=list(snakemake.output)
         ),
-        log=snakemake.log[0],
+        snakemake,
     )

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from nasperf360.errors import UserError
-from nasperf360.study.verification import verify
+from nasperf360.study.runs import read_study
+from nasperf360.study.verification import not_recomputed, verify
 from nasperf360.tables.verification import verify_tables
 
 
@@ -16,6 +17,9 @@ def main():
     faults = [*verify(folder), *verify_tables(folder)]
     for fault in faults:
         print(fault)
+    if unproved := len(not_recomputed(folder)):
+        numbers = f"{unproved} of {len(read_study(folder).experiments)} numbers"
+        print(f"{folder}: {numbers} were not recomputed, since their predictions were not kept")
     print(f"{folder}: {len(faults)} faults" if faults else f"{folder}: everything fits")
     return 1 if faults else 0
 

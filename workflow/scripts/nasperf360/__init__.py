@@ -1,1 +1,0 @@
-"""NAS-Perf-360: ten tasks, search spaces and search algorithms, and the study that compares them."""

@@ -15,6 +15,23 @@ BLOCK = 1 << 20
 
 
 @contextmanager
+def disk_full_named(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn a full disk into one line.
+
+    Raises:
+        UserError: the disk of ``target`` is full, or the user's quota.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"{target}: the disk is full; free some space and run the same command again, it continues"
+            ) from error
+        raise
+
+
+@contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it into place on success, remove it on failure.
 
@@ -27,14 +44,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
     try:
-        yield partial
-        _to_disk(partial)
-        os.replace(partial, target)
-        _to_disk(target.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"{target}: the disk is full; free some space and run the same command again") from error
-        raise
+        with disk_full_named(target):
+            yield partial
+            _to_disk(partial)
+            os.replace(partial, target)
+            _to_disk(target.parent)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,8 +1,11 @@
-"""Names as the paper prints them."""
+"""Names as the paper prints them; each stands in ``labels.py`` of its task, space or algorithm."""
 
-SPACES = {"wrn": "WRN", "densenas": "DenseNAS", "darts": "DARTS", "autodl": "Auto-DL", "amber": "AMBER"}
-ALGORITHMS = {"asha": "ASHA", "gaea": "GAEA", "darts": "DARTS", "enas": "ENAS"}
+from collections.abc import Iterable
+
+from nasperf360.registry import Kind, has_room, room
+
 BASELINE = "wrn-default"
+COMPLETE = "complete"  # status of an experiment with a result that follows from its search
 PAPER_TASKS = (  # in the order of Table 1
     "cifar100",
     "spherical",
@@ -14,6 +17,15 @@ PAPER_TASKS = (  # in the order of Table 1
     "ecg",
     "satellite",
     "deepsea",
+)
+PAPER_METHODS = (  # in the order of Table 2
+    "wrn-default",
+    "densenas-random",
+    "densenas-original",
+    "wrn-asha",
+    "darts-gaea",
+    "autodl-darts",
+    "amber-enas",
 )
 
 
@@ -28,17 +40,45 @@ def halves(method: str) -> tuple[str, str]:
     return space, algorithm
 
 
+def task_label(task: str) -> str:
+    """A task as printed."""
+    return _label("tasks", task, "TITLE", task)
+
+
+def objective(task: str) -> str:
+    """What a task's networks learn, in a few words."""
+    return _label("tasks", task, "OBJECTIVE", "")
+
+
+def published_size(task: str) -> str:
+    """How many samples a task has by the paper."""
+    return _label("tasks", task, "PUBLISHED_SIZE", "")
+
+
 def space_label(space: str) -> str:
-    """A space as printed; a space that the paper does not know keeps its own name."""
-    return SPACES.get(space, space)
+    """A space as printed."""
+    return _label("spaces", space, "TITLE", space)
 
 
 def algorithm_label(algorithm: str) -> str:
-    """An algorithm as printed; one that the paper does not know keeps its own name."""
-    return ALGORITHMS.get(algorithm, algorithm)
+    """An algorithm as printed."""
+    return _label("algorithms", algorithm, "TITLE", algorithm)
 
 
 def method_label(method: str) -> str:
     """``WRN ASHA`` for ``wrn-asha``."""
     space, algorithm = halves(method)
     return f"{space_label(space)} {algorithm_label(algorithm)}"
+
+
+def label_modules(kind: Kind, names: Iterable[str]) -> list[str]:
+    """The modules of the package that the labels of these come from."""
+    return [f"{kind}.{name}.labels" for name in dict.fromkeys(names) if has_room(kind, name, "labels")]
+
+
+def _label(kind: Kind, name: str, label: str, default: str) -> str:
+    """A label, or the default where the folder has none; methods of the paper alone have no folder."""
+    if not has_room(kind, name, "labels"):
+        return default
+    text: str = getattr(room(kind, name, "labels"), label)
+    return text

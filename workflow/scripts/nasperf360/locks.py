@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nasperf360.job import note
+from nasperf360.job import log
 
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
@@ -18,7 +18,7 @@ def locked(folder: str | Path) -> Iterator[None]:
     """Hold the lock of a folder, made if need be; the process that dies lets go of it, however it dies.
 
     Waits for another process that holds it, and names that one. Where the file system has no locks (Lustre mounted
-    without ``flock``, say), a note says so and the job goes on.
+    without ``flock``, say), the log says so and the job goes on.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,12 +28,12 @@ def locked(folder: str | Path) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
-                note(f"{folder}: process {lock.read().strip() or '?'} still works here; waiting for it")
+                log(f"{folder}: process {lock.read().strip() or '?'} still works here; waiting for it")
                 fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise
-            note(
+            log(
                 f"{folder}: its file system has no locks ({error.strerror}); "
                 f"after a killed Snakemake, end its jobs before you start again"
             )

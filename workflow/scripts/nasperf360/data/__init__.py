@@ -1,1 +1,0 @@
-"""Raw files from their sites to processed data sets, and on to those who fetch them."""

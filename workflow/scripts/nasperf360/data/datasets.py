@@ -152,7 +152,7 @@ class Split:
         if not 0 <= start < stop <= len(self):
             raise UserError(
                 f"samples {start} to {stop} of the split '{self.name}' are asked for, but it has {len(self)}; "
-                f"prepare more samples"
+                f"preprocess more samples"
             )
         return Split(self.groups, f"{self.name}[{start}:{stop}]", self.start + start, self.start + stop)
 
@@ -191,9 +191,14 @@ class Split:
             start += size
         return np.concatenate(parts)[inverse]
 
-    def extras(self) -> dict[str, np.ndarray]:
+    def targets(self) -> dict[str, np.ndarray]:
         """Every field but ``x``, loaded: what a metric needs."""
         return {field: self.load(field) for field in self.fields if field != "x"}
+
+
+def group_starts(groups: np.ndarray) -> np.ndarray:
+    """Where each run of equal values begins: the first sample of each group of a split, whose groups stand together."""
+    return np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
 
 
 class Dataset:

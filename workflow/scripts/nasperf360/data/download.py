@@ -14,9 +14,9 @@ from urllib.parse import quote
 from nasperf360.data import archives
 from nasperf360.data.raw import write_manifest
 from nasperf360.data.sources import Source, SourceFile, split_zips
-from nasperf360.data.transfer import copy, disk_full_named, download, verify
+from nasperf360.data.transfer import copy, download, verify
 from nasperf360.errors import DataError, UserError
-from nasperf360.files import digest_file, read_json, write_json
+from nasperf360.files import digest_file, disk_full_named, read_json, write_json
 
 ORIGINAL = "original"
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from boto3.s3.transfer import TransferConfig
+
 from nasperf360.data.datasets import Dataset
 from nasperf360.data.s3 import Bucket
 from nasperf360.data.transfer import bar
@@ -64,8 +66,6 @@ def check_manifest(manifest: Mapping[str, Any], where: str | Path) -> None:
 
 
 def _put(bucket: Bucket, file: Path, kind: str, sent: list[str], progress: bool) -> dict[str, Any]:
-    from boto3.s3.transfer import TransferConfig
-
     size, digest = file.stat().st_size, digest_file(file)
     there = bucket.head(file.name)
     if there is None or there["Metadata"].get(_DIGEST) != digest or there["ContentLength"] != size:

@@ -6,6 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+import botocore
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+
 from nasperf360.errors import UserError
 
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -33,10 +38,6 @@ class Bucket:
         # Newer boto3 adds checksum headers that other servers than AWS store as part of the object.
         os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
         os.environ.setdefault("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
-        import boto3
-        import botocore
-        from botocore.config import Config
-
         name, endpoint = settings.get("bucket", ""), settings.get("endpoint", "")
         if not name:
             raise UserError("publish.bucket: not set; give the bucket: --config 'publish={bucket: my-bucket}'")
@@ -70,8 +71,6 @@ class Bucket:
 
     def head(self, name: str) -> dict[str, Any] | None:
         """Metadata of an object, or None where there is none."""
-        from botocore.exceptions import ClientError
-
         with self.explained():
             try:
                 return dict(self.client.head_object(Bucket=self.name, Key=self.key(name)))
@@ -92,8 +91,6 @@ class Bucket:
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Turn boto's errors into one line that names the endpoint, the bucket or the variable."""
-        from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
-
         try:
             yield
         except ClientError as error:

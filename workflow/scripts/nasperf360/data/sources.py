@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from nasperf360.errors import UserError
+from nasperf360.settings.yaml_files import read_yaml
 
 PACKINGS = ("zip", "tar", "tar.gz", "splitzip")
 _PART = re.compile(r"\.(z\d\d+|zip)$")
@@ -79,14 +78,11 @@ def read_sources(path: str | Path) -> dict[str, Any]:
     """The entries of a sources file by task, checked, as plain values fit for a rule's params.
 
     Raises:
-        UserError: the file is missing, is not YAML, or has a faulty entry; one line.
+        UserError: the file is missing, is not YAML, gives a key twice, or has a faulty entry; one line.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; set 'sources' to a file like config/sources.yaml") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not Path(path).exists():
+        raise UserError(f"{path}: no such file; set 'sources' to a file like config/sources.yaml")
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a mapping from task to its source, like config/sources.yaml")
     for task, entry in content.items():

@@ -1,46 +1,29 @@
 """Files brought here whole: downloads that resume, copies, and the comparison with a known size and checksum."""
 
-import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
+import requests
+import urllib3
+from tqdm import tqdm
+
 from nasperf360.data.sources import SourceFile
 from nasperf360.errors import DataError, UserError
-from nasperf360.files import BLOCK, atomic_path, digest_file, read_json, write_json
+from nasperf360.files import BLOCK, atomic_path, digest_file, disk_full_named, read_json, write_json
 
 CONNECT_SECONDS, SILENCE_SECONDS = 15, 60
 
 
 def bar(name: str, total: int | None, start: int, progress: bool) -> Any:
     """A tqdm bar in bytes on standard error; in a log it writes a line now and then, not ten a second."""
-    from tqdm import tqdm
-
     interval = 0.5 if sys.stderr.isatty() else 15
     return tqdm(
         desc=name, total=total, initial=start, unit="B", unit_scale=True, mininterval=interval, disable=not progress
     )
-
-
-@contextmanager
-def disk_full_named(target: Path) -> Iterator[None]:
-    """Turn a full disk into one line.
-
-    Raises:
-        UserError: the disk of ``target`` is full, or the user's quota.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{target}: the disk is full; free some space and run the same command again, it continues"
-            ) from error
-        raise
 
 
 def verify(path: Path, expected: SourceFile, mend: str) -> None:
@@ -79,9 +62,6 @@ def download(url: str, target: Path, expected: SourceFile, progress: bool, label
         UserError: the server cannot be reached, refuses, or stops; names the address.
         DataError: it sent something else: a web page, another size, a wrong checksum.
     """
-    import requests
-    import urllib3
-
     label = label or url
     part, note = target.with_name(f"{target.name}.part"), target.with_name(f".{target.name}.part.json")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,9 @@
 """Ours: sample spheres of the task Spherical, whole, in Mollweide projection, drawn by healpy."""
 
+import healpy
 import numpy as np
+from healpy.pixelfunc import vec2pix
+from healpy.projector import MollweideProj
 from matplotlib.figure import Figure
 
 NSIDE = 64  # of the HEALPix map that each sphere is resampled onto: pixels of 0.9 degrees, grid steps of 3
@@ -13,8 +16,6 @@ def healpix_map(sphere: np.ndarray, nside: int = NSIDE) -> np.ndarray:
 
     Bilinear in colatitude and longitude; longitude wraps around, and below the last row its values continue.
     """
-    import healpy
-
     size = sphere.shape[-1]
     colatitude, longitude = healpy.pix2ang(nside, np.arange(healpy.nside2npix(nside)))
     row = np.minimum(colatitude * size / np.pi, size - 1)
@@ -29,9 +30,6 @@ def healpix_map(sphere: np.ndarray, nside: int = NSIDE) -> np.ndarray:
 
 def draw(images_uint8: np.ndarray, labels: np.ndarray) -> Figure:
     """Spheres (N, 3, 2b, 2b) uint8 with their labels (N,), four in a row, on a transparent ground."""
-    from healpy.pixelfunc import vec2pix
-    from healpy.projector import MollweideProj
-
     projection = MollweideProj(xsize=PIXELS)
     rows = -(-len(images_uint8) // COLUMNS)
     figure = Figure(figsize=(1.75 * COLUMNS, 1.15 * rows), layout="constrained")

@@ -74,7 +74,7 @@ def _notes(profiles: pd.DataFrame) -> list[str]:
     """Lines on what the bands are, and on the methods of the run that no panel shows."""
     notes = []
     if profiles["low"].notna().any():
-        notes.append(f"Shaded: spread over resampled seeds, at most {profiles['seeds'].max()} per cell.")
+        notes.append(f"Shaded: spread over resampled seeds, at most {profiles['seeds'].max()} per task and method.")
     left_out = profiles[profiles["panel"].isna()]["method"]
     if len(left_out):
         notes.append(f"Methods not shown: {', '.join(map(method_label, left_out))}.")

@@ -51,8 +51,8 @@ def end_of_axis(ratios: np.ndarray) -> float:
     return float(max(1.1 * finite.max(), 1.5)) if finite.size else 1.5
 
 
-def _cells(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> dict[tuple[str, str], np.ndarray]:
-    """Errors over seeds of each cell that has any."""
+def _errors(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> dict[tuple[str, str], np.ndarray]:
+    """Errors over seeds of each task and method that have any."""
     scored = scores.dropna(subset="value")
     scored = scored[scored["task"].isin(tasks) & scored["method"].isin(methods)]
     scored = scored.assign(error=to_error(scored["value"], scored["higher_is_better"]))
@@ -60,16 +60,16 @@ def _cells(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> dict[t
 
 
 def most_seeds(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> int:
-    """How many seeds a cell of the panel has at most."""
-    return max(map(len, _cells(scores, tasks, methods).values()), default=0)
+    """How many seeds a method of the panel has on a task at most."""
+    return max(map(len, _errors(scores, tasks, methods).values()), default=0)
 
 
 def bands(scores: pd.DataFrame, tasks: list[str], methods: list[str], taus: np.ndarray) -> np.ndarray:
-    """Pointwise bands that hold the middle 95 % of the profiles when the seeds of each cell are drawn anew.
+    """Pointwise bands that hold the middle 95 % of the profiles when the seeds of each method and task are drawn anew.
 
-    They show how far the seeds that ran spread. They are no confidence bands: of two seeds a cell's means just range
+    They show how far the seeds that ran spread. They are no confidence bands: of two seeds the means just range
     from the lower to the higher, which encloses the true one about half the time, of three about three times in four.
-    Each cell draws from a stream of its own name, so a further task or method leaves the draws of the others alone.
+    Each pair draws from a stream of its own name, so a further task or method leaves the draws of the others alone.
 
     Args:
         scores: a row per seed.
@@ -77,9 +77,9 @@ def bands(scores: pd.DataFrame, tasks: list[str], methods: list[str], taus: np.n
     Returns:
         lower and upper limits (2, methods, taus).
     """
-    cells = _cells(scores, tasks, methods)
+    by_pair = _errors(scores, tasks, methods)
     errors = np.full((REPLICATES, len(tasks), len(methods)), np.nan)
-    for (task, method), values in cells.items():
+    for (task, method), values in by_pair.items():
         draws = generator("bootstrap", task, method).integers(len(values), size=(REPLICATES, len(values)))
         errors[:, tasks.index(task), methods.index(method)] = values[draws].mean(axis=1)
     ratios = performance_ratios(errors)
@@ -96,7 +96,7 @@ def panel_profiles(errors: pd.DataFrame, scores: pd.DataFrame | None) -> pd.Data
 
     Returns:
         a row per method and step or point of its band: method, tau, fraction, low, high (empty without bands), tasks,
-        seeds (how many a cell has at most; 0 where only means are known).
+        seeds (how many a method has on a task at most; 0 where only means are known).
     """
     tasks, methods = list(errors.index), list(errors.columns)
     ratios = performance_ratios(errors.to_numpy(float))

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
@@ -126,8 +127,6 @@ def look(method: str) -> Look:
 @contextmanager
 def context() -> Iterator[None]:
     """Draw inside of this: matplotlib's defaults and our settings, whatever the user's matplotlibrc says."""
-    import matplotlib
-
     with rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)

@@ -7,29 +7,29 @@ from a device's peak in float32 and the fraction of it that training reaches, wh
 two or three between the estimate and the clock.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from nasperf360.algorithms.random import derivation
+from nasperf360.algorithms.random.search import derivation
+from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
+from nasperf360.data.datasets import Dataset, Split
 from nasperf360.errors import UserError
 from nasperf360.seeds import generator
-from nasperf360.spaces import get_space
-from nasperf360.spaces.base import Architecture, SearchSpace
-from nasperf360.study import settings
-from nasperf360.study.settings import Config
-from nasperf360.tasks import get_task
-
-if TYPE_CHECKING:
-    from torch import nn
+from nasperf360.spaces.shared.encoding import Architecture
+from nasperf360.spaces.shared.search_space import SearchSpace, search_space
+from nasperf360.study import configuration
+from nasperf360.study.configuration import Config
+from nasperf360.tasks.shared.task_spec import task_spec
+from nasperf360.tasks.shared.task_training import task_training
 
 TRAINING = 3  # forward passes that a training step of a sample is worth
 DRAWS = 4  # architectures that stand for an unknown one
@@ -96,15 +96,13 @@ def size_of(task: str, data: Path) -> Size:
 
 
 def _size_on_disk(name: str, path: Path) -> Size:
-    from nasperf360.data.datasets import Dataset
-
-    task = get_task(name)
+    spec = task_spec(name)
     with Dataset(path) as dataset:
         train, valid = dataset.tuning()
-        final_train, test = dataset.final(task.merge_valid)
+        final_train, test = dataset.final(spec.merge_valid)
 
-        def epoch(split: Any) -> int:
-            return len(np.unique(split.load("group"))) if task.one_per_group else len(split)
+        def epoch(split: Split) -> int:
+            return len(np.unique(split.load("group"))) if spec.one_per_group else len(split)
 
         larger = math.prod(test.shape("x")) / math.prod(train.shape("x"))
         return Size(train.shape("x"), epoch(train), len(valid), epoch(final_train), round(len(test) * larger))
@@ -123,34 +121,35 @@ class Work:
 # -- networks --------------------------------------------------------------------------------------------------------
 
 
-def forward_pass(network: nn.Module, input_shape: tuple[int, ...]) -> float:
-    """Multiply-adds of convolutions and matrix products for one sample, of a network on the meta device.
+class MultiplyAdds(TorchDispatchMode):
+    """Counts those of convolutions and matrix products that run within.
 
-    Unlike :func:`nasperf360.networks.counts.count_multiply_adds` it sees operations, not layers:
-    supernets run some without.
+    Unlike :func:`nasperf360.spaces.shared.counts.count_multiply_adds` it sees operations, not layers: supernets run
+    some without.
     """
-    import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
 
-    aten = torch.ops.aten
-    products = (aten.mm.default, aten.addmm.default, aten.bmm.default)
+    products = (torch.ops.aten.mm.default, torch.ops.aten.addmm.default, torch.ops.aten.bmm.default)
 
-    class Counter(TorchDispatchMode):
-        total = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
 
-        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            result = function(*args, **(kwargs or {}))
-            if function is aten.convolution.default:
-                self.total += result.numel() * math.prod(args[1].shape[1:])
-            elif function in products:
-                self.total += result.numel() * args[-1].shape[-2]
-            return result
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if function is torch.ops.aten.convolution.default:
+            self.total += result.numel() * math.prod(args[1].shape[1:])
+        elif function in self.products:
+            self.total += result.numel() * args[-1].shape[-2]
+        return result
 
+
+def forward_pass(network: nn.Module, input_shape: tuple[int, ...]) -> float:
+    """Multiply-adds for one sample of a network on the meta device."""
     network.eval()
     for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.forward = _unchanged  # type: ignore[assignment]  # no product, and slow there
-    with torch.no_grad(), Counter() as counter:
+    with torch.no_grad(), MultiplyAdds() as counter:
         network(torch.zeros(1, *input_shape, device="meta"))
     return float(counter.total)
 
@@ -159,26 +158,18 @@ def _unchanged(x: Any) -> Any:
     return x
 
 
-@contextmanager
-def meta_device() -> Iterator[None]:
-    """Tensors made inside hold no numbers."""
-    import torch
-
-    with torch.device("meta"):
-        yield
-
-
 class Counted:
     """The networks of a space, counted.
 
     Args:
-        space: for one task.
+        space: for one task; what algorithms need of it is not looked at again.
         sample: draws an architecture by number.
     """
 
     def __init__(self, space: SearchSpace, sample: Callable[[int], Architecture] | None = None):
-        self.space, self.shape = space, space.signature.input_shape
-        self.sample = sample or (lambda number: space.sample(generator("estimate", space.name, number)))
+        self.space: Any = space
+        self.shape = space.signature.input_shape
+        self.sample = sample or (lambda number: space.sample(generator("estimate", space.spec.name, number)))
 
     def drawn(self) -> float:
         """Forward pass of an architecture to train, the mean over some."""
@@ -190,22 +181,20 @@ class Counted:
 
     def supernet(self) -> float:
         """Forward pass of the supernet, all operations mixed."""
-        with meta_device():
+        with torch.device("meta"):
             return forward_pass(self.space.supernet(), self.shape)
 
     def sampled_supernet(self, count: int) -> float:
         """The same with ``count`` operations per layer, drawn uniformly; the mean over some draws."""
-        import torch
-
-        with meta_device():
-            supernet: Any = self.space.supernet()
+        with torch.device("meta"):
+            supernet = self.space.supernet()
         passes = []
         for number in range(DRAWS):
             rng = generator("estimate", "operations", number)
             for name in supernet.sampled_names:
                 rows, options = supernet.architecture[name].shape
-                kept = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
-                supernet.sampled[name] = torch.tensor(kept, dtype=torch.long, device="cpu").view(
+                drawn = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
+                supernet.sampled[name] = torch.tensor(drawn, dtype=torch.long, device="cpu").view(
                     rows, min(count, options)
                 )
             passes.append(forward_pass(supernet, self.shape))
@@ -213,37 +202,34 @@ class Counted:
 
     def shared(self) -> float:
         """Forward pass of a path through the network with shared weights, the mean over some."""
-        with meta_device():
-            shared: Any = self.space.shared()  # type: ignore[attr-defined]
+        with torch.device("meta"):
+            shared = self.space.shared()
         passes = []
         for number in range(DRAWS):
-            shared.path = self.space.path(self.sample(number))  # type: ignore[attr-defined]
+            shared.path = self.space.path(self.sample(number))
             passes.append(forward_pass(shared, self.shape))
         return float(np.mean(passes))
 
     def _built(self, architecture: Architecture) -> float:
-        with meta_device():
+        with torch.device("meta"):
             return forward_pass(self.space.build(architecture), self.shape)
 
 
 # -- searches --------------------------------------------------------------------------------------------------------
 
-Search = Callable[[Counted, Mapping[str, Any], Size], float]
+Search = Callable[[Counted, Any, Size], float]
 """Multiply-adds of a search, from its networks, its settings and the task's size."""
 
 
-def _default(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+def _default(networks: Counted, settings: Any, size: Size) -> float:
     return 0.0
 
 
-def _asha(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+def _asha(networks: Counted, settings: Any, size: Size) -> float:
     """Trials train up to the last rung that they reach, and are validated at each."""
-    from nasperf360.algorithms.asha import rung_epochs
-
-    factor = search["reduction_factor"]
-    rungs = rung_epochs(search["min_epochs"], factor, search["rungs"], search["max_epochs"])
+    factor, rungs = settings.reduction_factor, settings.rung_epochs
     samples, before = 0.0, 0
-    for trials, rung in zip(reaching(search["trials"], factor, len(rungs)), rungs, strict=True):
+    for trials, rung in zip(reaching(settings.trials, factor, len(rungs)), rungs, strict=True):
         samples += trials * ((rung - before) * size.train * TRAINING + size.valid)
         before = rung
     return samples * networks.drawn()
@@ -266,29 +252,29 @@ def reaching(trials: int, factor: int, rungs: int) -> tuple[float, ...]:
     return tuple(counts)
 
 
-def _random(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
-    return search["trials"] * (search["epochs"] * size.train * TRAINING + size.valid) * networks.drawn()
+def _random(networks: Counted, settings: Any, size: Size) -> float:
+    return settings.trials * (settings.epochs * size.train * TRAINING + size.valid) * networks.drawn()
 
 
-def _bilevel(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+def _bilevel(networks: Counted, settings: Any, size: Size) -> float:
     """An architecture step follows each weight step, once they begin, on as many samples."""
-    train = min(size.train, search.get("max_samples", size.train))
-    epoch = train if search.get("split", "halves") == "same" else train / 2
-    epochs = search["epochs"] + max(0, search["epochs"] - search.get("architecture_after", 0))
+    train = min(size.train, settings.max_samples or size.train)
+    epoch = train if settings.split == "same" else train / 2
+    epochs = settings.epochs + max(0, settings.epochs - settings.architecture_after)
     return epochs * epoch * TRAINING * networks.supernet()
 
 
-def _densenas(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+def _densenas(networks: Counted, settings: Any, size: Size) -> float:
     """Weight steps run one operation per layer on four fifths of the data, architecture steps two on the last fifth."""
-    weights = search["epochs"] * size.train * 4 / 5 * networks.sampled_supernet(1)
-    searching = max(0, search["epochs"] - search["warmup_epochs"])
+    weights = settings.epochs * size.train * 4 / 5 * networks.sampled_supernet(1)
+    searching = max(0, settings.epochs - settings.warmup_epochs)
     return TRAINING * (weights + searching * size.train / 5 * networks.sampled_supernet(2))
 
 
-def _enas(networks: Counted, search: Mapping[str, Any], size: Size) -> float:
+def _enas(networks: Counted, settings: Any, size: Size) -> float:
     """Steps of the shared weights, and the validation of the architectures of each episode."""
-    trained = search["episodes"] * search["child_steps"] * search["batch_size"] + search["warmup_epochs"] * size.train
-    return (trained * TRAINING + search["episodes"] * search["samples"] * size.valid) * networks.shared()
+    trained = settings.episodes * settings.child_steps * settings.batch_size + settings.warmup_epochs * size.train
+    return (trained * TRAINING + settings.episodes * settings.samples * size.valid) * networks.shared()
 
 
 SEARCHES: dict[str, Search] = {
@@ -312,22 +298,25 @@ def work(config: Config, task: str, method: str, size: Size) -> Work:
     Raises:
         UserError: an algorithm that :data:`SEARCHES` does not know.
     """
-    definition = settings.method(config, method)
-    search = settings.search_settings(config, task, method)["search"]
-    retrain = settings.retrain_settings(config, task, method)
-    signature = get_task(task).signature(size.shape)
-    space = get_space(definition["space"], signature, settings.space_settings(config, task, method))
-    if definition["algorithm"] not in SEARCHES:
+    definition = configuration.method(config, method)
+    name = definition["algorithm"]
+    if name not in SEARCHES:
         raise UserError(
-            f"estimate: nothing is known of algorithm '{definition['algorithm']}'; leave out method '{method}', or add "
-            f"the algorithm to SEARCHES in nasperf360/study/estimate.py"
+            f"estimate: nothing is known of algorithm '{name}'; leave out method '{method}', or add the algorithm to "
+            f"SEARCHES in nasperf360/study/estimate.py"
         )
-    networks = Counted(space, derivation(space) if search.get("sampler") == "derive" else None)
-    found = networks.default() if definition["algorithm"] == "default" else networks.drawn()
+    given = configuration.search_settings(config, task, method)["search"]
+    search: Any = algorithm_spec(name).settings.model_validate(given)
+    retrain = configuration.retrain_settings(config, task, method)
+    signature = task_training(task).signature(size.shape)
+    space: Any = search_space(definition["space"], signature, configuration.space_settings(config, task, method))
+    derives = name == "random" and search.sampler == "derive"
+    networks = Counted(space, derivation(space) if derives else None)
+    found = networks.default() if name == "default" else networks.drawn()
     return Work(
         task,
         method,
-        search=SEARCHES[definition["algorithm"]](networks, search, size),
+        search=SEARCHES[name](networks, search, size),
         retrain=(retrain["epochs"] * size.final_train * TRAINING + size.test) * found,
     )
 
@@ -369,7 +358,7 @@ def estimate(config: Mapping[str, Any], device: str, utilisation: float | None =
     A method that was not selected but whose networks limit the size of another's follows, with its searches alone.
     """
     config = dict(config)
-    limits = [settings.method(config, name).get("size_limit", {}).get("method") for name in config["methods"]]
+    limits = [configuration.method(config, name).get("size_limit", {}).get("method") for name in config["methods"]]
     others = [name for name in dict.fromkeys(limits) if name and name not in config["methods"]]
     return [
         *(_estimate(config, name, device, utilisation) for name in config["methods"]),
@@ -380,9 +369,9 @@ def estimate(config: Mapping[str, Any], device: str, utilisation: float | None =
 def _estimate(
     config: Config, method: str, device: str, utilisation: float | None, *, retrained: bool = True
 ) -> Estimate:
-    rate = throughput(device, settings.method(config, method)["space"], utilisation)  # refuses before it counts
+    rate = throughput(device, configuration.method(config, method)["space"], utilisation)  # refuses before it counts
     data, seeds = Path("results", config["data_run"], "data"), len(config["seeds"])
-    tasks = [task for task, _ in settings.cells({**config, "methods": [method]})]
+    tasks = [task for task, _ in configuration.experiments({**config, "methods": [method]})]
     works = [work(config, task, method, size_of(task, data)) for task in tasks]
     hours = seeds / 3600 / rate
     return Estimate(
@@ -400,7 +389,7 @@ def data_jobs(config: Mapping[str, Any]) -> int:
     Published data sets take the second only.
     """
     tasks = config["tasks"]
-    return len(tasks) + (0 if config["source"] == "published" else len({get_task(task).raw for task in tasks}))
+    return len(tasks) + (0 if config["source"] == "published" else len({task_spec(task).raw for task in tasks}))
 
 
 def table(rows: Sequence[Estimate]) -> str:

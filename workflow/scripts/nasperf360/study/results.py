@@ -1,168 +1,116 @@
-"""The result files of a run as one tidy frame: a row per task, method and seed.
-
-Nothing heavy at module level: the workflow itself imports this module to see which results exist.
-"""
-
-from __future__ import annotations
+"""How far each experiment of a run is. The workflow itself imports this, so nothing heavy here."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
 
-from nasperf360.errors import DataError, UserError
+from nasperf360.errors import UserError
 from nasperf360.files import digest_file, read_json, remembered
-from nasperf360.labels import halves
-from nasperf360.tasks import get_task
+from nasperf360.labels import COMPLETE
+from nasperf360.study.paths import MADE, Key, architecture_path, cost_paths, data_folder, made_path, result_path
+from nasperf360.tasks.shared.task_spec import task_spec
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Cell = tuple[str, str, int]
-"""Task, method, seed."""
-
-COMPLETE, NOT_RUN = "complete", "not run"
-STALE = "stale: the result is of an earlier search"
-COLUMNS = [
-    "task",
-    "method",
-    "space",
-    "algorithm",
-    "seed",
-    "metric",
-    "higher_is_better",
-    "value",
-    "parameters",
-    "simulated",
-    "status",
-]
+NOT_RUN = "not run"
+STALE = "stale: the result is of an earlier search or training"
 
 
-def result_path(folder: str | Path, cell: Cell) -> Path:
-    """Where a cell's result lies below ``results/<run>``."""
-    task, method, seed = cell
-    return Path(folder, "retrain", task, method, str(seed), "result.json")
+@dataclass(frozen=True)
+class State:
+    """How far an experiment is; as text what tables show of it.
 
-
-def architecture_path(folder: str | Path, cell: Cell) -> Path:
-    """Where what a cell's search found lies below ``results/<run>``."""
-    task, method, seed = cell
-    return Path(folder, "search", task, method, str(seed), "architecture.json")
-
-
-def data_folder(folder: str | Path) -> Path:
-    """The folder of the run whose data the run in ``folder`` works on."""
-    return Path(folder).parent / remembered(Path(folder, "study.json")).get("data_run", Path(folder).name)
-
-
-def state(folder: str | Path, cell: Cell) -> str:
-    """``complete``, or why the cell is not: the stage that failed and its reason, ``stale: ...``, or ``not run``.
-
-    The first stage that failed counts: Snakemake removes the outputs of a job that it starts, but neither the result
-    nor the failure of what followed from the last ones.
+    Args:
+        stage: the first that failed or is yet to be done, ``download`` and ``preprocess`` too; None where none is.
+        failure: why it failed.
+        stale: there is a result, but of an earlier search or training.
     """
-    architecture, result = architecture_path(folder, cell), result_path(folder, cell)
-    if reason := _data_failure(data_folder(folder), cell[0]) or _failure("search", architecture.parent):
-        return reason
-    if architecture.is_file():
-        if result.is_file() and _follows(result, architecture):
+
+    stage: str | None = None
+    failure: str | None = None
+    stale: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a result that follows from the search and the training at hand."""
+        return self.stage is None
+
+    def __str__(self) -> str:
+        if self.complete:
             return COMPLETE
-        if reason := _failure("retrain", result.parent):
-            return reason
-    return STALE if result.is_file() else NOT_RUN
+        if self.failure is not None:
+            return f"{self.stage} failed: {self.failure}"
+        return STALE if self.stale else NOT_RUN
 
 
-def _failure(stage: str, folder: Path) -> str:
+def state(folder: str | Path, key: Key) -> State:
+    """How far an experiment of ``results/<run>`` is.
+
+    The first stage that failed counts: Snakemake removes the outputs of a job that it starts, but neither the results
+    nor the failures of what followed from the last ones.
+    """
+    stale = result_path(folder, key).is_file()
+    if found := _data_failure(data_folder(folder), key[0], stale=stale):
+        return found
+    for stage in MADE:
+        made = made_path(folder, stage, key)
+        if (failure := _failure(made.parent)) is not None:
+            return State(stage, failure, stale)
+        if not made.is_file():
+            return State(_first_to_do(data_folder(folder), key[0]) if stage == "search" else stage, stale=stale)
+    outdated = _outdated(folder, key)
+    return State(outdated, stale=outdated is not None)
+
+
+def _failure(folder: Path) -> str | None:
     path = folder / "failure.json"
-    return f"{stage} failed: {remembered(path).get('reason', f'{path} is damaged')}" if path.is_file() else ""
+    return str(remembered(path).get("reason", f"{path} is damaged")) if path.is_file() else None
 
 
-def _data_failure(data: Path, task: str) -> str:
+def _data_failure(data: Path, task: str, *, stale: bool) -> State | None:
     if (data / "data" / f"{task}.json").is_file():
-        return ""
-    for name in (get_task(task).raw, task):  # a published data set comes under the task's own name
+        return None
+    for name in (task_spec(task).raw, task):  # a published data set comes under the task's own name
         raw = data / "raw" / name
-        if not (raw / "files.json").is_file() and (reason := _failure("download", raw)):
-            return reason
-    return _failure("preprocess", data / "data" / task)
+        if not (raw / "files.json").is_file() and (failure := _failure(raw)) is not None:
+            return State("download", failure, stale)
+    failure = _failure(data / "data" / task)
+    return None if failure is None else State("preprocess", failure, stale)
 
 
-def _follows(result: Path, architecture: Path) -> bool:
-    """Whether a result is of what the search found last."""
+def _first_to_do(data: Path, task: str) -> str:
+    """The stage that an experiment without an architecture waits for."""
+    if (data / "data" / f"{task}.json").is_file():
+        return "search"
+    return "preprocess" if (data / "raw" / task_spec(task).raw / "files.json").is_file() else "download"
+
+
+def _outdated(folder: str | Path, key: Key) -> str | None:
+    """The stage that has to run again for the result to follow from the architecture and the training at hand."""
     try:
-        trained = read_json(result)["provenance"]["settings"]["architecture"]
+        result = read_json(result_path(folder, key))
+        holds = (result["task"], result["method"], result["seed"])
+        architecture, files = result["provenance"]["settings"]["architecture"], result["files"]
     except (UserError, KeyError, TypeError):
-        return True  # it is damaged, which whoever reads it says
-    return bool(trained == remembered(architecture).get("architecture"))
+        holds = None
+    if holds != key:
+        return None  # it is damaged or of another experiment, which whoever reads it says
+    if architecture != remembered(architecture_path(folder, key)).get("architecture"):
+        return "retrain"
+    return None if files == remembered(made_path(folder, "retrain", key)).get("files") else "evaluate"
 
 
-def snapshot(folder: str | Path, cells: Iterable[Cell]) -> dict[str, str]:
-    """What there is of each cell now: the digest of its result, or why it has none.
+def snapshot(folder: str | Path, keys: Iterable[Key]) -> dict[str, str]:
+    """What there is of each experiment now: the digest of its result, or why it has none.
 
     A partial run takes this as a param in place of the results as inputs: it reruns when a result came or changed,
     and never asks for one.
     """
-    states = {}
-    for cell in cells:
-        found = state(folder, cell)
-        states["/".join(map(str, cell))] = digest_file(result_path(folder, cell)) if found == COMPLETE else found
-    return states
+    found = {key: state(folder, key) for key in keys}
+    return {
+        "/".join(map(str, key)): digest_file(result_path(folder, key)) if now.complete else str(now)
+        for key, now in found.items()
+    }
 
 
-def _row(folder: str | Path, cell: Cell) -> dict[str, Any]:
-    task, method, seed = cell
-    space, algorithm = halves(method)
-    row: dict[str, Any] = {"task": task, "method": method, "space": space, "algorithm": algorithm, "seed": seed}
-    path, found = result_path(folder, cell), state(folder, cell)
-    if found != COMPLETE:
-        metric = get_task(task).metric
-        return row | {
-            "metric": metric.name,
-            "higher_is_better": metric.higher_is_better,
-            "value": None,
-            "parameters": None,
-            "simulated": None,
-            "status": found,
-        }
-    result = read_json(path)
-    try:
-        holds = (result["task"], result["method"], result["seed"])
-        if holds != cell:
-            raise DataError(f"{path}: holds the result of {'/'.join(map(str, holds))}; delete it and run again")
-        return row | {
-            "metric": result["metric"]["name"],
-            "higher_is_better": result["metric"]["higher_is_better"],
-            "value": float(result["value"]),
-            "parameters": result["parameters"],
-            "simulated": result["simulated"],
-            "status": COMPLETE,
-        }
-    except KeyError as error:
-        raise DataError(f"{path}: lacks the key {error}; delete it and run again") from error
-
-
-def collect(folder: str | Path, cells: Iterable[Cell]) -> pd.DataFrame:
-    """The scores of a run, one row per cell in the order given.
-
-    A cell that is not complete has an empty value and its :func:`state` in ``status``.
-
-    Raises:
-        DataError: a result that lacks a key or belongs to another cell.
-    """
-    import pandas as pd
-
-    scores = pd.DataFrame([_row(folder, cell) for cell in cells], columns=COLUMNS)
-    return scores.astype(
-        {"value": float, "parameters": "Int64", "simulated": "boolean", "higher_is_better": bool, "seed": int}
-    )
-
-
-def to_csv(scores: pd.DataFrame) -> str:
-    """What ``scores.csv`` holds, every digit."""
-    return scores.to_csv(index=False, lineterminator="\n")
-
-
-def read_scores(path: str | Path | TextIO) -> pd.DataFrame:
-    """``scores.csv`` as :func:`collect` made it."""
-    import pandas as pd
-
-    return pd.read_csv(path, dtype={"parameters": "Int64", "simulated": "boolean", "value": float, "status": str})
+def cost_snapshot(folder: str | Path, keys: Iterable[Key]) -> dict[str, str]:
+    """Digest of each cost file that exists now: what a partial run takes as a param in place of inputs."""
+    return {str(path): digest_file(path) for path in cost_paths(folder, keys) if path.is_file()}

@@ -6,8 +6,8 @@ from typing import Any
 
 from nasperf360.errors import UserError
 from nasperf360.files import read_json, write_json
-from nasperf360.job import note
-from nasperf360.study import settings
+from nasperf360.job import log
+from nasperf360.study import configuration
 
 KEYS = ("scale", "source")
 
@@ -34,7 +34,7 @@ def check(config: dict[str, Any]) -> None:
                 )
     data = Path("results") / config["data_run"]
     if config["data_run"] != config["run"] and not data.exists():
-        note(f"Warning: data_run: {data} does not exist, so its data would be made anew; is the name right?")
+        log(f"Warning: data_run: {data} does not exist, so its data would be made anew; is the name right?")
 
 
 def record(config: dict[str, Any]) -> None:
@@ -59,8 +59,8 @@ def _write(config: dict[str, Any]) -> None:
         Path("results") / config["run"] / "study.json",
         {
             "data_run": config["data_run"],
-            "tasks": config["tasks"],  # some may have no cell
-            "cells": settings.cells(config),
+            "tasks": config["tasks"],  # some may have no experiment
+            "experiments": configuration.experiments(config),
             "seeds": config["seeds"],
         },
     )
@@ -72,7 +72,7 @@ class Study:
 
     data_run: str
     tasks: list[str]
-    cells: list[tuple[str, str, int]]  # task, method, seed
+    experiments: list[tuple[str, str, int]]  # task, method, seed
 
 
 def read_study(folder: Path) -> Study:
@@ -85,6 +85,8 @@ def read_study(folder: Path) -> Study:
     if not path.is_file():
         raise UserError(f"{folder}: no run has been started there (it has no study.json)")
     study = read_json(path)
-    cells = [(task, method, seed) for task, method in study["cells"] for seed in study["seeds"]]
-    tasks = study.get("tasks", list(dict.fromkeys(task for task, _, _ in cells)))  # a record of old names none
-    return Study(study["data_run"], tasks, cells)
+    try:
+        experiments = [(task, method, seed) for task, method in study["experiments"] for seed in study["seeds"]]
+        return Study(study["data_run"], study["tasks"], experiments)
+    except KeyError as error:
+        raise UserError(f"{path}: lacks the key {error}; it is of an earlier version: run it anew") from error

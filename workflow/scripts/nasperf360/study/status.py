@@ -1,26 +1,26 @@
-"""Which cells of a run are not complete, and why."""
+"""Which experiments of a run are not complete, and why."""
 
-from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
-from nasperf360.study.results import COMPLETE, STALE, Cell, architecture_path, data_folder, state
+from nasperf360.study.paths import MADE, Key, data_folder, made_path
+from nasperf360.study.results import State, state
 from nasperf360.study.runs import read_study
-from nasperf360.tasks import get_task
+from nasperf360.tasks.shared.task_spec import task_spec
 
-NAMES = {"search": "architecture.json", "retrain": "result.json"}
-"""What the stages of a cell make."""
+WRITTEN_BEFORE = {"search": "cost.json", "retrain": "model.pt"}
+"""What stages write just before the file that they write last; both go when the stage begins."""
 
 
 class Missing(NamedTuple):
-    """A cell without a result that follows from its search."""
+    """An experiment without a result that follows from its search."""
 
-    cell: Cell
+    key: Key
     reason: str
     log: Path | None
 
     def __str__(self) -> str:
-        task, method, seed = self.cell
+        task, method, seed = self.key
         return f"{task} {method} seed {seed}: {self.reason}" + (f"; see {self.log}" if self.log else "")
 
 
@@ -30,53 +30,42 @@ def again(path: Path) -> str:
 
 
 def missing(folder: Path) -> list[Missing]:
-    """The cells of the study that ``folder`` holds which are not complete, in the study's order.
+    """The experiments of the study that ``folder`` holds which are not complete, in the study's order.
 
     Raises:
         UserError: the folder holds no study.
     """
-    states = [(cell, state(folder, cell)) for cell in read_study(folder).cells]
-    return [_missing(folder, cell, found) for cell, found in states if found != COMPLETE]
+    states = {key: state(folder, key) for key in read_study(folder).experiments}
+    return [_missing(folder, key, found.stage, found) for key, found in states.items() if found.stage is not None]
 
 
-def _missing(folder: Path, cell: Cell, reason: str) -> Missing:
-    logs = _logs(folder, cell)
-    stage, failed, _ = reason.partition(" failed: ")
-    if not failed:
-        stage = _next_stage(folder, cell, logs)
-        if lost := _lost(folder, cell, stage):
-            reason = f"its {lost.name} is missing, though {stage} made it; {again(lost)}"
-        elif reason == STALE:
-            logs.pop("retrain", None)  # it is of the result at hand
-        elif stage in logs:  # and left no reason: it was killed, or runs
-            reason = f"{stage} was started and did not finish"
-    return Missing(cell, reason, logs.get(stage))
+def _missing(folder: Path, key: Key, stage: str, found: State) -> Missing:
+    log = _log(folder, stage, key)
+    if found.failure is None and stage in MADE:
+        made = made_path(folder, stage, key)
+        if made.is_file():
+            return Missing(key, str(found), None)  # the log is of what is at hand
+        if _lost(made, stage, log):
+            return Missing(key, f"its {made.name} is missing, though {stage} ran; {again(made)}", log)
+    if found.failure is None and not found.stale and log:  # it left no reason: it was killed, or runs
+        return Missing(key, f"{stage} was started and did not finish", log)
+    return Missing(key, str(found), log)
 
 
-def _next_stage(folder: Path, cell: Cell, logs: Container[str]) -> str:
-    """The stage whose outputs a cell lacks."""
-    if architecture_path(folder, cell).is_file():
-        return "retrain"
-    if (data_folder(folder) / "data" / f"{cell[0]}.json").is_file():
-        return "search"
-    return "preprocess" if "preprocess" in logs else "download"
+def _lost(made: Path, stage: str, log: Path | None) -> bool:
+    """Whether a stage had made a file that somebody removed."""
+    if stage not in WRITTEN_BEFORE:  # an evaluation takes a second: who finds none under way finds one that ended
+        return log is not None
+    return made.with_name(WRITTEN_BEFORE[stage]).is_file()
 
 
-def _lost(folder: Path, cell: Cell, stage: str) -> Path | None:
-    """What a stage had made and somebody removed: its costs, written just before, go with it when the stage begins."""
-    if stage not in NAMES:
-        return None
-    made = Path(folder, stage, *map(str, cell), NAMES[stage])
-    return made if made.with_name("cost.json").is_file() and not made.exists() else None
-
-
-def _logs(folder: Path, cell: Cell) -> dict[str, Path]:
-    """The log of each stage of a cell that was started."""
-    task, method, seed = cell
-    logs = {stage: folder / "logs" / stage / task / method / f"{seed}.log" for stage in ("search", "retrain")}
-    data = data_folder(folder) / "logs"
-    logs["preprocess"] = data / "preprocess" / f"{task}.log"
-    logs["download"] = data / "download" / f"{task}.log"  # of a published data set, or of the task's own raw files
-    if not logs["download"].is_file():
-        logs["download"] = data / "download" / f"{get_task(task).raw}.log"
-    return {stage: log for stage, log in logs.items() if log.is_file()}
+def _log(folder: Path, stage: str, key: Key) -> Path | None:
+    """The log of a stage that was started."""
+    task, method, seed = key
+    logs = data_folder(folder) / "logs"
+    paths = {
+        "preprocess": [logs / "preprocess" / f"{task}.log"],
+        # Of a published data set, or of the raw files, which may be those of another task.
+        "download": [logs / "download" / f"{name}.log" for name in (task, task_spec(task).raw)],
+    }.get(stage, [folder / "logs" / stage / task / method / f"{seed}.log"])
+    return next((path for path in paths if path.is_file()), None)

@@ -5,14 +5,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.datasets import Dataset
 from nasperf360.data.raw import RawFiles
 from nasperf360.errors import UserError
 from nasperf360.files import digest_file, digest_json, read_json
-from nasperf360.jobs.cells import Cell, is_sealed
-from nasperf360.jobs.code_digest import code_digest
+from nasperf360.stages.code_digest import code_digest
+from nasperf360.stages.experiment import Experiment, is_checksummed
+from nasperf360.stages.modules import Stage, stage_modules
+from nasperf360.stages.scoring import final_test, read_predictions, score
+from nasperf360.study.paths import MADE, Key, architecture_path, data_folder, made_path, result_path
 from nasperf360.study.runs import read_study
-from nasperf360.study.status import NAMES, again, missing
-from nasperf360.tasks import get_task
+from nasperf360.study.status import again, missing
+from nasperf360.tasks.shared.task_spec import task_spec
+
+CHECKSUMMED: Mapping[Stage, Stage] = {"search": "search", "evaluate": "retrain"}
+"""The stages whose files name what they rest on, and the stage that computed it."""
+
+PREDICTIONS = "predictions.h5"
 
 
 @dataclass
@@ -24,7 +33,7 @@ class _Known:
 
 
 def verify(folder: Path) -> Iterator[str]:
-    """Data against their manifests, each architecture and result against what it names.
+    """Data against manifests, architectures and results against what they name, numbers against predictions.
 
     Args:
         folder: ``results/<run>``.
@@ -40,10 +49,27 @@ def verify(folder: Path) -> Iterator[str]:
         yield from _named(path, _raw_faults(path))
     for path in sorted((data / "data").glob("*.json")):
         yield from _named(path, _data_faults(path, known))
-    for stage, name in NAMES.items():
-        for path in sorted((folder / stage).glob(f"*/*/*/{name}")):
-            yield from _named(path, _cell_faults(folder, stage, path, known))
+    for stage in CHECKSUMMED:
+        for path in sorted((folder / stage).glob(f"*/*/*/{MADE[stage]}")):
+            yield from _named(path, _experiment_faults(folder, stage, path, known))
     yield from (f"{folder}: no result of {entry}" for entry in missing(folder))
+
+
+def not_recomputed(folder: Path) -> list[Key]:
+    """The experiments of the study with a result whose predictions were not kept.
+
+    Raises:
+        UserError: the folder holds no study.
+    """
+    return [
+        key
+        for key in read_study(folder).experiments
+        if result_path(folder, key).is_file() and not _predictions(folder, key).is_file()
+    ]
+
+
+def _predictions(folder: Path, key: Key) -> Path:
+    return made_path(folder, "retrain", key).with_name(PREDICTIONS)
 
 
 def _named(path: Path, faults: Iterator[str]) -> Iterator[str]:
@@ -72,7 +98,7 @@ def _data_faults(path: Path, known: _Known) -> Iterator[str]:
         yield f"{data}: missing, but {path} describes it"
     elif digest_file(data) != manifest["sha256"]:
         yield f"{data}: its content is not that which {path} names"
-    raw = path.parents[1] / "raw" / get_task(path.stem).raw / "files.json"
+    raw = path.parents[1] / "raw" / task_spec(path.stem).raw / "files.json"
     if raw.is_file():
         sources = {entry["path"]: entry["sha256"] for entry in read_json(raw)["files"]}
         if other := _differing(sources, manifest["sources"]):
@@ -84,16 +110,17 @@ def _differing(left: Mapping[str, Any], right: Mapping[str, Any]) -> str:
     return ", ".join(key for key in sorted({*left, *right}) if left.get(key) != right.get(key))
 
 
-def _cell_faults(folder: Path, stage: str, path: Path, known: _Known) -> Iterator[str]:
+def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) -> Iterator[str]:
     content, (task, method, seed) = read_json(path), path.parts[-4:-1]
     if not seed.isdecimal():
         yield f"{path}: its folder '{seed}' is no seed; move it out of {folder / stage}"
         return
-    cell, origin = Cell(stage, task, method, int(seed)), content["provenance"]
-    if {name: content[name] for name in cell.names()} != cell.names():
-        yield f"{path}: holds another cell: {content['task']} {content['method']} seed {content['seed']}"
+    experiment, origin = Experiment(CHECKSUMMED[stage], task, method, int(seed)), content["provenance"]
+    key = (task, method, int(seed))
+    if {name: content[name] for name in experiment.names()} != experiment.names():
+        yield f"{path}: holds another experiment: {content['task']} {content['method']} seed {content['seed']}"
         return
-    if not is_sealed(content):
+    if not is_checksummed(content):
         yield f"{path}: not what its own sha256 says: edited, or made by an earlier version; {again(path)}"
     manifest = known.manifests.get(task)
     if manifest is None:
@@ -102,35 +129,43 @@ def _cell_faults(folder: Path, stage: str, path: Path, known: _Known) -> Iterato
         yield f"{path}: made from other data than data/{task}.h5"
     elif content["simulated"] != (manifest["origin"] == "simulated"):
         yield f"{path}: simulated: {content['simulated']}, which its data set contradicts"
-    if origin["seed"] != cell.derived_seed:
-        yield f"{path}: seed {origin['seed']} is not that of {cell}"
-    for name, digest in content["files"].items():
-        file = path.with_name(name)
-        if not file.is_file():
-            yield f"{file}: missing; {again(path)}"
-        elif digest_file(file) != digest:
-            yield f"{file}: not the file that {path} names; {again(path)}"
+    if origin["seed"] != experiment.derived_seed:
+        yield f"{path}: seed {origin['seed']} is not that of {experiment}"
+    computed = made_path(folder, experiment.stage, key).parent
+    changed = {name for name, digest in content["files"].items() if not _is_file(computed / name, digest)}
+    for name in sorted(changed):
+        if (computed / name).is_file():
+            yield f"{computed / name}: not the file that {path} names; {again(computed / name)}"
+        elif name != PREDICTIONS:
+            yield f"{computed / name}: missing; {again(computed / name)}"
     settings = origin["settings"]
-    first, expected = known.settings.setdefault((stage, task, method), (cell.seed, settings))
+    first, expected = known.settings.setdefault((stage, task, method), (experiment.seed, settings))
     own = {*settings.get("architecture", {}), *expected.get("architecture", {})}
     if other := _differing(_of_every_seed(settings, own), _of_every_seed(expected, own)):
         yield f"{path}: settings differ from those of seed {first}: {other}"
-    found = folder / "search" / task / method / seed / "architecture.json"
+    found = architecture_path(folder, key)
     searched = read_json(found)
-    yield from _code_faults(path, cell, origin, searched)
-    if stage == "retrain":
-        yield from _retraining_faults(path, content, found, searched)
-    elif limiting := origin["settings"]["method"].get("size_limit"):
-        other_network = read_json(folder / "search" / task / limiting["method"] / seed / "architecture.json")
-        if origin["settings"]["limit"] != other_network["parameters"] + int(limiting.get("slack", 0)):
+    yield from _code_faults(path, experiment, origin, searched)
+    if stage == "evaluate":
+        yield from _training_faults(path, content, found, searched)
+        if PREDICTIONS not in changed:
+            data = data_folder(folder) / "data" / f"{task}.h5"
+            yield from _prediction_faults(path, content, experiment, _predictions(folder, key), data)
+    elif limiting := settings["method"].get("size_limit"):
+        other_network = read_json(architecture_path(folder, (task, limiting["method"], int(seed))))
+        if settings["limit"] != other_network["parameters"] + int(limiting.get("slack", 0)):
             yield f"{path}: its size limit is not that of {limiting['method']}"
+
+
+def _is_file(path: Path, digest: str) -> bool:
+    return path.is_file() and digest_file(path) == digest
 
 
 def _of_every_seed(settings: Mapping[str, Any], own: set[str]) -> dict[str, Any]:
     """What is the same for every seed: neither a size limit, nor an architecture and what this fixes of the training.
 
     Args:
-        settings: of a cell's provenance.
+        settings: of an experiment's provenance.
         own: keys of architectures.
     """
     common = {key: value for key, value in settings.items() if key not in ("limit", "architecture")}
@@ -139,21 +174,20 @@ def _of_every_seed(settings: Mapping[str, Any], own: set[str]) -> dict[str, Any]
     return common
 
 
-def _code_faults(path: Path, cell: Cell, origin: Mapping[str, Any], searched: Mapping[str, Any]) -> Iterator[str]:
-    definition = searched["provenance"]["settings"]["method"]
-    modules = [f"tasks.{cell.task}", f"spaces.{definition['space']}"]
-    modules += [f"algorithms.{definition['algorithm']}"] if cell.stage == "search" else []
+def _code_faults(
+    path: Path, experiment: Experiment, origin: Mapping[str, Any], searched: Mapping[str, Any]
+) -> Iterator[str]:
+    settings = searched["provenance"]["settings"]
+    modules = stage_modules(experiment.stage, experiment.task, settings["method"], settings["search"])
     try:
-        same_code = origin["code_sha256"] == digest_json(code_digest(f"{cell.stage}.py", *modules))
+        same_code = origin["code_sha256"] == digest_json(code_digest(f"{experiment.stage}.py", *modules))
     except FileNotFoundError:
         same_code = False
     if not same_code:
         yield f"{path}: made by other code than that of this checkout"
 
 
-def _retraining_faults(
-    path: Path, content: Mapping[str, Any], found: Path, searched: Mapping[str, Any]
-) -> Iterator[str]:
+def _training_faults(path: Path, content: Mapping[str, Any], found: Path, searched: Mapping[str, Any]) -> Iterator[str]:
     settings = content["provenance"]["settings"]
     if settings["architecture"] != searched["architecture"]:
         yield f"{path}: trained another architecture than that of {found}"
@@ -161,3 +195,17 @@ def _retraining_faults(
         yield f"{path}: settings of the space differ from those of {found}: {other}"
     if content["value"] != content["scores"]["value"]:
         yield f"{path}: value {content['value']} is not that of its scores, {content['scores']['value']}"
+
+
+def _prediction_faults(
+    path: Path, content: Mapping[str, Any], experiment: Experiment, predictions: Path, data: Path
+) -> Iterator[str]:
+    """A result against what its predictions record of the training, and its scores against theirs, computed anew."""
+    with Dataset(data) as dataset:
+        read = read_predictions(predictions, experiment, dataset)
+        scores = score(experiment.task, read.outputs, final_test(experiment.task, dataset).targets())
+    if other := _differing({name: content.get(name) for name in read.record}, read.record):
+        yield f"{path}: not what {predictions} records of the training: {other}"
+    for name in sorted({*content["scores"], *scores}):
+        if content["scores"].get(name) != scores.get(name):
+            yield f"{path}: {name} is {content['scores'].get(name)}, but its predictions give {scores.get(name)}"

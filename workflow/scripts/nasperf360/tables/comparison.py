@@ -1,15 +1,14 @@
-"""A run beside the paper, cell by cell."""
+"""A run beside the paper, result by result."""
 
 import numpy as np
 import pandas as pd
 
-from nasperf360.labels import algorithm_label, space_label
+from nasperf360.labels import algorithm_label, space_label, task_label
 from nasperf360.tables.forms import Table, mean_and_std, number
-from nasperf360.tables.performance import CELL, decimals, direction, to_error
-from nasperf360.tasks import get_task
+from nasperf360.tables.performance import PAIR, decimals, direction, to_error
 
 COLUMNS = [
-    *CELL,
+    *PAIR,
     "metric",
     "higher_is_better",
     "mean",
@@ -34,7 +33,7 @@ def compare(performance: pd.DataFrame) -> pd.DataFrame:
 
 
 def comparison_table(table: pd.DataFrame, caption: str) -> Table:
-    """A row per cell; ``missing``: no result here; ``n/a``: the paper prints none."""
+    """A row per task and method; ``missing``: no result here; ``n/a``: the paper prints none."""
     rows = []
     for row in table.itertuples(index=False):
         digits = decimals(row.metric)
@@ -42,7 +41,7 @@ def comparison_table(table: pd.DataFrame, caption: str) -> Table:
         paper = "n/a" if pd.isna(row.reference_mean) else mean_and_std(row.reference_mean, row.reference_std, digits)
         rows.append(
             {
-                "Task": get_task(row.task).title,
+                "Task": task_label(row.task),
                 "Method": f"{space_label(row.space)} {algorithm_label(row.algorithm)}",
                 "Metric": f"{row.metric} {direction(row.higher_is_better)}",
                 "Here": here,

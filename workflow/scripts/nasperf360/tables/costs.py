@@ -1,69 +1,40 @@
-"""What the study cost: the cost files of searches and retrainings, as hours per task and method.
-
-Nothing heavy at module level: the workflow itself imports this module to see which cost files exist.
-"""
-
-from __future__ import annotations
+"""What the study cost: the cost files of searches and retrainings, as hours per task and method."""
 
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from nasperf360.errors import DataError
-from nasperf360.files import digest_file, read_json
-from nasperf360.labels import algorithm_label, halves, space_label
-from nasperf360.tasks import get_task
+from nasperf360.files import read_json
+from nasperf360.labels import algorithm_label, halves, space_label, task_label
+from nasperf360.study.paths import COSTS, Key, cost_path
+from nasperf360.tables.forms import Table
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from nasperf360.tables.forms import Table
-
-Cell = tuple[str, str, int]
-"""Task, method, seed."""
-
-STAGES = ("search", "retrain")
 DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 MIXED = "mixed"
 
 
-def cost_path(folder: str | Path, stage: str, cell: Cell) -> Path:
-    """Where the cost of a cell's stage lies below ``results/<run>``."""
-    task, method, seed = cell
-    return Path(folder, stage, task, method, str(seed), "cost.json")
-
-
-def cost_paths(folder: str | Path, cells: Iterable[Cell]) -> list[Path]:
-    """The cost files of both stages of all cells."""
-    return [cost_path(folder, stage, cell) for cell in cells for stage in STAGES]
-
-
-def snapshot(folder: str | Path, cells: Iterable[Cell]) -> dict[str, str]:
-    """Digest of each cost file that exists now: what a partial run takes as a param in place of inputs."""
-    return {str(path): digest_file(path) for path in cost_paths(folder, cells) if path.is_file()}
-
-
-def job_costs(folder: str | Path, cells: Iterable[Cell]) -> pd.DataFrame:
+def job_costs(folder: str | Path, keys: Iterable[Key]) -> pd.DataFrame:
     """A row per job that has a cost file: task, method, seed, stage, hours, device, memory.
 
     Raises:
         DataError: a cost file that lacks a key.
     """
-    import pandas as pd
-
     columns = ["task", "method", "seed", "stage", "hours", "device", "device_name", "memory_gb", "simulated"]
     rows = [
-        _job(cost_path(folder, stage, cell), cell, stage)
-        for cell in cells
-        for stage in STAGES
-        if cost_path(folder, stage, cell).is_file()
+        _job(cost_path(folder, stage, key), key, stage)
+        for key in keys
+        for stage in COSTS
+        if cost_path(folder, stage, key).is_file()
     ]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _job(path: Path, cell: Cell, stage: str) -> dict[str, Any]:
-    task, method, seed = cell
+def _job(path: Path, key: Key, stage: str) -> dict[str, Any]:
+    task, method, seed = key
     cost = read_json(path)
     try:
         return {
@@ -81,22 +52,20 @@ def _job(path: Path, cell: Cell, stage: str) -> dict[str, Any]:
         raise DataError(f"{path}: lacks the key {error}; delete it and run again") from error
 
 
-def summarise(jobs: pd.DataFrame, cells: Iterable[Cell]) -> pd.DataFrame:
-    """One row per task and method, in the order of ``cells``.
+def summarise(jobs: pd.DataFrame, keys: Iterable[Key]) -> pd.DataFrame:
+    """One row per task and method, in the order of ``keys``.
 
     ``<stage>_hours`` is the sum over seeds, ``<stage>_hours_per_seed`` their mean, ``hours_per_seed`` that of both
     stages, empty where either has none; ``<stage>_device`` is GPU (GPU-hours), CPU (CPU-hours) or mixed;
     ``<stage>_memory_gb`` is the largest peak, of the GPU's memory where the job ran on one. A job's hours are its wall
     time, whatever the number of CPU threads.
     """
-    import pandas as pd
-
     rows = []
-    for task, method in dict.fromkeys((task, method) for task, method, _ in cells):
+    for task, method in dict.fromkeys((task, method) for task, method, _ in keys):
         space, algorithm = halves(method)
         row: dict[str, Any] = {"task": task, "space": space, "algorithm": algorithm}
         here = jobs[(jobs["task"] == task) & (jobs["method"] == method)]
-        for stage in STAGES:
+        for stage in COSTS:
             part = here[here["stage"] == stage]
             devices = sorted(part["device"].unique())
             row |= {
@@ -115,18 +84,12 @@ def summarise(jobs: pd.DataFrame, cells: Iterable[Cell]) -> pd.DataFrame:
 
 def read_costs(path: str | Path) -> pd.DataFrame:
     """``cost.csv`` with a column ``method``."""
-    import pandas as pd
-
-    costs = pd.read_csv(path).fillna({f"{stage}_device": "" for stage in STAGES})
+    costs = pd.read_csv(path).fillna({f"{stage}_device": "" for stage in COSTS})
     return costs.assign(method=costs["space"] + "-" + costs["algorithm"])
 
 
 def cost_table(costs: pd.DataFrame, caption: str) -> Table:
-    """Hours of each method over all its tasks and seeds, then of each cell, as the mean over seeds."""
-    import pandas as pd
-
-    from nasperf360.tables.forms import Table
-
+    """Hours of each method over all its tasks and seeds, then on each of them, as the mean over seeds."""
     totals = [
         {
             **_names(f"{len(group)} tasks", *method),
@@ -137,11 +100,11 @@ def cost_table(costs: pd.DataFrame, caption: str) -> Table:
     ]
     rows = [
         {
-            **_names(get_task(row["task"]).title, row["space"], row["algorithm"]),
+            **_names(task_label(row["task"]), row["space"], row["algorithm"]),
             **_hours(row["search_hours_per_seed"], row["retrain_hours_per_seed"]),
             "Device": _devices(costs.loc[[index]]),
-            "Seeds": " / ".join(str(row[f"{stage}_seeds"]) for stage in STAGES),
-            "Memory, GB": " / ".join(_gigabytes(row[f"{stage}_memory_gb"]) for stage in STAGES),
+            "Seeds": " / ".join(str(row[f"{stage}_seeds"]) for stage in COSTS),
+            "Memory, GB": " / ".join(_gigabytes(row[f"{stage}_memory_gb"]) for stage in COSTS),
         }
         for index, row in costs.iterrows()
     ]
@@ -173,7 +136,7 @@ def _hours(search: float, retrain: float) -> dict[str, str]:
 def _devices(costs: pd.DataFrame) -> str:
     """``GPU`` where all ran there; ``CPU / GPU`` where searches ran on one and retrainings on the other."""
     found = []
-    for stage in STAGES:
+    for stage in COSTS:
         devices = set(costs[f"{stage}_device"]) - {""}
         found.append(devices.pop() if len(devices) == 1 else MIXED if devices else "")
     present = list(dict.fromkeys(filter(None, found)))

@@ -37,7 +37,7 @@ _LATEX = {
 
 
 class Bold(str):
-    """Text of a cell that is set in bold."""
+    """Text of an entry that is set in bold."""
 
     __slots__ = ()
 
@@ -50,7 +50,7 @@ class Table:
         name: used as the LaTeX label.
         data: the csv.
         caption: one sentence, without markup.
-        blocks: one or more frames of text below each other, for readers; a cell may be :class:`Bold`.
+        blocks: one or more frames of text below each other, for readers; an entry may be :class:`Bold`.
         text_columns: how many leading columns hold words; they are set flush left, the others flush right.
         notes: lines below the table.
         simulated: some of its numbers come from simulated data.
@@ -90,11 +90,11 @@ def _latex_text(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
-def _markdown_cell(text: str) -> str:
+def _markdown_entry(text: str) -> str:
     return f"**{_markdown_text(text)}**" if isinstance(text, Bold) else _markdown_text(text)
 
 
-def _latex_cell(text: str) -> str:
+def _latex_entry(text: str) -> str:
     return rf"\textbf{{{_latex_text(text)}}}" if isinstance(text, Bold) else _latex_text(text)
 
 
@@ -107,7 +107,7 @@ def to_markdown(table: Table) -> str:
         rows = [
             [_markdown_text(str(column)) for column in block.columns],
             rule,
-            *([_markdown_cell(cell) for cell in row] for row in block.itertuples(index=False)),
+            *([_markdown_entry(entry) for entry in row] for row in block.itertuples(index=False)),
         ]
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
     if table.notes:
@@ -126,7 +126,7 @@ def to_latex(table: Table) -> str:
         numbers = len(block.columns) - table.text_columns
         lines += [rf"\begin{{tabular}}{{{'l' * table.text_columns}{'r' * numbers}}}", r"\toprule"]
         lines += [" & ".join(_latex_text(str(column)) for column in block.columns) + r" \\", r"\midrule"]
-        lines += [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in block.itertuples(index=False)]
+        lines += [" & ".join(_latex_entry(entry) for entry in row) + r" \\" for row in block.itertuples(index=False)]
         lines += [r"\bottomrule", r"\end{tabular}"]
     for note in table.notes:
         lines += ["", rf"\par\raggedright {_latex_text(note)}"]

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from nasperf360.errors import UserError
+from nasperf360.labels import task_label
 from nasperf360.tables.forms import Table
-from nasperf360.tasks import get_task
+from nasperf360.tasks.shared.task_spec import task_spec
 
 NOT_LISTED = {"licence": "not stated"}
 
@@ -26,16 +27,16 @@ def licence_frame(tasks: Sequence[str], sources: Mapping[str, Any]) -> pd.DataFr
     """
     rows = []
     for name in tasks:
-        task = get_task(name)
-        entry = sources.get(task.raw, NOT_LISTED) or {}
+        raw = task_spec(name).raw
+        entry = sources.get(raw, NOT_LISTED) or {}
         if not entry.get("licence"):
-            raise UserError(f"sources: '{task.raw}' has no licence; add it to the sources file")
+            raise UserError(f"sources: '{raw}' has no licence; add it to the sources file")
         sizes = [file.get("bytes") for file in entry.get("files") or []]
         rows.append(
             {
                 "task": name,
-                "title": task.title,
-                "raw": task.raw,
+                "title": task_label(name),
+                "raw": raw,
                 "licence": entry["licence"],
                 "homepage": entry.get("homepage", ""),
                 "files": len(sizes),

@@ -10,14 +10,12 @@ from typing import TextIO
 import pandas as pd
 
 from nasperf360.errors import DataError
-from nasperf360.labels import algorithm_label, method_name, space_label
-from nasperf360.study.results import COMPLETE
+from nasperf360.labels import COMPLETE, algorithm_label, method_name, space_label, task_label
 from nasperf360.tables.forms import Bold, Table, mean_and_std
-from nasperf360.tasks import get_task
 
-CELL = ["task", "space", "algorithm"]
+PAIR = ["task", "space", "algorithm"]
 SCORE = ["metric", "higher_is_better", "mean", "std", "seeds"]
-COLUMNS = [*CELL, *SCORE, "reference_mean", "reference_std", "status", "simulated"]
+COLUMNS = [*PAIR, *SCORE, "reference_mean", "reference_std", "status", "simulated"]
 PAPER_SEEDS = 3  # "All results are averages of three random seeds": paper, Table 2
 TASKS_PER_BLOCK = 5  # as the paper sets its Table 2
 
@@ -28,57 +26,58 @@ def read_reference(path: str | Path) -> pd.DataFrame:
     Rows of the paper's later version stand in that file for readers; they are no part of what the paper ranks.
 
     Raises:
-        DataError: a column is missing, or a cell is printed twice.
+        DataError: a column is missing, or a result is printed twice.
     """
     table = pd.read_csv(path)
-    lacking = [name for name in ("source", *CELL, *SCORE[:-1]) if name not in table.columns]
+    lacking = [name for name in ("source", *PAIR, *SCORE[:-1]) if name not in table.columns]
     if lacking:
         raise DataError(f"{path}: lacks the columns {', '.join(lacking)}; take the file from the repository again")
     paper = table[table["source"] == "paper"].reset_index(drop=True)
-    twice = paper[paper.duplicated(CELL)]
+    twice = paper[paper.duplicated(PAIR)]
     if len(twice):
-        raise DataError(f"{path}: '{'/'.join(twice.iloc[0][CELL])}' stands there twice; remove one of the rows")
+        raise DataError(f"{path}: '{'/'.join(twice.iloc[0][PAIR])}' stands there twice; remove one of the rows")
     return paper
 
 
-def _status(cell: pd.DataFrame) -> str:
-    missing = cell[cell["status"] != COMPLETE]
+def _status(seeds: pd.DataFrame) -> str:
+    missing = seeds[seeds["status"] != COMPLETE]
     if missing.empty:
         return COMPLETE
-    by_reason = missing.groupby("status", sort=False)["seed"].agg(lambda seeds: ", ".join(map(str, seeds)))
+    by_reason = missing.groupby("status", sort=False)["seed"].agg(list)
     reasons = "; ".join(
-        f"{'seeds' if ',' in seeds else 'seed'} {seeds} {reason}" for reason, seeds in by_reason.items()
+        f"{'seeds' if len(numbers) > 1 else 'seed'} {', '.join(map(str, numbers))} {reason}"
+        for reason, numbers in by_reason.items()
     )
-    return f"{'missing' if len(missing) == len(cell) else 'incomplete'}: {reasons}"
+    return f"{'missing' if len(missing) == len(seeds) else 'incomplete'}: {reasons}"
 
 
 def summarise(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """One row per (task, method), in the order of ``scores``, beside the same cell of the paper.
+    """One row per (task, method), in the order of ``scores``, beside what the paper prints of it.
 
     Args:
-        scores: a row per seed, as :func:`nasperf360.study.results.collect` gives them.
+        scores: a row per seed, as :func:`nasperf360.tables.scores.collect` gives them.
         reference: as :func:`read_reference` gives it.
 
     Returns:
         columns :data:`COLUMNS`; ``mean`` empty where no seed has a result, ``std`` where fewer than two have.
     """
     rows = []
-    for key, cell in scores.groupby(CELL, sort=False):
-        values = cell["value"].dropna()
+    for pair, seeds in scores.groupby(PAIR, sort=False):
+        values = seeds["value"].dropna()
         rows.append(
             {
-                **dict(zip(CELL, key, strict=True)),
-                "metric": cell["metric"].iloc[0],
-                "higher_is_better": cell["higher_is_better"].iloc[0],
+                **dict(zip(PAIR, pair, strict=True)),
+                "metric": seeds["metric"].iloc[0],
+                "higher_is_better": seeds["higher_is_better"].iloc[0],
                 "mean": values.mean(),
                 "std": values.std(ddof=1),
                 "seeds": len(values),
-                "status": _status(cell),
-                "simulated": bool(cell["simulated"].fillna(False).any()),
+                "status": _status(seeds),
+                "simulated": bool(seeds["simulated"].fillna(False).any()),
             }
         )
-    printed = reference[[*CELL, "mean", "std"]].rename(columns={"mean": "reference_mean", "std": "reference_std"})
-    return pd.DataFrame(rows).merge(printed, on=CELL, how="left")[COLUMNS]
+    printed = reference[[*PAIR, "mean", "std"]].rename(columns={"mean": "reference_mean", "std": "reference_std"})
+    return pd.DataFrame(rows).merge(printed, on=PAIR, how="left")[COLUMNS]
 
 
 def reference_performance(reference: pd.DataFrame) -> pd.DataFrame:
@@ -90,6 +89,11 @@ def reference_performance(reference: pd.DataFrame) -> pd.DataFrame:
         status=COMPLETE,
         simulated=False,
     )[COLUMNS]
+
+
+def read_scores(path: str | Path | TextIO) -> pd.DataFrame:
+    """``scores.csv`` as :func:`nasperf360.tables.scores.collect` made it."""
+    return pd.read_csv(path, dtype={"parameters": "Int64", "simulated": "boolean", "value": float, "status": str})
 
 
 def read_performance(path: str | Path | TextIO) -> pd.DataFrame:
@@ -131,16 +135,16 @@ def task_blocks(tasks: list[str]) -> list[list[str]]:
 def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str, ...] = ()) -> Table:
     """Table 2: methods by tasks, the best of each task in bold.
 
-    A cell that no seed finished reads ``missing``, one that lacks some seeds has the number of those it has in
-    brackets; their reasons stand in the notes. ``n/a``: the method does not serve the task, or was not selected.
+    A method that no seed finished on a task reads ``missing``, one that lacks some seeds has the number of those it has
+    in brackets; their reasons stand in the notes. ``n/a``: the method does not serve the task, or was not selected.
     """
     frame = with_errors(performance)
     methods, by_task = list(dict.fromkeys(frame["method"])), frame.groupby("task")["error"]
     best = by_task.min().where(by_task.count() > 1)  # the only result of a task is no best one
-    cells = {(row.task, row.method): row for row in frame.itertuples(index=False)}
+    rows = {(row.task, row.method): row for row in frame.itertuples(index=False)}
 
     def show(task: str, method: str) -> str:
-        row = cells.get((task, method))
+        row = rows.get((task, method))
         if row is None:
             return "n/a"
         if pd.isna(row.mean):
@@ -152,20 +156,18 @@ def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str,
 
     blocks = []
     for tasks in task_blocks(list(dict.fromkeys(frame["task"]))):
-        shown = [method for method in methods if any((task, method) in cells for task in tasks)]
-        halves = [next((row.space, row.algorithm) for row in cells.values() if row.method == name) for name in shown]
+        shown = [method for method in methods if any((task, method) in rows for task in tasks)]
+        halves = [next((row.space, row.algorithm) for row in rows.values() if row.method == name) for name in shown]
         columns = {
             "Search space": [space_label(space) for space, _ in halves],
             "Search algorithm": [algorithm_label(algorithm) for _, algorithm in halves],
         }
         for task in tasks:
-            row = next(row for row in cells.values() if row.task == task)
-            head = f"{get_task(task).title}, {row.metric} {direction(row.higher_is_better)}"
+            row = next(row for row in rows.values() if row.task == task)
+            head = f"{task_label(task)}, {row.metric} {direction(row.higher_is_better)}"
             columns[head] = [show(task, method) for method in shown]
         blocks.append(pd.DataFrame(columns))
-    reasons = [
-        f"{get_task(row.task).title}, {row.method}: {row.status}" for row in cells.values() if row.status != COMPLETE
-    ]
+    reasons = [f"{task_label(row.task)}, {row.method}: {row.status}" for row in rows.values() if row.status != COMPLETE]
     return Table(
         "performance", performance, caption, blocks, notes=[*notes, *reasons], simulated=bool(frame["simulated"].any())
     )

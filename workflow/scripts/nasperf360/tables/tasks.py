@@ -9,9 +9,10 @@ import pandas as pd
 from nasperf360.data.datasets import SPLITS
 from nasperf360.errors import DataError
 from nasperf360.files import read_json
+from nasperf360.labels import objective, published_size, task_label
 from nasperf360.tables.forms import Table
 from nasperf360.tables.performance import direction
-from nasperf360.tasks import get_task
+from nasperf360.tasks.shared.task_spec import task_spec
 
 TUNING, FINAL = SPLITS[:3], SPLITS[3:]
 FINAL_NOTE = (
@@ -31,16 +32,16 @@ def task_frame(tasks: Sequence[str], manifests: Mapping[str, str | Path]) -> pd.
     """
     rows = []
     for name in tasks:
-        task = get_task(name)
+        task = task_spec(name)
         rows.append(
             {
                 "task": name,
-                "title": task.title,
-                "published_size": task.published_size,
+                "title": task_label(name),
+                "published_size": published_size(name),
                 "dimensions": task.dimensions,
                 "kind": task.kind,
                 "multi_label": task.multi_label,
-                "objective": task.objective,
+                "objective": objective(name),
                 "metric": task.metric.name,
                 "higher_is_better": task.metric.higher_is_better,
                 **_sizes(manifests.get(name)),

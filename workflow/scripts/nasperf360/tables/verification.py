@@ -6,14 +6,15 @@ from itertools import zip_longest
 from pathlib import Path
 
 from nasperf360.errors import UserError
-from nasperf360.study.results import collect, data_folder, read_scores, to_csv
+from nasperf360.study.configuration import ROOT
+from nasperf360.study.paths import data_folder
 from nasperf360.study.runs import read_study
-from nasperf360.study.settings import ROOT
 from nasperf360.study.status import again
 from nasperf360.tables.aggregate import aggregate
 from nasperf360.tables.comparison import compare
 from nasperf360.tables.forms import csv_text
-from nasperf360.tables.performance import read_performance, read_reference, summarise
+from nasperf360.tables.performance import read_performance, read_reference, read_scores, summarise
+from nasperf360.tables.scores import collect, to_csv
 from nasperf360.tables.tasks import task_frame
 
 
@@ -38,7 +39,7 @@ def _remade(folder: Path) -> dict[str, str]:
     """What the csv of each table should hold, each made from the text of the one before it."""
     study = read_study(folder)
     manifests = {path.stem: path for path in (data_folder(folder) / "data").glob("*.json")}
-    scores = to_csv(collect(folder, study.cells))
+    scores = to_csv(collect(folder, study.experiments))
     summary = summarise(read_scores(StringIO(scores)), read_reference(ROOT / "config" / "reference.csv"))
     performance = csv_text(summary)
     read = read_performance(StringIO(performance))

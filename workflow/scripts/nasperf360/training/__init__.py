@@ -1,1 +1,0 @@
-"""The one training loop: batches, optimisers, schedules, checkpoints."""

@@ -6,11 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasperf360.data.datasets import Split
+from nasperf360.data.datasets import Split, group_starts
 from nasperf360.errors import UserError
+from nasperf360.seeds import derive_seed, generator
+from nasperf360.tasks.shared.task_training import Batch, TaskTraining
+from nasperf360.training.schedules import learning_rate
+from nasperf360.training.settings import PredictionSettings, StepSettings
 
-Batch = dict[str, Tensor]
-
+MEMORY_BYTES = 8 << 30  # a split up to this size is loaded once
 WINDOW = 16  # batches that a split on disk reads, and shuffles, at a time
 
 
@@ -29,16 +32,19 @@ class Loader:
     """
 
     def __init__(
-        self, split: Split, batch_size: int, device: torch.device, memory_bytes: int, *, one_per_group: bool = False
+        self,
+        split: Split,
+        batch_size: int,
+        device: torch.device,
+        memory_bytes: int = MEMORY_BYTES,
+        *,
+        one_per_group: bool = False,
     ):
         self.split, self.batch_size, self.device = split, batch_size, device
-        self.group_starts: np.ndarray | None = None
-        self.group_sizes: np.ndarray | None = None
+        self.groups: tuple[np.ndarray, np.ndarray] | None = None  # where they start, and their sizes
         if one_per_group:
-            groups = split.load("group")
-            # Samples of a group are written one after the other, so a group is a start and a size.
-            starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
-            self.group_starts, self.group_sizes = starts, np.diff(np.r_[starts, len(groups)])
+            starts = group_starts(split.load("group"))
+            self.groups = starts, np.diff(np.r_[starts, len(split)])
         if len(self) < batch_size:
             raise UserError(
                 f"a batch of {batch_size} is larger than the split '{split.name}' with {len(self)} samples; "
@@ -50,13 +56,13 @@ class Loader:
 
     def __len__(self) -> int:
         """Samples in an epoch."""
-        return len(self.split) if self.group_starts is None else len(self.group_starts)
+        return len(self.split) if self.groups is None else len(self.groups[0])
 
     @property
     def steps(self) -> int:
-        """Batches in a shuffled epoch; a last batch of a single sample is left out, batch statistics need two."""
+        """Batches in a shuffled epoch; a single sample left over is left out: batch statistics need two."""
         full, rest = divmod(len(self), self.batch_size)
-        return full + (rest > 1 or self.batch_size == 1)
+        return full + (rest > 1)
 
     def in_order(self) -> Iterator[Batch]:
         """Every sample once, in the split's order."""
@@ -68,8 +74,9 @@ class Loader:
 
     def _order(self, rng: np.random.Generator) -> np.ndarray:
         indices = np.arange(len(self.split))
-        if self.group_starts is not None and self.group_sizes is not None:
-            indices = self.group_starts + rng.integers(self.group_sizes)
+        if self.groups is not None:
+            starts, sizes = self.groups
+            indices = starts + rng.integers(sizes)
         if self.memory is not None:
             return rng.permutation(indices)
         # On disk: shuffle blocks of neighbours, then within a window of blocks, so that reads stay contiguous.
@@ -94,3 +101,28 @@ class Loader:
             return self.memory, torch.from_numpy(indices).to(self.device)
         fields = {field: torch.from_numpy(self.split.read(field, indices)) for field in self.split.fields}
         return fields, torch.arange(len(indices))
+
+
+def training_loader(task: TaskTraining, split: Split, batch_size: int, device: torch.device) -> Loader:
+    """A split to train on, of which an epoch visits what the task says."""
+    return Loader(split, batch_size, device, one_per_group=task.spec.one_per_group)
+
+
+def prediction_loader(split: Split, settings: PredictionSettings, device: torch.device) -> Loader:
+    """A split for :func:`fitting.predict`, in batches of ``test_batch_size``, by default ``batch_size``."""
+    return Loader(split, min(settings.test_batch_size or settings.batch_size, len(split)), device)
+
+
+def training_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:
+    """The augmented batches of one epoch: order and augmentation depend on (seed, epoch) alone."""
+    augmentation = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
+    for batch in loader.shuffled(generator(seed, "order", epoch)):
+        yield task.augment(batch, augmentation)
+
+
+def scheduled_batches(
+    task: TaskTraining, loader: Loader, settings: StepSettings, seed: int, epoch: int
+) -> Iterator[tuple[Batch, float]]:
+    """The same, each with its learning rate."""
+    for step, batch in enumerate(training_batches(task, loader, seed, epoch)):
+        yield batch, learning_rate(settings, epoch, step, loader.steps)

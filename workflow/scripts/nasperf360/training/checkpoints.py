@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nasperf360.files import atomic_path, digest_json, remembered, write_json
-from nasperf360.job import note
+from nasperf360.job import log
 
 
 class Checkpoint:
@@ -64,7 +64,7 @@ class Checkpoint:
         path = self.folder / "state.pt"
         aside = refused_name(path)
         os.replace(path, aside)
-        note(f"{path}: refused, {reason}; set aside as {aside.name}, starting from the beginning")
+        log(f"{path}: refused, {reason}; set aside as {aside.name}, starting from the beginning")
 
     def discard(self) -> None:
         """Remove the saved state of a finished part; what was set aside stays."""

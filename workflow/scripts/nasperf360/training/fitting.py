@@ -1,9 +1,7 @@
 """Fit and evaluate any module on any task; retraining and search use the same functions."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,16 +9,14 @@ from torch import nn
 
 from nasperf360.data.datasets import Split
 from nasperf360.errors import DivergedError, UserError
-from nasperf360.seeds import derive_seed, generator
-from nasperf360.tasks.base import Task
-from nasperf360.training.batches import Batch, Loader
+from nasperf360.tasks.shared.task_training import TaskTraining
+from nasperf360.training.batches import Loader, prediction_loader, scheduled_batches, training_loader
 from nasperf360.training.checkpoints import Checkpoint
-from nasperf360.training.loop import Losses, Row, Stateful, run_epochs
-from nasperf360.training.optimizers import make_optimizer as make_optimizer
-from nasperf360.training.schedules import learning_rate
-
-MEMORY_BYTES = 8 << 30  # a split up to this size is loaded once
-PRECISIONS = ("float32", "bfloat16", "float16")
+from nasperf360.training.hooks import RampedByEpoch
+from nasperf360.training.loop import Losses, Row, run_epochs
+from nasperf360.training.optimizers import make_optimizer
+from nasperf360.training.settings import PredictionSettings, TrainingSettings
+from nasperf360.training.step import WeightSteps, autocast
 
 
 def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
@@ -51,34 +47,11 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
     return torch.device("cuda" if available and gpu > 0 and device != "cpu" else "cpu")
 
 
-def training_batches(task: Task, loader: Loader, seed: int, epoch: int) -> Iterable[Batch]:
-    """The augmented batches of one epoch: order and augmentation depend on (seed, epoch) alone."""
-    augmentation = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
-    for batch in loader.shuffled(generator(seed, "order", epoch)):
-        yield task.augment(batch, augmentation)
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Mixed precision: ``float32`` (none), or ``bfloat16`` / ``float16`` on the device.
-
-    Raises:
-        UserError: it is another.
-    """
-    if precision not in PRECISIONS:
-        raise UserError(f"precision: '{precision}' was given, allowed are {', '.join(PRECISIONS)}")
-    return torch.autocast(device.type, dtype=getattr(torch, precision), enabled=precision != "float32")
-
-
-def grad_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
-    """Scales losses for float16, whose smallest numbers gradients fall below; does nothing for the others."""
-    return torch.amp.GradScaler(device.type, enabled=precision == "float16")
-
-
 def fit(
     model: nn.Module,
-    task: Task,
+    task: TaskTraining,
     train: Split,
-    settings: Mapping[str, Any],
+    settings: TrainingSettings,
     *,
     seed: int,
     device: torch.device,
@@ -90,97 +63,73 @@ def fit(
     """Train ``model`` in place and return its history.
 
     Args:
-        model: maps (B, *input_shape) to (B, outputs), or (B, outputs, H, W) for dense tasks. A method
-            ``start_epoch(epoch, epochs)``, where it has one, is called before each epoch (drop-path ramps), and
-            ``project_weights()`` after each step (norm constraints).
+        model: maps (B, *input_shape) to (B, outputs), or (B, outputs, H, W) for dense tasks; ``hooks`` says what else
+            it may do.
         task: fitted to the training rows.
         train: the training split.
-        settings: ``epochs``, ``batch_size``, ``lr``, ``schedule``, the optimiser's settings, and optionally
-            ``clip`` (gradient norm) and ``precision`` (float32, bfloat16, float16).
+        settings: of the training.
         seed: of order, augmentation and dropout.
         device: where to train.
         checkpoint: resumes and saves here.
-        epochs: stop after so many; the schedule still spans ``settings["epochs"]``.
+        epochs: stop after so many; the schedule still spans ``settings.epochs``.
         label: for progress and errors.
         after_epoch: called with each finished epoch; its numbers join the history (validation, say).
 
     Raises:
         DivergedError: the loss is not finite.
-        UserError: the batch is larger than the split, or the precision is unknown.
+        UserError: the batch is larger than the split.
     """
-    loader = Loader(train, settings["batch_size"], device, MEMORY_BYTES, one_per_group=task.one_per_group)
+    loader = training_loader(task, train, settings.batch_size, device)
     optimizer = make_optimizer(model.parameters(), settings)
-    precision = settings.get("precision", "float32")
-    scaler = grad_scaler(device, precision)
-    clip = settings.get("clip")
+    steps = WeightSteps(model, task, optimizer, device, settings.precision, settings.clip)
 
     def one_epoch(epoch: int) -> Row:
         model.train()
-        if callable(start_epoch := getattr(model, "start_epoch", None)):
-            start_epoch(epoch, settings["epochs"])
+        if isinstance(model, RampedByEpoch):
+            model.start_epoch(epoch, settings.epochs)
         losses = Losses("train_loss")
-        for step, batch in enumerate(training_batches(task, loader, seed, epoch)):
-            rate = learning_rate(settings, epoch, step, loader.steps)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            with autocast(device, precision):
-                output = model(task.inputs(batch))
-            loss = task.loss(output.float(), batch)
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            if clip:
-                scaler.unscale_(optimizer)  # type: ignore[arg-type]
-                nn.utils.clip_grad_norm_(model.parameters(), clip)
-            scaler.step(optimizer)  # type: ignore[arg-type]
-            scaler.update()
-            if callable(project := getattr(model, "project_weights", None)):
-                project()
-            losses.add(loss)
+        for batch, rate in scheduled_batches(task, loader, settings, seed, epoch):
+            losses.add(steps.step(batch, rate))
         row = {"lr": rate, "train_loss": losses.mean()}
         return row | (after_epoch(epoch) if after_epoch else {})
 
-    state: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "scaler": scaler}
     return run_epochs(
-        one_epoch, epochs or settings["epochs"], state, seed=seed, checkpoint=checkpoint, label=label or task.name
+        one_epoch,
+        epochs or settings.epochs,
+        {"model": model, "steps": steps},
+        seed=seed,
+        checkpoint=checkpoint,
+        label=label or task.spec.name,
     )
 
 
-def evaluation_loader(split: Split, settings: Mapping[str, Any], device: torch.device) -> Loader:
-    """A split for :func:`outputs`, in batches of ``test_batch_size``, by default ``batch_size``."""
-    batch_size = settings.get("test_batch_size", settings["batch_size"])
-    return Loader(split, min(batch_size, len(split)), device, MEMORY_BYTES)
-
-
 @torch.inference_mode()
-def outputs(
-    model: nn.Module, task: Task, split: Split | Loader, settings: Mapping[str, Any], *, device: torch.device
+def predict(
+    model: nn.Module,
+    task: TaskTraining,
+    samples: Split | Loader,
+    settings: PredictionSettings,
+    *,
+    device: torch.device,
 ) -> np.ndarray:
     """What ``task.predict`` gives for every sample of a split, in order, float32.
 
     Args:
         model: see :func:`fit`.
         task: fitted.
-        split: whose samples; a :func:`evaluation_loader` of it where they are asked for again and again.
-        settings: of the training: ``test_batch_size``, by default ``batch_size``, and ``precision``.
+        samples: a split; a :func:`prediction_loader` of it where it is asked for again and again.
+        settings: of the training.
         device: where the model is.
-    """
-    model.eval()
-    loader = split if isinstance(split, Loader) else evaluation_loader(split, settings, device)
-    with autocast(device, settings.get("precision", "float32")):
-        return np.concatenate([task.predict(model, batch).float().cpu().numpy() for batch in loader.in_order()])
-
-
-def evaluate(
-    model: nn.Module, task: Task, split: Split, settings: Mapping[str, Any], *, device: torch.device
-) -> dict[str, float]:
-    """Scores of a model on a whole split; ``value`` is the metric of the paper's Table 2. Arguments as of ``outputs``.
 
     Raises:
         DivergedError: an output is not finite.
     """
-    values = outputs(model, task, split, settings, device=device)
-    if not np.isfinite(values).all():
+    model.eval()
+    loader = samples if isinstance(samples, Loader) else prediction_loader(samples, settings, device)
+    with autocast(device, settings.precision):
+        outputs = np.concatenate([task.predict(model, batch).float().cpu().numpy() for batch in loader.in_order()])
+    if not np.isfinite(outputs).all():
         raise DivergedError(
-            f"{task.name}: the network's output on '{split.name}' is not finite; lower lr and run again"
+            f"{task.spec.name}: the network's output on '{loader.split.name}' is not finite; lower lr and run again"
         )
-    return {name: float(value) for name, value in task.score(values, split.extras()).items()}
+    return outputs

@@ -1,6 +1,7 @@
 """SGD and Adam by torch's own update functions, without its optimiser classes.
 
-Those classes import torch's compiler when the first one is made, more than a second in each of hundreds of short jobs.
+Those classes import torch's compiler when the first one is made: 2.2 s, where all of a first step takes 0.1 s here, in
+each of hundreds of short jobs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from nasperf360.errors import UserError
+from nasperf360.training.settings import OptimizerSettings
 
 
 class Optimizer:
@@ -125,17 +126,16 @@ class Adam(Optimizer):
         )
 
 
-def make_optimizer(parameters: Iterable[Tensor], settings: Mapping[str, Any]) -> Optimizer:
-    """The optimiser of the settings: ``optimizer`` (sgd or adam), ``lr``, ``weight_decay``, ``momentum``, ...
-
-    Raises:
-        UserError: it is another.
-    """
-    kind, decay = settings.get("optimizer", "sgd"), settings.get("weight_decay", 0.0)
-    if kind == "sgd":
-        momentum = settings.get("momentum", 0.0)
-        nesterov = settings.get("nesterov", False) and momentum > 0
-        return Sgd(parameters, lr=settings["lr"], momentum=momentum, nesterov=nesterov, weight_decay=decay)
-    if kind == "adam":
-        return Adam(parameters, lr=settings["lr"], betas=tuple(settings.get("betas", (0.9, 0.999))), weight_decay=decay)
-    raise UserError(f"optimizer '{kind}': unknown, expected sgd or adam")
+def make_optimizer(parameters: Iterable[Tensor], settings: OptimizerSettings) -> Optimizer:
+    """The optimiser of the settings."""
+    match settings.optimizer:
+        case "sgd":
+            return Sgd(
+                parameters,
+                lr=settings.lr,
+                momentum=settings.momentum,
+                nesterov=settings.nesterov and settings.momentum > 0,
+                weight_decay=settings.weight_decay,
+            )
+        case "adam":
+            return Adam(parameters, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)

@@ -1,0 +1,29 @@
+# The metric of a trained network: its saved predictions + the labels of the test split -> result. No GPU, no torch.
+
+
+rule evaluate:
+    input:
+        data=ancient(f"{DATA}/{{task}}.h5"),
+        manifest=f"{DATA}/{{task}}.json",
+        predictions=ancient(PREDICTIONS),
+        cost=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/cost.json",  # names the predictions by digest
+    output:
+        f"{RESULTS}/evaluate/{{task}}/{{method}}/{{seed}}/result.json",
+    log:
+        f"{RESULTS}/logs/evaluate/{{task}}/{{method}}/{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/{{task}}/{{method}}/{{seed}}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        **code_params("evaluate.py", modules_of("evaluate")),
+    script:
+        "../scripts/evaluate.py"
+
+
+rule evaluations:
+    input:
+        experiment_paths(f"{RESULTS}/evaluate/{{task}}/{{method}}/{{seed}}/result.json"),

@@ -1,0 +1,3 @@
+"""The algorithm as the paper prints it."""
+
+TITLE = "ASHA"

@@ -1,0 +1,42 @@
+"""Settings of searches on a supernet. No torch here."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from nasperf360.settings.declaration import Count, Positive, Whole
+from nasperf360.training.settings import StepSettings
+
+
+class BilevelSettings(StepSettings):
+    """Of a search that learns weights and architecture parameters in turns."""
+
+    architecture_lr: Positive = Field(description="learning rate of the architecture parameters")
+    architecture_after: Whole = Field(0, description="epochs before the first architecture step")
+    split: Literal["halves", "same"] = Field(
+        "halves",
+        description="one half of the training data for weights and the other for the architecture, or all for both",
+    )
+    max_samples: Count | None = Field(None, description="search on the first so many training samples; on all if null")
+
+    @model_validator(mode="after")
+    def _some_architecture_steps(self) -> Self:
+        check_warmup("architecture_after", self.architecture_after, self.epochs)
+        return self
+
+
+def check_warmup(name: str, before: int, epochs: int) -> None:
+    """Refuse a search that ends before its first architecture step.
+
+    Args:
+        name: of the setting that counts the epochs before it.
+        before: its value.
+        epochs: of the search.
+
+    Raises:
+        ValueError: names the setting.
+    """
+    if before >= epochs:
+        raise ValueError(
+            f"{name} {before} of {epochs} epochs leaves no architecture step; lower {name} or raise epochs"
+        )

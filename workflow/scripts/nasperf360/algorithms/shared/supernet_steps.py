@@ -1,0 +1,67 @@
+"""What searches on a supernet share: their two splits, batches without end, architecture gradients."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.amp import GradScaler
+
+from nasperf360.data.datasets import Split, group_starts
+from nasperf360.errors import UserError
+from nasperf360.seeds import derive_seed
+from nasperf360.spaces.shared.supernet import Supernet
+from nasperf360.tasks.shared.task_training import Batch, TaskTraining
+from nasperf360.training.batches import Loader, training_batches
+
+
+def weight_and_architecture_splits(task: TaskTraining, train: Split, parts: int, whole: int) -> tuple[Split, Split]:
+    """A training split in two: the first ``parts`` of ``whole`` equal parts for weights, the rest for the architecture.
+
+    Where an epoch visits one sample of each group, groups are counted, and none is torn.
+
+    Raises:
+        UserError: too few samples or groups.
+    """
+    middle = len(train) * parts // whole
+    if task.spec.one_per_group:
+        starts = group_starts(train.load("group"))
+        middle = int(starts[len(starts) * parts // whole])
+    if not 0 < middle < len(train):
+        raise UserError(
+            f"the split '{train.name}' with {len(train)} samples is too small to be cut in two; give it more samples"
+        )
+    return train.part(0, middle), train.part(middle, len(train))
+
+
+def architecture_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:
+    """Batches for the architecture steps of an epoch, without end: the epochs of two splits may differ in length."""
+    turn = 0
+    while True:
+        yield from training_batches(task, loader, derive_seed(seed, "architecture", turn), epoch)
+        turn += 1
+
+
+def architecture_gradients(
+    supernet: Supernet, loss: Callable[[], Tensor], scaler: GradScaler
+) -> tuple[Tensor, dict[str, Tensor] | None]:
+    """A loss, and its gradients with respect to the architecture parameters; weights get none.
+
+    Args:
+        supernet: gives the parameters.
+        loss: computes the loss.
+        scaler: of the weights. It lifts the gradients inside the network above the smallest float16 number; the
+            result is free of its scale. Where the scaled gradients overflow, the scale is lowered and None returned:
+            that step is to be left out, as the scaler leaves out a step of the weights.
+    """
+    parameters, value = supernet.architecture_parameters(), loss()
+    scaled = torch.autograd.grad(scaler.scale(value), list(parameters.values()), allow_unused=True)
+    scale = scaler.get_scale()
+    gradients = {
+        name: torch.zeros_like(parameter) if gradient is None else gradient / scale
+        for (name, parameter), gradient in zip(parameters.items(), scaled, strict=True)
+    }
+    # Only where scaled: to look at them makes a GPU wait, and without a scale a bad gradient is a bad loss.
+    if scaler.is_enabled() and not all(bool(gradient.isfinite().all()) for gradient in gradients.values()):
+        scaler.update(scale * scaler.get_backoff_factor())
+        return value.detach(), None
+    return value.detach(), gradients

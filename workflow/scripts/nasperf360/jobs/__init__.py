@@ -1,1 +1,0 @@
-"""What searching and retraining one cell takes, and what is recorded of it."""

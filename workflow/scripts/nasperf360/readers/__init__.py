@@ -1,1 +1,0 @@
-"""Readers of raw formats that no library reads safely, or in bounded memory."""

@@ -1,0 +1,3 @@
+"""The space as the paper prints it."""
+
+TITLE = "WRN"

@@ -1,0 +1,282 @@
+"""Digests of what a job's code does: a comment, a docstring or a reformatting changes none of them.
+
+Snakemake compares these (``params: **code_params(...)``) with those of the last run, so a job reruns exactly when its
+script, or a local module that it imports, or a module that it loads by name, changed in substance; and each job
+compares them with its sources (:func:`check_code`), so that no result names code that it did not run.
+
+The same source has the same digest on every Python from 3.11. What only speaks is no part of it: the arguments of
+errors and of ``log(...)``, docstrings, what is for type checkers alone, and the declarations of settings, whose values
+are params.
+"""
+
+import ast
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import Any
+
+from nasperf360.errors import UserError
+from nasperf360.stages.digest_cache import DigestCache
+
+PACKAGE = Path(__file__).parents[1]
+SCRIPTS = PACKAGE.parent
+# How digests are made is no part of them: it computes no result, though every job imports it.
+OUTSIDE = (Path(__file__), Path(__file__).with_name("digest_cache.py"))
+# Parsing all sources takes longer than the rest of a dry run; beside Snakemake's own records of the working directory.
+CACHE = DigestCache(".snakemake/nasperf360-sources.json", Path(__file__).read_text())
+
+SETTINGS = ("Settings", "Switches", "Options", "Overrides")
+"""How the names of pydantic models of settings end; their fields and validators are declarations."""
+
+VALIDATORS = ("field_validator", "model_validator")
+
+
+def _analyse(text: str) -> list[Any]:
+    """Digest and imported names of a source text."""
+    tree = ast.parse(text)
+    return [hashlib.sha256(_dump(tree).encode()).hexdigest()[:8], _imported_names(tree)]
+
+
+def _dump(node: Any) -> str:
+    """A syntax tree as text, without positions, without what only speaks, and without what only some Pythons have.
+
+    Absent and empty fields go: later versions of Python add such to nodes of old.
+    """
+    if isinstance(node, list):
+        return f"[{', '.join(map(_dump, node))}]"
+    if not isinstance(node, ast.AST):
+        return ascii(node)  # not repr, which knows the printable characters of one version of Unicode
+    fields = {name: value for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment")}
+    if isinstance(node, ast.JoinedStr):
+        fields["values"] = list(_merged(node.values))
+    elif isinstance(node, ast.FormattedValue) and not list(_merged(getattr(node.format_spec, "values", []))):
+        fields["format_spec"] = None
+    elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        fields["exc"] = ast.Call(node.exc.func, [], [])
+    elif isinstance(node, ast.Call) and _name(node.func).endswith("Error"):
+        fields |= {"args": [], "keywords": []}
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _name(node.value.func) == "log":
+        fields["value"] = ast.Call(node.value.func, [], [])
+    elif isinstance(node, ast.ClassDef) and any(_name(base).endswith(SETTINGS) for base in node.bases):
+        fields["body"] = [statement for statement in node.body if not _is_declaration(statement)]
+    for name in ("body", "orelse", "finalbody"):
+        if isinstance(fields.get(name), list):
+            fields[name] = [statement for found in fields[name] for statement in _doing(found)]
+    if "body" in fields and fields["body"] == []:
+        fields["body"] = [ast.Pass()]  # what a body is without its docstring
+    said = ", ".join(f"{name}={_dump(value)}" for name, value in fields.items() if value is not None and value != [])
+    return f"{type(node).__name__}({said})"
+
+
+def _name(node: ast.AST) -> str:
+    """The last part of a name or an attribute, else nothing."""
+    if isinstance(node, ast.Call | ast.Subscript):
+        return _name(node.func if isinstance(node, ast.Call) else node.value)
+    name: str = getattr(node, "attr", getattr(node, "id", ""))
+    return name
+
+
+def _merged(values: list[ast.expr]) -> Iterator[ast.expr]:
+    """The parts of an f-string, with texts that stand side by side in one: parsers differ in where they cut."""
+    text = ""
+    for value in values:
+        if isinstance(value, ast.Constant):
+            text += str(value.value)
+            continue
+        if text:
+            yield ast.Constant(text)
+        text = ""
+        yield value
+    if text:
+        yield ast.Constant(text)
+
+
+def _is_declaration(statement: ast.stmt) -> bool:
+    """Whether a statement of a class of settings declares a field or checks its values."""
+    if isinstance(statement, ast.AnnAssign):
+        return _name(statement.annotation) != "ClassVar"
+    if isinstance(statement, ast.FunctionDef):
+        return any(_name(decorator) in VALIDATORS for decorator in statement.decorator_list)
+    return False
+
+
+def _doing(statement: ast.stmt) -> list[ast.stmt]:
+    """A statement without what does nothing: texts by themselves, imports for type checkers, names of types."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return [] if isinstance(statement.value.value, str) else [statement]
+    if isinstance(statement, ast.If) and _name(statement.test) == "TYPE_CHECKING":
+        return [found for other in statement.orelse for found in _doing(other)]
+    if isinstance(statement, ast.Assign) and _name(statement.value) in ("Annotated", "Literal"):
+        return []
+    return [statement]
+
+
+def _imported_names(node: ast.AST) -> list[str]:
+    """Names imported anywhere below ``node``, also inside functions, but not for type checkers only.
+
+    Relative ones keep their leading dots: what they stand for depends on the file, which the cache does not know.
+    """
+    names: list[str] = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and _name(child.test) == "TYPE_CHECKING":
+            names += [name for branch in child.orelse for name in _imported_names(branch)]
+        elif isinstance(child, ast.Import):
+            names += [alias.name for alias in child.names]
+        elif isinstance(child, ast.ImportFrom):
+            module = "." * child.level + (child.module or "")
+            prefix = f"{module}." if child.module else module
+            names += [module, *(prefix + alias.name for alias in child.names)]
+        else:
+            names += _imported_names(child)
+    return names
+
+
+def _read_now(path: Path) -> tuple[str, list[str]]:
+    digest, names = CACHE.get(path.read_text(), _analyse)
+    return digest, names
+
+
+@cache
+def _sources() -> dict[Path, tuple[str, list[str]]]:
+    """All sources as they are when a process first asks for one: Snakemake asks for those of many jobs much later."""
+    found = {}
+    for path in sorted(SCRIPTS.rglob("*.py")):
+        with suppress(OSError, ValueError, SyntaxError):  # who needs that one reads it, and is told
+            found[path] = _read_now(path)
+    return found
+
+
+@cache
+def _read(path: Path) -> tuple[str, list[str]]:
+    """Digest and imported names of a source file."""
+    return _sources().get(path) or _read_now(path)
+
+
+def source_digest(path: Path) -> str:
+    """Eight hex digits of a file's normalised source."""
+    return _read(path)[0]
+
+
+def _module_file(name: str) -> Path | None:
+    """File of a local module (``nasperf360...``), or None for others."""
+    base = SCRIPTS.joinpath(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if name.split(".")[0] == PACKAGE.name and path.is_file():
+            return path
+    return None
+
+
+@cache
+def local_imports(path: Path) -> tuple[Path, ...]:
+    """Local files that a file imports directly, packages on the way included.
+
+    Raises:
+        UserError: a relative import leads out of the packages.
+    """
+    files: list[Path] = []
+    package = ".".join(path.relative_to(SCRIPTS).parent.parts)
+    for name in _read(path)[1]:
+        try:
+            parts = resolve_name(name, package).split(".")
+        except ImportError as error:
+            raise UserError(f"{path}: import of '{name}' leads out of its package; write the whole name") from error
+        for end in range(1, len(parts) + 1):
+            found = _module_file(".".join(parts[:end]))
+            if found:
+                files.append(found)
+    return tuple(dict.fromkeys(files))
+
+
+def closure(*roots: Path) -> list[Path]:
+    """The roots and every local file that they import, directly or not, sorted; without how digests are made."""
+    seen: set[Path] = set(OUTSIDE)
+    waiting = list(roots)
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting += local_imports(path)
+    return sorted(seen.difference(OUTSIDE))
+
+
+@cache
+def code_digest(script: str, *modules: str) -> dict[str, str]:
+    """Digest of each source file that a job runs, by its path below ``workflow/scripts``.
+
+    Args:
+        script: e.g. ``retrain.py``.
+        modules: loaded by name at run time, below the package, e.g. ``tasks.ecg.training``.
+
+    Raises:
+        FileNotFoundError: no such module.
+    """
+    named = [_module_file(f"{PACKAGE.name}.{module}") for module in modules]
+    missing = [module for module, path in zip(modules, named, strict=True) if path is None]
+    if missing:
+        raise FileNotFoundError(f"no module {', '.join(missing)} in {PACKAGE}")
+    files = closure(SCRIPTS / script, *(path for path in named if path))
+    return {path.relative_to(SCRIPTS).as_posix(): source_digest(path) for path in files}
+
+
+Modules = str | Callable[[Any], str | list[str]]
+"""Names of modules that a job loads, or a function of its wildcards that gives them."""
+
+
+def code_params(script: str, *modules: Modules) -> dict[str, Any]:
+    """The digests of :func:`code_digest` as params of a rule, ``<file>@<digest>``; :func:`code_of` reads them back.
+
+    One param per file, but one list per function in ``modules``: the reason that Snakemake prints for a rerun shows the
+    params that differ, and so names the files that changed.
+    """
+    constant = code_digest(script, *(module for module in modules if isinstance(module, str)))
+    chosen = [_loaded(script, constant, module) for module in modules if callable(module)]
+    return {f"code_{number}": value for number, value in enumerate([*_entries(constant), *chosen])}
+
+
+def _entries(digests: Mapping[str, str]) -> list[str]:
+    return [f"{file}@{digest}" for file, digest in digests.items()]
+
+
+def _loaded(script: str, constant: Mapping[str, str], choose: Callable[[Any], str | list[str]]) -> Any:
+    def entries(wildcards: Any) -> list[str]:
+        names = choose(wildcards)
+        digests = code_digest(script, *([names] if isinstance(names, str) else names))
+        return _entries({file: digest for file, digest in digests.items() if file not in constant})
+
+    return entries
+
+
+def code_of(params: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Digest of each source file of a job, by its path, from the named params that :func:`code_params` made."""
+    entries: list[str] = []
+    for name, value in params:
+        if name.startswith("code_"):
+            entries += [value] if isinstance(value, str) else value
+    return dict(sorted(entry.split("@") for entry in entries))
+
+
+def check_code(planned: Mapping[str, str]) -> None:
+    """Compare the sources as they are now with those that a job was planned with.
+
+    Args:
+        planned: what :func:`code_of` gives.
+
+    Raises:
+        UserError: they differ; names the files.
+    """
+    changed = [file for file, digest in planned.items() if _digest_now(SCRIPTS / file) != digest]
+    if changed:
+        raise UserError(
+            f"{', '.join(changed)} changed since this run was planned; start the same command again, "
+            f"it reruns what that touches"
+        )
+
+
+def _digest_now(path: Path) -> str | None:
+    try:
+        return _read_now(path)[0]
+    except (OSError, ValueError, SyntaxError):
+        return None  # gone, or no Python for the moment

@@ -1,0 +1,104 @@
+"""What a job cost and where it ran: everything about a result that is not reproducible."""
+
+import os
+import platform
+import resource
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nasperf360.files import remembered, write_json
+
+HEARTBEAT = 10.0  # seconds: of a killed job at most so much goes uncounted
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "h5py", "optuna")
+
+
+def versions(*further: str) -> dict[str, str]:
+    """Versions of Python, of the packages that a number may depend on, and of ``further`` ones."""
+    found = {"python": platform.python_version()}
+    for package in (*PACKAGES, *further):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """The git commit of this source, with ``+changes`` where files differ from it; ``unknown`` outside of git."""
+    folder = Path(__file__).parent
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+class CostMeter:
+    """Measures a job from here on; :meth:`read` gives what ``cost.json`` holds."""
+
+    def __init__(self, device: str, threads: int):
+        self.device, self.threads, self.started = device, threads, time.monotonic()
+        self.earlier: dict[str, Any] = {"attempts": 0, "seconds": 0.0}
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of this attempt and of those before it."""
+        return round(self.earlier["seconds"] + time.monotonic() - self.started, 3)
+
+    @contextmanager
+    def over_attempts(self, folder: Path, identity: str, heartbeat: float = HEARTBEAT) -> Iterator[None]:
+        """Add up attempts: count what earlier ones at the same job recorded in ``folder``, and record this one's time.
+
+        Args:
+            folder: of the job's checkpoint, under its lock.
+            identity: digest of what makes that checkpoint valid; time spent on another job does not count.
+            heartbeat: seconds between two records, since a killed job writes none at its end.
+        """
+        path, over = folder / "spent.json", threading.Event()
+        found = remembered(path)
+        if found.get("identity") == identity and {"attempts", "seconds"} <= found.keys():
+            self.earlier = found
+
+        def record_time() -> None:
+            write_json(path, {"identity": identity, "attempts": self.earlier["attempts"] + 1, "seconds": self.seconds})
+
+        def beat() -> None:
+            while not over.wait(heartbeat):
+                record_time()
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            record_time()
+
+    def read(self) -> dict[str, Any]:
+        """Device, wall time in seconds over all attempts, peak memory of the last in MB, versions, host, commit."""
+        memory = {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+        name = platform.processor() or platform.machine()
+        if self.device == "cuda":
+            name = torch.cuda.get_device_name()
+            memory["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated() >> 20
+        return {
+            "device": self.device,
+            "device_name": name,
+            "wall_seconds": self.seconds,
+            "attempts": self.earlier["attempts"] + 1,
+            **memory,
+            "threads": self.threads,
+            "versions": versions("snakemake"),
+            "host": platform.node(),
+            "job": os.environ.get("SLURM_JOB_ID", ""),
+            "commit": commit(),
+        }

@@ -1,0 +1,113 @@
+"""What a search and a retraining share: the lock, the data, the cost, the checkpoint, and what they rest on."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nasperf360.data.datasets import Dataset
+from nasperf360.files import atomic_path, write_json
+from nasperf360.locks import locked
+from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
+from nasperf360.stages.code_digest import check_code
+from nasperf360.stages.experiment import Experiment, Machine, provenance, verify_once
+from nasperf360.stages.provenance import CostMeter, versions
+from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.fitting import setup_torch
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """A search or a retraining under way; :func:`training_job` makes it.
+
+    Args:
+        experiment: task, method, seed, at its stage.
+        machine: what the job was given.
+        code: digests of the source files that it was planned with.
+        folder: of its checkpoint, which it has locked.
+        dataset: the processed data, verified.
+        device: where to train.
+        meter: of its cost, from here on.
+    """
+
+    experiment: Experiment
+    machine: Machine
+    code: Mapping[str, str]
+    folder: Path
+    dataset: Dataset
+    device: torch.device
+    meter: CostMeter
+
+    def provenance(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What the result will rest on, given all resolved settings of the job."""
+        given = {**settings, "compute_threads": self.machine.threads}
+        return provenance(self.experiment, self.dataset.manifest, given, self.code)
+
+    @contextmanager
+    def resumable(self, origin: Mapping[str, Any]) -> Iterator[Checkpoint]:
+        """Train within: a checkpoint that is valid for this provenance, these versions and this kind of device only.
+
+        The time spent adds up over attempts. Enter it once all modules are loaded, and write results after it: the
+        sources are compared with the planned ones at both ends.
+
+        Raises:
+            UserError: the sources changed; the checkpoint stays, for when they are those again.
+        """
+        check_code(self.code)
+        identity = {**origin, "versions": versions(), "device": self.device.type, "experiment": str(self.experiment)}
+        checkpoint = Checkpoint(self.folder, identity, self.machine.checkpoint_seconds)
+        with self.meter.over_attempts(checkpoint.folder, checkpoint.digest):
+            yield checkpoint
+        check_code(self.code)
+
+    def record(self, model: nn.Module, input_shape: tuple[int, ...], origin: Mapping[str, Any]) -> dict[str, Any]:
+        """What stands in every result: names, size of the network, origin of the data, provenance."""
+        return {
+            **self.experiment.names(),
+            "parameters": count_parameters(model),
+            "multiply_adds": count_multiply_adds(model, input_shape),
+            "simulated": self.dataset.simulated,
+            "provenance": dict(origin),
+        }
+
+    def write_cost(self, path: str, **further: Any) -> None:
+        """What the job cost so far, and where it ran: all that is not reproducible."""
+        write_json(path, {**self.meter.read(), "simulated": self.dataset.simulated, **further})
+
+
+@contextmanager
+def training_job(experiment: Experiment, machine: Machine, code: Mapping[str, str], data: str) -> Iterator[TrainingJob]:
+    """Set torch up, wait for the experiment's lock, open its data and verify them.
+
+    The lock is held until the results are written, so that an orphan and its successor never meet.
+
+    Raises:
+        UserError: there is no such device.
+        DataError: the data are not those of their manifest.
+    """
+    device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
+    of_task = Path(machine.checkpoints) / experiment.task
+    folder = of_task / experiment.method / str(experiment.seed)
+    with locked(folder), Dataset(data) as dataset:
+        meter = CostMeter(device.type, machine.threads)
+        verify_once(dataset, of_task)
+        yield TrainingJob(experiment, machine, code, folder, dataset, device, meter)
+
+
+def write_history(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """History as csv, one row per epoch or trial; the columns are those of all rows."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_path(path) as partial, open(partial, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: _tidy(value) for name, value in row.items()})
+
+
+def _tidy(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value

@@ -1,0 +1,81 @@
+"""Darcy Flow from MATLAB files: ``x`` coefficient and ``y`` solution, raw, both (1, s, s) float32."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+
+from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.raw import RawFile, RawFiles
+from nasperf360.errors import DataError
+from nasperf360.settings.declaration import NoSettings
+from nasperf360.tasks.shared.matlab import read_matlab
+
+BLOCK = 64  # rows checked and written at a time
+
+
+def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> None:
+    """Write the rows that each file's options assign to splits, every ``stride``-th point in both directions.
+
+    The options of a file of role ``solutions`` are ``rows`` (split: [first, one past the last]) and ``stride``.
+    """
+    splits = {}
+    for file in raw.all("solutions", ".mat"):
+        rows = file.options["rows"]
+        fields = [read_mat(file, name, rows, file.options["stride"]) for name in ("coeff", "sol")]
+        if fields[0].keys() != fields[1].keys():
+            raise DataError(f"{file.path}: 'coeff' and 'sol' differ in their number of rows")
+        for split in rows:
+            x, y = (field[split] for field in fields)
+            if x.shape != y.shape:
+                raise DataError(f"{file.path}: 'coeff' has shape {x.shape} for {split}, 'sol' {y.shape}")
+            if not np.abs(y).reshape(len(y), -1).any(axis=1).all():
+                raise DataError(f"{file.path}: a solution of {split} is zero everywhere; relative errors need others")
+            if split not in splits:
+                splits[split] = writer.split(
+                    split, x=(x.shape[1:], "float32"), y=(y.shape[1:], "float32"), source=file.path
+                )
+            for start in range(0, len(x), BLOCK):
+                block = slice(start, start + BLOCK)
+                splits[split].append(source=file.path, x=x[block], y=y[block])
+
+
+def read_mat(file: RawFile, name: str, rows: Mapping[str, list[int]], stride: int) -> dict[str, np.ndarray]:
+    """The rows of one variable (N, R, R) of a MAT file, by split: (n, 1, s, s) float32, s = (R - 1) / stride + 1.
+
+    Reads v5 and, by h5py, v7.3, whose axes are reversed.
+
+    Raises:
+        DataError: unreadable, no such variable, not (N, R, R), fewer rows than asked for, R - 1 no multiple of stride.
+    """
+    path = file.path
+    if not h5py.is_hdf5(path):
+        return select(path, name, read_matlab(path, name)[name], rows, stride)
+    try:
+        with h5py.File(path, "r") as stream:
+            return select(path, name, stream.get(name), rows, stride, reverse=True)
+    except OSError as error:
+        raise DataError(f"{path}: not a readable MAT v7.3 file ({error}); delete it to fetch it again") from error
+
+
+def select(
+    path: Any, name: str, array: Any, rows: Mapping[str, list[int]], stride: int, reverse: bool = False
+) -> dict[str, np.ndarray]:
+    """Rows and points of an array in memory or on disk; see :func:`read_mat`."""
+    if array is None:
+        raise DataError(f"{path}: no array '{name}'")
+    shape = array.shape[::-1] if reverse else array.shape
+    if len(shape) != 3 or shape[1] != shape[2]:
+        raise DataError(f"{path}: '{name}' has shape {shape}, expected (N, R, R)")
+    if (shape[1] - 1) % stride:
+        raise DataError(
+            f"{path}: '{name}' has {shape[1]} points a side; less one is no multiple of the stride {stride}"
+        )
+    chosen = {}
+    for split, (start, stop) in rows.items():
+        if not 0 <= start < stop <= shape[0]:
+            raise DataError(f"{path}: rows {start} to {stop} for {split}, but '{name}' has {shape[0]}")
+        values = array[::stride, ::stride, start:stop].T if reverse else array[start:stop, ::stride, ::stride]
+        chosen[split] = np.ascontiguousarray(values, dtype=np.float32)[:, None]
+    return chosen

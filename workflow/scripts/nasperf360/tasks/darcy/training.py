@@ -1,0 +1,71 @@
+"""Darcy Flow to networks: coefficient to solution, both normalised point by point.
+
+Reference code, backbone/data_utils and utils_grid.py: pointwise normalisation of both, two coordinate channels, loss
+summed over the batch.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasperf360.data.datasets import Split
+from nasperf360.errors import UserError
+from nasperf360.tasks.darcy.spec import SPEC
+from nasperf360.tasks.shared.task_training import Batch, TaskTraining
+
+
+class Darcy(TaskTraining):
+    """Coefficient and solution on a grid of s x s points."""
+
+    spec = SPEC
+
+    def fit(self, train: Split) -> None:
+        """Mean and unbiased standard deviation of every point over the training rows."""
+        if len(train) < 2:
+            raise UserError(f"darcy: {len(train)} training row; the normalisation needs two or more")
+        self._x = Normaliser(train.load("x"))
+        self._y = Normaliser(train.load("y"))
+
+    def input_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(3, s, s): the coefficient and two coordinates."""
+        return (3, *sample_shape[1:])
+
+    def inputs(self, batch: Batch) -> Tensor:
+        """Normalised coefficient and the coordinates along columns and along rows, from 0 to 1."""
+        x = self._x.encode(batch["x"])
+        rows, columns = (torch.linspace(0, 1, size, device=x.device) for size in x.shape[2:])
+        down, right = torch.meshgrid(rows, columns, indexing="ij")
+        coordinates = torch.stack([right, down]).expand(len(x), -1, -1, -1)
+        return torch.cat([x, coordinates], dim=1)
+
+    def loss(self, output: Tensor, batch: Batch) -> Tensor:
+        """Sum over the batch of the relative l2 error of the solution in its own units."""
+        y = batch["y"].flatten(1)
+        error = self._y.decode(output).flatten(1) - y
+        return (error.norm(dim=1) / y.norm(dim=1)).sum()
+
+    def predict(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Solutions in their own units, (B, 1, s, s)."""
+        return self._y.decode(model(self.inputs(batch)))
+
+
+class Normaliser:
+    """Pointwise standardisation, learned from samples (n, 1, s, s); works on the device of what it is given."""
+
+    epsilon = 1e-5  # as published: it matters, for the solution's deviation is about 1.6e-3
+
+    def __init__(self, samples: np.ndarray):
+        self.mean = torch.from_numpy(samples.mean(axis=0, dtype=np.float64).astype(np.float32))
+        deviation = samples.std(axis=0, ddof=1, dtype=np.float64) + self.epsilon
+        self.deviation = torch.from_numpy(deviation.astype(np.float32))
+
+    def encode(self, values: Tensor) -> Tensor:
+        """To mean 0 and deviation 1 at each point."""
+        return (values - self.mean.to(values.device)) / self.deviation.to(values.device)
+
+    def decode(self, values: Tensor) -> Tensor:
+        """Back to the units of the samples."""
+        return values * self.deviation.to(values.device) + self.mean.to(values.device)
+
+
+TRAINING = Darcy

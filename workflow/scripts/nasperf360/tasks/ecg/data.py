@@ -1,0 +1,140 @@
+"""ECG from its records: ``x`` windows (1, 1000) float32 of records standardised as a whole, ``y`` and ``group`` int64.
+
+``group`` tells which record a window is of.
+
+Raw files: ``<id>.mat`` (MATLAB v4, ``val``: int16, 300 Hz) of role ``records``, and ``REFERENCE-v3.csv`` (id, label) of
+role ``labels`` or among the records.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.raw import RawFiles
+from nasperf360.errors import DataError
+from nasperf360.seeds import generator
+from nasperf360.tasks.ecg.spec import LABELS, PreprocessSettings
+from nasperf360.tasks.shared.matlab import read_matlab
+
+DIVISORS = (1, 6, 2, 20)  # the stride of a rare class is shorter, to balance the classes
+REFERENCE = "REFERENCE-v3.csv"
+BLOCK = 2048  # windows written at a time
+
+
+def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
+    """Split by record for tuning and, differently, for the final number; then cut windows."""
+    window, stride = options.window, options.stride
+    paths, labels = read_reference(raw)
+    records = Records(paths)
+    rng = generator("ecg", "order")
+    for name, members in split_records(len(paths), raw.manifest).items():
+        record, start = window_table(records.lengths, labels, members, window, stride)
+        if name.endswith("train"):
+            order = rng.permutation(len(record))
+            record, start = record[order], start[order]
+        split = writer.split(
+            name,
+            x=((1, window), "float32"),
+            y=((), "int64"),
+            classes=len(LABELS),
+            source=raw.manifest,
+            group=((), "int64"),
+        )
+        for begin in range(0, len(record), BLOCK):
+            these = record[begin : begin + BLOCK]
+            windows = records.windows(these, start[begin : begin + BLOCK], window)
+            split.append(x=windows[:, None], y=labels[these], group=these)
+
+
+class Records:
+    """All recordings end to end as int16 (150 MB at full size), and each one's mean and deviation.
+
+    Raises:
+        DataError: a record is damaged, is not a single lead, or is constant.
+    """
+
+    def __init__(self, paths: Sequence[Path]):
+        signals = [read_record(path) for path in paths]
+        self.lengths = np.array([len(signal) for signal in signals])
+        self.offsets = np.cumsum(self.lengths) - self.lengths
+        self.means = np.array([signal.mean(dtype=np.float64) for signal in signals])
+        self.deviations = np.array([signal.std(dtype=np.float64) for signal in signals])
+        self.signal = np.concatenate(signals)
+
+    def windows(self, record: np.ndarray, start: np.ndarray, length: int) -> np.ndarray:
+        """Standardised windows (n, length), float32, that begin at ``start`` samples into each ``record``."""
+        cut = np.lib.stride_tricks.sliding_window_view(self.signal, length)[self.offsets[record] + start]
+        return ((cut - self.means[record, None]) / self.deviations[record, None]).astype(np.float32)
+
+
+def read_record(path: Path) -> np.ndarray:
+    """The samples (N,) of one record, int16.
+
+    Raises:
+        DataError: the file is damaged, does not hold a single int16 lead, or the signal is constant.
+    """
+    values = read_matlab(path, "val")["val"]
+    if values.dtype != np.int16 or values.ndim != 2 or values.shape[0] != 1 or not values.size:
+        raise DataError(
+            f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N); fetch it again"
+        )
+    if values.min() == values.max():
+        raise DataError(f"{path}: the signal is constant and cannot be standardised; remove the record and its label")
+    return values[0]
+
+
+def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:
+    """Paths of the records and their labels 0 to 3, in the order of ``REFERENCE-v3.csv``.
+
+    Raises:
+        DataError: a label that is none of N, A, O and ~, or a record without label or the reverse.
+    """
+    role = "labels" if any(file.role == "labels" for file in raw.files) else "records"
+    reference = raw.one(role, REFERENCE).path
+    with open(reference, newline="") as stream:
+        rows = [row for row in csv.reader(stream) if row]
+    for number, row in enumerate(rows, 1):
+        if len(row) != 2 or row[1] not in LABELS:
+            raise DataError(
+                f"{reference}: line {number} is '{','.join(row)}', expected id,label with a label of N, A, O, ~"
+            )
+    labelled = {name: LABELS.index(label) for name, label in rows}
+    paths = {file.path.stem: file.path for file in raw.all("records", ".mat")}
+    lost = sorted(labelled.keys() ^ paths.keys())
+    if lost or len(labelled) < len(rows):
+        what = f"'{lost[0]}' has a label or a .mat file but not both" if lost else "a record is listed twice"
+        raise DataError(f"{reference}: {what}; fetch the records and this file again")
+    return [paths[name] for name in labelled], np.array(list(labelled.values()))
+
+
+def split_records(count: int, source: str | Path) -> dict[str, np.ndarray]:
+    """Records of each split, not stratified, as the reference code draws them with scikit-learn and seed 0.
+
+    Tuning holds out 20 %, half of it to validate and half to test; the final number holds out another 10 %. All
+    final test records were held out in tuning, about half of them for validation.
+    """
+    if count < 10:
+        raise DataError(f"{source}: {count} records, but the splits of ecg need at least 10; add records")
+    everything = np.arange(count)
+    train, held_out = train_test_split(everything, test_size=0.2, random_state=0)
+    valid, test = train_test_split(held_out, test_size=0.5, random_state=0)
+    final_train, final_test = train_test_split(everything, test_size=0.1, random_state=0)
+    return {"train": train, "valid": valid, "test": test, "final_train": final_train, "final_test": final_test}
+
+
+def window_table(
+    lengths: np.ndarray, labels: np.ndarray, members: np.ndarray, window: int, stride: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Record and first sample of each window, record by record, at the stride of the record's class.
+
+    Windows begin at 0, stride, ... below length - window, as in the reference code: one that would end with the last
+    sample is left out.
+    """
+    strides = np.maximum(1, stride // np.array(DIVISORS))[labels[members]]
+    counts = -(-np.maximum(0, lengths[members] - window) // strides)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(members, counts), within * np.repeat(strides, counts)

@@ -1,0 +1,108 @@
+"""FSD50K as log-mel patches of one second: ``x`` (1, 96, 101) float32, ``y`` (200,) uint8, ``group`` (clip) int32."""
+
+import csv
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import soundfile
+import soxr  # what librosa resamples with
+
+from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.raw import RawFile, RawFiles
+from nasperf360.errors import DataError
+from nasperf360.tasks.fsd50k.log_mel import chunks, log_mel
+from nasperf360.tasks.fsd50k.spec import LABELS, RAW_RATE, PreprocessSettings
+
+RATE = 22_050  # Hz
+CHUNK, CHUNK_HOP = RATE, RATE // 2  # samples
+SPLITS = {"train": "train", "val": "valid", "test": "test"}  # dev.csv's names, and test for eval.csv, which has none
+FULL_SCALE = 32_768  # of 16-bit samples
+
+
+def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
+    """Chunks of one second every half second, clip by clip."""
+    n_mels, hop, scale = options.n_mels, options.hop, options.mel_scale
+    vocabulary = _vocabulary(raw.one("ground_truth", "vocabulary.csv"))
+    clips = {
+        "dev": _clips(raw.one("ground_truth", "dev.csv"), vocabulary, raw.all("dev_audio", ".wav")),
+        "eval": _clips(raw.one("ground_truth", "eval.csv"), vocabulary, raw.all("eval_audio", ".wav")),
+    }
+    for name, part in (("train", "dev"), ("valid", "dev"), ("test", "eval")):
+        split = writer.split(
+            name,
+            x=((1, n_mels, 1 + CHUNK // hop), "float32"),
+            y=((LABELS,), "uint8"),
+            classes=2,
+            source=raw.one("ground_truth", f"{part}.csv").path,
+            group=((), "int32"),
+        )
+        chosen = [clip for clip in clips[part] if clip[2] == name]
+        for group, (file, labels, _) in enumerate(chosen):
+            patches = log_mel(chunks(_read(file), CHUNK, CHUNK_HOP), RATE, n_mels, hop, scale=scale)
+            count = len(patches)
+            y, groups = np.tile(labels, (count, 1)), np.full(count, group)
+            split.append(file.path, x=patches[:, None].astype(np.float32), y=y, group=groups)
+
+
+def _rows(file: RawFile, fields: list[str] | None = None) -> Iterator[dict[str, str]]:
+    """Rows of a csv by column name; ``fields`` where it has no header."""
+    with open(file.path, newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream, fields):
+            if None in row or None in row.values():
+                raise DataError(f"{file.path}: a row has not as many columns as the first; fetch the file again")
+            yield row
+
+
+def _vocabulary(file: RawFile) -> dict[str, int]:
+    try:
+        vocabulary = {row["label"]: int(row["index"]) for row in _rows(file, ["index", "label", "mid"])}
+    except ValueError as error:
+        raise DataError(f"{file.path}: an index is not a number ({error}); fetch the file again") from error
+    if sorted(vocabulary.values()) != list(range(LABELS)):
+        raise DataError(f"{file.path}: {len(vocabulary)} labels, expected {LABELS}, indexed from 0; fetch it again")
+    return vocabulary
+
+
+def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -> list[tuple[RawFile, np.ndarray, str]]:
+    """Sound file, multi-hot labels and split of each clip, in the order of the csv."""
+    sounds = {sound.path.stem: sound for sound in audio}
+    clips = []
+    for row in _rows(file):
+        if "fname" not in row or "labels" not in row:
+            raise DataError(f"{file.path}: columns {', '.join(row)}, expected fname and labels; fetch the file again")
+        if row["fname"] not in sounds:
+            raise DataError(f"{file.path}: lists clip {row['fname']}, but there is no {row['fname']}.wav")
+        labels = np.zeros(LABELS, np.uint8)
+        for label in row["labels"].split(","):
+            if label not in vocabulary:
+                raise DataError(f"{file.path}: clip {row['fname']} has label '{label}', not in the vocabulary")
+            labels[vocabulary[label]] = 1
+        split = row.get("split", "test")
+        if split not in SPLITS:
+            raise DataError(f"{file.path}: clip {row['fname']} is of split '{split}', expected train or val")
+        clips.append((sounds[row["fname"]], labels, SPLITS[split]))
+    return clips
+
+
+def _read(file: RawFile) -> np.ndarray:
+    """A clip at 22,050 Hz in -1 ... 1, rounded to 16 bits as the published chunks were.
+
+    Raises:
+        DataError: not a whole mono wave file of 44.1 kHz.
+    """
+    with open(file.path, "rb") as stream:
+        head = stream.read(12)
+    # libsndfile reads a truncated file without a word.
+    if head[:4] != b"RIFF" or int.from_bytes(head[4:8], "little") + 8 > file.path.stat().st_size:
+        raise DataError(f"{file.path}: not a whole wave file; fetch it again")
+    try:
+        signal, rate = soundfile.read(file.path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{file.path}: not a readable wave file ({error}); fetch it again") from error
+    if rate != RAW_RATE or signal.shape[1] != 1 or len(signal) < RAW_RATE // RATE:
+        raise DataError(
+            f"{file.path}: {len(signal)} samples, {signal.shape[1]} channels, {rate} Hz; "
+            f"expected mono sound at {RAW_RATE} Hz"
+        )
+    halved = soxr.resample(signal[:, 0], RAW_RATE, RATE, quality="HQ")
+    return np.clip(np.round(halved * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1) / np.float32(FULL_SCALE)

@@ -1,0 +1,92 @@
+"""PSICOV from PDNET's tree: feature maps and C-beta distances.
+
+Stored: ``x`` (57, s, s) and ``y`` (1, s, s), both float32, s = ``crop`` for training and validation and ``test_size``
+for the test, and there ``length``, the residues of the protein. Raw: role ``proteins``, ``{deepcov,psicov}.lst``,
+``<set>/features/<id>.pkl``, ``<set>/distance/<id>-cb.npy``. Reference code, backbone/data_utils/protein_io.py and
+protein_gen.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.raw import RawFile, RawFiles
+from nasperf360.errors import DataError
+from nasperf360.seeds import generator
+from nasperf360.tasks.psicov.contacts import CONTACT, LONG_RANGE, long_range_contacts
+from nasperf360.tasks.psicov.proteins import CHANNELS, feature_maps, read_protein, smooth_distances
+from nasperf360.tasks.psicov.spec import PAD, PreprocessSettings
+
+FAR = 100.0  # Angstrom, outside of a map
+CLIP = 16.0  # Angstrom, largest training target
+
+
+def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
+    """The first ``valid`` proteins of deepcov.lst validate, its rest train, psicov.lst tests; one at a time.
+
+    Each training protein gives one crop, of ``crop`` residues a side, drawn by its name, as the latest reference code
+    does.
+    """
+    crop, test_size, valid = options.crop, options.test_size, options.valid
+    files = {"/".join(file.relative.split("/")[-3:]): file for file in raw.all("proteins")}
+    train = listed_ids(raw, "deepcov.lst")
+    splits = {"train": train[valid:], "valid": train[:valid], "test": listed_ids(raw, "psicov.lst")}
+    for name, ids in splits.items():
+        test = name == "test"
+        size, folder = (test_size, "psicov") if test else (crop, "deepcov")
+        fields: dict[str, Any] = {"x": ((CHANNELS, size, size), "float32"), "y": ((1, size, size), "float32")}
+        if test:
+            fields["length"] = ((), "int32")
+        split = writer.split(name, source=raw.one("proteins", f"{folder}.lst").path, **fields)
+        contacts = 0
+        for protein_id in ids:
+            features = find(raw, files, f"{folder}/features/{protein_id}.pkl")
+            protein = read_protein(features.path, find(raw, files, f"{folder}/distance/{protein_id}-cb.npy").path)
+            y = smooth_distances(protein.distances)
+            if test:
+                if len(protein) + 2 * PAD > size:
+                    raise DataError(f"{features.path}: {len(protein)} residues do not fit test_size {size}")
+                contacts += int(long_range_contacts(y).sum())
+                corner = (0, 0)
+            else:
+                spare = max(0, len(protein) + 2 * PAD - size)
+                corner = tuple(generator("psicov", "crop", protein_id).integers(0, spare + 1, 2))
+                y = np.minimum(y, CLIP)
+            sample: dict[str, Any] = {
+                "x": window(feature_maps(protein), size, corner, 0.0),
+                "y": window(y[None], size, corner, FAR if test else CLIP),
+            }
+            if test:
+                sample["length"] = np.int32(len(protein))
+            split.append(source=features.path, **{field: values[None] for field, values in sample.items()})
+        if test and ids and not contacts:
+            raise DataError(f"{split.source}: no protein has two residues {LONG_RANGE} apart within {CONTACT:g} A")
+
+
+def window(maps: np.ndarray, size: int, corner: tuple[int, ...], fill: float) -> np.ndarray:
+    """(channels, size, size) cut at ``corner`` out of maps (channels, L, L) with a border of ``fill``, filled up so."""
+    after = max(PAD, size - PAD - maps.shape[-1])
+    padded = np.pad(maps, ((0, 0), (PAD, after), (PAD, after)), constant_values=fill)
+    return padded[:, corner[0] : corner[0] + size, corner[1] : corner[1] + size]
+
+
+def listed_ids(raw: RawFiles, name: str) -> list[str]:
+    """Protein ids of a list: the first word of each line.
+
+    Raises:
+        DataError: no id, or one twice.
+    """
+    path = raw.one("proteins", name).path
+    ids = [line.split()[0] for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    if not ids or len(set(ids)) < len(ids):
+        raise DataError(f"{path}: {'no protein' if not ids else 'a protein is listed twice'}; fetch it again")
+    return ids
+
+
+def find(raw: RawFiles, files: Mapping[str, RawFile], name: str) -> RawFile:
+    """The raw file whose path ends in ``name``."""
+    if name not in files:
+        raise DataError(f"{raw.manifest}: no file {name}, though its list names it; fetch the archive again")
+    return files[name]

@@ -1,0 +1,129 @@
+"""Raw files of PDNET: features and distance maps of proteins, read without running what a pickle may hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from nasperf360.errors import DataError
+from nasperf360.tasks.shared.pickles import load_arrays
+
+PAIRS = ("ccmpred", "freecon", "potential")
+CHANNELS = 57  # of two for each of 3 (ss) + 22 (pssm) + 1 (sa) + 1 (entropy) profiles, and the three pair maps
+LARGEST_FEATURE, LARGEST_DISTANCE = 100.0, 500.0  # PDNET's own checks
+
+
+@dataclass(frozen=True)
+class Protein:
+    """Features and distances of one protein of L residues."""
+
+    profiles: np.ndarray  # (27, L) float32: ss, pssm, sa, entropy
+    pairs: np.ndarray  # (3, L, L) float32: ccmpred, freecon, potential
+    distances: np.ndarray  # (L, L) float32, Angstrom between C-beta atoms, as stored
+
+    def __len__(self) -> int:
+        return self.profiles.shape[1]
+
+
+def read_protein(features: Path, distance: Path) -> Protein:
+    """Read ``features/<id>.pkl`` and ``distance/<id>-cb.npy``.
+
+    Raises:
+        DataError: damaged, a key missing, shapes that do not fit the sequence, NaN, or values out of PDNET's range.
+    """
+    profiles, pairs = read_features(features)
+    return Protein(profiles, pairs, read_distances(distance, profiles.shape[1]))
+
+
+def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Profiles (27, L) and pair maps (3, L, L), float32; numbers may be stored as strings."""
+    with open(path, "rb") as stream:
+        content = restricted_load(path, stream)
+    if not isinstance(content, Mapping) or not isinstance(content.get("seq"), str):
+        raise DataError(f"{path}: no dictionary of features with a sequence 'seq'")
+    length = len(content["seq"])
+
+    def array(key: str, *shape: int) -> np.ndarray:
+        if key not in content:
+            raise DataError(f"{path}: no feature '{key}'")
+        try:
+            values = np.asarray(content[key]).astype(np.float32)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{path}: '{key}' does not hold numbers ({error})") from error
+        if values.shape != shape:
+            raise DataError(f"{path}: '{key}' has shape {values.shape}, expected {shape}")
+        if not (np.abs(values) < LARGEST_FEATURE).all():
+            raise DataError(f"{path}: '{key}' holds NaN or values beyond {LARGEST_FEATURE:g}")
+        return values
+
+    profiles = np.concatenate(
+        [
+            array("ss", 3, length),
+            array("pssm", length, 22).T,
+            array("sa", length)[None],
+            array("entropy", length)[None],
+        ]
+    )
+    return profiles, np.stack([array(key, length, length) for key in PAIRS])
+
+
+def read_distances(path: Path, length: int) -> np.ndarray:
+    """The map (L, L) of a saved object array (L, sequence, map)."""
+    with open(path, "rb") as stream:
+        try:
+            version = np.lib.format.read_magic(stream)
+            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, _, dtype = read_header[version](stream)
+        except (ValueError, KeyError, EOFError) as error:
+            raise DataError(f"{path}: not a readable array ({error}); delete it to fetch it again") from error
+        if shape != (3,) or not dtype.hasobject:
+            raise DataError(f"{path}: {dtype} of shape {shape}, expected three objects: length, sequence, distances")
+        content = restricted_load(path, stream)
+    try:
+        distances = np.asarray(content[2]).astype(np.float32)
+    except (TypeError, ValueError, IndexError) as error:
+        raise DataError(f"{path}: its third object is no array of distances ({error})") from error
+    if distances.shape != (length, length):
+        raise DataError(
+            f"{path}: distances of shape {distances.shape}, but the features' sequence has {length} residues"
+        )
+    if not (distances <= LARGEST_DISTANCE).all():
+        raise DataError(f"{path}: NaN or a distance beyond {LARGEST_DISTANCE:g} Angstrom")
+    return distances
+
+
+def restricted_load(path: Path, stream: IO[bytes]) -> Any:
+    """Unpickle arrays, numbers, strings, lists and dictionaries.
+
+    Raises:
+        DataError: damaged, or it asks for anything else.
+    """
+    try:
+        return load_arrays(stream, encoding="latin1")
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise DataError(f"{path}: not a readable pickle of arrays ({error}); delete it to fetch it again") from error
+
+
+def feature_maps(protein: Protein) -> np.ndarray:
+    """Network input (57, L, L) float32: each profile along columns, then along rows; then the pair maps."""
+    length = len(protein)
+    maps = np.empty((CHANNELS, length, length), np.float32)
+    profiles = len(protein.profiles)
+    maps[0 : 2 * profiles : 2] = protein.profiles[:, None, :]
+    maps[1 : 2 * profiles : 2] = protein.profiles[:, :, None]
+    maps[2 * profiles :] = protein.pairs
+    return maps
+
+
+def smooth_distances(distances: np.ndarray) -> np.ndarray:
+    """Distances of at least 1 A, the diagonal replaced by the mean of its two neighbours in its row."""
+    distances = np.maximum(distances, 1)
+    size = len(distances)
+    middle = np.arange(1, size - 1)
+    diagonal = np.empty(size, distances.dtype)
+    diagonal[0], diagonal[-1] = distances[0, 1], distances[-1, -2]
+    diagonal[1:-1] = (distances[middle, middle - 1] + distances[middle, middle + 1]) / 2
+    np.fill_diagonal(distances, diagonal)
+    return distances

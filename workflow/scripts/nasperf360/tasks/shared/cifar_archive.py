@@ -1,0 +1,80 @@
+"""Reader of ``cifar-100-python.tar.gz``: pickles of Python 2 in a compressed tar, read without unpacking it."""
+
+import gzip
+import tarfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from nasperf360.errors import DataError
+from nasperf360.tasks.shared.pickles import load_arrays
+
+IMAGE = (3, 32, 32)
+
+
+def read_archive(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The images and fine labels of the members ``train`` and ``test``.
+
+    Returns:
+        For each: images (N, 3, 32, 32) uint8, in planes red, green, blue, and labels (N,) int64 (range unchecked).
+
+    Raises:
+        DataError: a truncated or wrong archive, a missing member or key, arrays of another shape or type.
+    """
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    try:
+        with gzip.open(path) as stream:
+            with tarfile.open(fileobj=stream, mode="r:") as archive:
+                for member in archive:
+                    folder, _, name = member.name.removeprefix("./").partition("/")
+                    if folder == "cifar-100-python" and name in ("train", "test"):
+                        content = archive.extractfile(member)
+                        if content is None:
+                            raise DataError(f"{path}: the member {member.name} is no file; fetch the archive again")
+                        found[name] = _read_member(content, f"{path}: {member.name}")
+            # The checksum of the stream stands at its end, behind the padding that tarfile does not read.
+            while stream.read(1 << 20):
+                pass
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        # gzip reports damage as an OSError without an errno; any other is the machine's fault.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(f"{path}: truncated or no tar.gz archive ({error}); delete it to fetch it again") from error
+    for name in ("train", "test"):
+        if name not in found:
+            raise DataError(f"{path}: no member cifar-100-python/{name}; this is not the CIFAR-100 Python archive")
+    return found
+
+
+def _read_member(content: IO[bytes], where: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        record = load_arrays(content, encoding="bytes")
+    except (tarfile.TarError, EOFError, OSError, zlib.error):
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
+        raise DataError(f"{where}: not a pickle of CIFAR-100 ({error}); fetch the archive again") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: holds a {type(record).__name__}, expected a dict; fetch the archive again")
+    # Python 2 wrote the keys as bytes; copies written by Python 3 have them as str.
+    fields = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in record.items()}
+    for key in ("data", "fine_labels"):
+        if key not in fields:
+            raise DataError(f"{where}: no key '{key}', it has {sorted(map(str, fields))}; fetch the archive again")
+    images, labels = fields["data"], np.asarray(fields["fine_labels"])
+    width = int(np.prod(IMAGE))
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != width:
+        given = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise DataError(f"{where}: 'data' is {given}, expected uint8 (N, {width}); fetch the archive again")
+    if labels.shape != (len(images),) or (labels.size and labels.dtype.kind not in "iu"):
+        raise DataError(
+            f"{where}: 'fine_labels' is {labels.dtype} {labels.shape}, expected {len(images)} integers; "
+            f"fetch the archive again"
+        )
+    return images.reshape(-1, *IMAGE), labels.astype(np.int64)
+
+
+def train_size(samples: int) -> int:
+    """How many of the training file's first images train; the last 20 % validate (40,000 + 10,000 at full size)."""
+    return samples * 4 // 5

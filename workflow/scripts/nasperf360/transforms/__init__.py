@@ -1,1 +1,0 @@
-"""Transforms of signals and images on the way to a data set."""
