@@ -308,8 +308,18 @@ def test_a_server_that_gets_on_has_more_patience(tmp_path, monkeypatch):
         assert len(server.requests) == 6
 
 
+def test_patience_is_renewed_by_new_bytes_alone(tmp_path, waits):
+    content = np.random.default_rng(1).bytes(4 << 20)
+    broken = replace(whole(content), drop=3 << 20)  # without a validator each attempt brings the same bytes again
+    for script in (in_turn(broken, BUSY), in_turn(broken)):
+        waits.clear()
+        with wayward_server(script) as server:
+            refused(server, tmp_path)
+            assert waits == [0, 2, 4, 8, 16, 32, 64, 120, 120]
+
+
 def test_a_trickle_is_a_broken_connection(tmp_path, monkeypatch, waits):
-    monkeypatch.setattr(web, "SLOW_SECONDS", 0.2)
+    monkeypatch.setattr(web, "SLOW_SECONDS", 0.1)
     with wayward_server(lambda request: replace(ranged(CONTENT, request), pause=0.02)) as server:
         message = refused(server, tmp_path)
         assert "bytes came in 0 s, " in message

@@ -34,12 +34,12 @@ class Passing(Exception):
         fault: what happened.
         mend: what to do if it happens again and again.
         cause: the error of urllib3, by which its ``Retry`` tells what another attempt is worth.
-        response: the answer, whose ``Retry-After`` counts.
+        retry_after: when the server wants to be asked again, as it says.
     """
 
-    def __init__(self, fault: str, mend: str, cause: Exception | None = None, response: Response | None = None):
+    def __init__(self, fault: str, mend: str, cause: Exception | None = None, retry_after: str = ""):
         super().__init__(fault)
-        self.mend, self.cause, self.response = mend, cause, response
+        self.mend, self.cause, self.retry_after = mend, cause, retry_after
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def accept(response: Response, wanted: Wanted, known: Identity | None, size: int
     status = response.status_code
     reason = f"{status} {responses.get(status, '')}".strip()
     if status in PASSING:
-        raise Passing(f"the server {'is busy' if status in _BUSY else 'has a fault'} ({reason})", LATER, None, response)
+        fault = f"the server {'is busy' if status in _BUSY else 'has a fault'} ({reason})"
+        raise Passing(fault, LATER, retry_after=response.headers.get("Retry-After", ""))
     if known and status in _NO_RANGE:
         if status == HTTPStatus.PARTIAL_CONTENT and _continues(response, wanted, known, size):
             return known

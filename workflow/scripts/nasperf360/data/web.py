@@ -6,7 +6,6 @@ The bytes that came stay in ``<target>.part``; ``.<target>.part.json`` beside it
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def download(
             if isinstance(fault, NotContinued):
                 part.discard()
             if part.size >= furthest + BLOCK:  # a server that gets on deserves new patience
-                patience, furthest = PATIENCE, 0
+                patience, furthest = PATIENCE, part.size
             patience = _wait(fault, patience, wanted.label)
     try:
         if not part.size and expected.bytes != 0:
@@ -126,7 +125,7 @@ def _attempt(url: str, wanted: Wanted, part: _Part, progress: bool) -> None:
         headers["Range"] = f"bytes={part.size}-"
         if known.validator:
             headers["If-Range"] = known.validator
-    with _asked(url, headers, wanted) as response:
+    with _ask(url, headers, wanted) as response:
         identity = accept(response, wanted, known, part.size)
         if identity is not known:
             part.begin(identity)
@@ -141,18 +140,15 @@ def _attempt(url: str, wanted: Wanted, part: _Part, progress: bool) -> None:
     part.complete(identity)
 
 
-@contextmanager
-def _asked(url: str, headers: dict[str, str], wanted: Wanted) -> Iterator[Response]:
+def _ask(url: str, headers: dict[str, str], wanted: Wanted) -> Response:
     try:
-        response = requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS))
+        return requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS))
     except (requests.RequestException, HTTPError, ValueError) as error:  # ValueError: a redirect to nonsense
         cause = _cause(error)
         if isinstance(cause, ReadTimeoutError | ProtocolError):
             raise Passing(f"the server does not answer ({_words(cause)})", LATER, cause) from error
         mend = f"check the network and {wanted.setting}, or set 'mirror' to a folder that holds {wanted.name}"
         raise Passing(f"cannot be reached ({_words(cause)})", mend, cause) from error
-    with response:
-        yield response
 
 
 def _body(response: Response, came: int, total: int | None, wanted: Wanted) -> Iterator[bytes]:
@@ -200,17 +196,16 @@ def _wait(fault: Passing, patience: urllib3.Retry, label: str) -> urllib3.Retry:
         patience = patience.increment("GET", error=fault.cause)
     except HTTPError as error:
         raise UserError(f"{label}: {fault}; {fault.mend}") from error
-    seconds = _retry_after(patience, fault.response) or patience.get_backoff_time()
+    seconds = _retry_after(patience, fault.retry_after) or patience.get_backoff_time()
     log(f"{label}: {fault}; asking again in {seconds:.0f} s")
     time.sleep(seconds)
     return patience
 
 
-def _retry_after(patience: urllib3.Retry, response: Response | None) -> float:
+def _retry_after(patience: urllib3.Retry, said: str) -> float:
     """Seconds that a server asks to wait; 0 where it asks for none, or for nonsense."""
-    said = "" if response is None else response.headers.get("Retry-After", "")
     try:
-        return patience.parse_retry_after(said) if said else 0
+        return patience.parse_retry_after(said)
     except (HTTPError, ValueError, OverflowError, TypeError, IndexError):
         return 0
 
