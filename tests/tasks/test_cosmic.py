@@ -6,7 +6,7 @@ import torch
 from dense import Constant, evaluate, tensors, train
 from task_rooms import listed, preprocess, scores, simulate
 
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.tasks.cosmic.spec import GALAXIES
 from nasperf360.tasks.shared.task_training import task_training
 
@@ -135,7 +135,6 @@ def test_bad_input(tmp_path):
         (with_tile(label), r"1_3\.npy.* mask holds values other"),
         (with_tile(ignore), r"1_3\.npy.*ignore mask"),
         (with_tile(tile()[0]), r"1_3\.npy.*shape \(12, 12\)"),
-        (with_tile(tile(side=6)), r"1_3\.npy.*sides of 8"),
         (with_tile(np.array([], np.float32), sky), r"sky\.npy.*exposure '1'"),
         (empty, r"10760/2.*no cosmic ray"),
         ({k: v for k, v in small().items() if "test" not in k}, r"files\.json.*'test'"),
@@ -146,6 +145,15 @@ def test_bad_input(tmp_path):
         with pytest.raises(DataError, match=message):
             preprocess("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8})
         assert not list(tmp_path.glob("*.h5*"))
+
+
+def test_a_crop_larger_than_a_tile_is_no_fault_of_the_file(tmp_path):
+    raw = write(tmp_path / "raw", {**small(), "npy_train/f435w/10760/2/1_3.npy": tile(side=6)})
+    sentence = r"1_3\.npy: shape \(3, 6, 6\) is smaller than preprocess\.cosmic\.crop, 8; lower it"
+    with pytest.raises(UserError, match=sentence) as caught:
+        preprocess("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8})
+    assert not isinstance(caught.value, DataError)  # so it is not fetched again
+    assert not list(tmp_path.glob("*.h5*"))
 
 
 @pytest.mark.parametrize("keep", [0, 50, -100])

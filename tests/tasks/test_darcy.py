@@ -6,7 +6,7 @@ from dense import Constant, evaluate, tensors, train
 from scipy.io import loadmat, savemat
 from task_rooms import listed, preprocess, scores, simulate
 
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.seeds import generator
 from nasperf360.tasks.darcy import simulator as solver
 from nasperf360.tasks.shared.task_training import task_training
@@ -172,8 +172,9 @@ def test_bad_input(tmp_path):
     for index, (variables, options, message) in enumerate(cases):
         raw = write(tmp_path / str(index), **options, **variables)
         named = "darcy.h5" if "no split" in message else "fields.mat"
-        with pytest.raises(DataError, match=f"{named}.*{message}"):
+        with pytest.raises(UserError, match=f"{named}.*{message}") as caught:
             preprocess("darcy", raw, tmp_path / "darcy.h5", {})
+        assert isinstance(caught.value, DataError) != ("; correct its option" in str(caught.value))
         assert not list(tmp_path.glob("*.h5*"))
 
 

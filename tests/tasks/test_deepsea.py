@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from task_rooms import listed, preprocess, scores
 from task_rooms import simulated as simulated_files
 
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.seeds import generator
 from nasperf360.tasks.deepsea.matlab_stream import MatlabFile
 from nasperf360.tasks.deepsea.spec import COLUMNS, SPEC
@@ -219,8 +219,10 @@ def test_more_than_there_is_is_refused(simulated, tmp_path, options):
     # Those of the file, in the sources file, are checked as well.
     files = [(file.path, file.role, options if file.path.name == "train.mat" else {}) for file in simulated.files]
     raw = listed("deepsea", simulated.manifest.parent, files)
-    with pytest.raises(DataError, match=rf"train\.mat: its option '{name}' in the sources file: .*; change it there"):
+    sentence = rf"train\.mat: its option '{name}' in the sources file: .*; change it there"
+    with pytest.raises(UserError, match=sentence) as caught:
         preprocessed(raw, tmp_path / "d.h5")
+    assert not isinstance(caught.value, DataError)  # the file is good, and not to be fetched again
     assert not (tmp_path / "d.h5").exists()
 
 

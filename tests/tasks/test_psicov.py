@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from task_rooms import listed, preprocess, scores, simulate
 from torch import nn
 
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.tasks.psicov import proteins
 from nasperf360.tasks.psicov.contacts import long_range_contacts
 from nasperf360.tasks.psicov.data import window
@@ -218,7 +218,7 @@ def test_bad_input(small, tmp_path, capsys):
         (features, truncate, "not a readable pickle"),
         (features, lambda path: path.write_bytes(pickle.dumps(Hostile())), "asks for builtins.print"),
         (features, lambda path: path.write_bytes(pickle.dumps([1])), "no dictionary of features"),
-        (features, lambda path: path.unlink(), "no file psicov/features"),
+        (features, lambda path: path.unlink(), r"psicov\.lst: names a protein without a file psicov/features"),
         (distance, change_map(with_nan), "NaN or a distance beyond"),
         (distance, change_map(lambda v: v[1:]), "distances of shape"),
         (distance, truncate, "not a readable pickle"),
@@ -242,13 +242,14 @@ def test_bad_input(small, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"test_size": 40}, "do not fit test_size 40"),
-        ({"valid": 4}, "'train' is empty"),
+        ({"test_size": 40}, "do not fit test_size 40; raise preprocess.psicov.test_size"),
+        ({"valid": 4}, r"deepcov\.lst: 4 proteins, and preprocess.psicov.valid takes 4 to validate, .*; lower it"),
     ],
 )
 def test_sizes_that_do_not_fit(small, tmp_path, sizes, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         preprocess("psicov", small, tmp_path / "psicov.h5", {**SMALL_SIZES, **sizes})
+    assert not isinstance(caught.value, DataError)  # the files are good, and not to be fetched again
     assert not list(tmp_path.glob("*.h5*"))
 
 

@@ -62,7 +62,7 @@ def test_truncated_archives_are_named(tmp_path, packing, kept):
         kept_files = unpack(path, packing, tmp_path / "out")
         assert unpacked(kept_files, tmp_path / "out") == CONTENT
         return
-    with pytest.raises(DataError, match=rf"archive\.{packing}: truncated or damaged {packing} archive .* run again"):
+    with pytest.raises(DataError, match=rf"archive\.{packing}: truncated or damaged {packing} archive"):
         unpack(path, packing, tmp_path / "out")
 
 

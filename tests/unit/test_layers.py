@@ -36,7 +36,11 @@ PLACES = {
     "algorithms/shared": {"algorithms.spec": {"algorithm_spec", "supernet_settings", "trial_settings"}},
     "settings": {"settings.declaration": {"declaration"}},
     "training": {"training.settings": {"settings"}},
-    "data": {"data.sources": {"sources"}, "data.jobs": {"preprocess", "simulate"}},
+    "data": {
+        "data.sources": {"sources"},
+        "data.records": {"raw", "fetched"},
+        "data.jobs": {"preprocess", "simulate"},
+    },
     "stages": {
         "stages.code_digest": {"code_digest", "digest_cache"},
         "stages.modules": {"modules"},
@@ -76,10 +80,11 @@ ALLOWED: dict[str, set[str]] = {
     "stages.modules": {"registry", "algorithms.spec"},
     # Data.
     "data.sources": BASIS | {"settings"},
-    "data": BASIS | {"data.sources"},
-    "data.jobs": BASIS | {"data", "settings.declaration", "tasks.spec"},
+    "data.records": {"errors", "files"},
+    "data": BASIS | {"data.sources", "data.records"},
+    "data.jobs": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec"},
     "tasks.part": {"errors", "seeds", "tasks.spec"},
-    "tasks.data": BASIS | {"data", "settings.declaration", "tasks.spec", "tasks.part"},
+    "tasks.data": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.part"},
     "tasks.simulator": BASIS | {"settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
     "tasks.metric": {"errors", "registry", "tasks.spec", "tasks.part"},
     "tasks.further_scores": {"errors", "tasks.spec", "tasks.metric", "tasks.part"},
@@ -103,7 +108,9 @@ ALLOWED: dict[str, set[str]] = {
     "study.workflow": BASIS
     | {"labels", "settings", "settings.declaration", "training.settings"}
     | {"tasks.spec", "spaces.spec", "algorithms.spec"},
-    "study": BASIS | {"study.workflow", "data", "tasks.spec", "stages.modules", "stages.experiment", "stages.evaluate"},
+    "study": BASIS
+    | {"study.workflow", "data", "data.records", "tasks.spec"}
+    | {"stages.modules", "stages.experiment", "stages.evaluate"},
     "study.estimate": BASIS
     | {"study.workflow", "data", "training", "training.settings", "tasks.spec", "tasks.training"}
     | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
@@ -124,7 +131,7 @@ WITH_TORCH = {
 # What the workflow reads at each start, tasks and all; nothing there takes longer than pydantic and yaml.
 QUICK = (
     {"errors", "registry", "job", "locks", "labels", "settings", "settings.declaration", "training.settings"}
-    | {"data.sources", "stages.code_digest", "stages.modules", "study.workflow"}
+    | {"data.sources", "data.records", "stages.code_digest", "stages.modules", "study.workflow"}
     | {f"{kind}.{room}" for kind in KINDS for room in ("labels", "spec")}
 )
 

@@ -1,5 +1,6 @@
 # Where data come from: the simulators, the original sites or a mirror (raw files), or published data sets.
-# Local rules: compute nodes often have no internet, and a simulation takes seconds.
+# Local rules: compute nodes often have no internet, and a simulation takes seconds. No retries of the rule, nor those of
+# a profile: the client is patient with each request, and what it reports is not mended by asking again.
 
 LOGS_OF_DATA = f"results/{config['data_run']}/logs"
 
@@ -23,6 +24,7 @@ if config["source"] == "simulated":
             "../scripts/simulate.py"
 
 elif config["source"] == "original":
+    from nasperf360.data.fetched import Fetched
     from nasperf360.data.sources import read_sources, select
 
     try:
@@ -39,7 +41,7 @@ elif config["source"] == "original":
             f"{RAW}/{{task}}/files.json",
         log:
             f"{LOGS_OF_DATA}/download/{{task}}.log",
-        retries: 3
+        retries: 0
         localrule: True
         conda:
             ENVIRONMENT
@@ -48,6 +50,7 @@ elif config["source"] == "original":
         params:
             **code_params("download.py"),
             source=lambda wildcards: SOURCES[wildcards.task],
+            refused=lambda wildcards: Fetched(Path(RAW, wildcards.task)).refused,
         script:
             "../scripts/download.py"
 
@@ -59,7 +62,7 @@ else:
             manifest=f"{DATA}/{{task}}.json",
         log:
             f"{LOGS_OF_DATA}/download/{{task}}.log",
-        retries: 3
+        retries: 0
         localrule: True
         conda:
             ENVIRONMENT

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nasperf360.data.fetched import refusals
 from nasperf360.data.preprocess import preprocess
 from nasperf360.data.raw import RawFiles
 from nasperf360.job import run_job
@@ -12,7 +13,8 @@ def main(path_to_raw, path_to_data, task, options):
     with locked(Path(path_to_data).parents[1] / "checkpoints" / "preprocess" / task):
         raw = RawFiles.open(path_to_raw)
         raw.verify()
-        preprocess(task, raw, path_to_data, options)
+        with refusals(raw):
+            preprocess(task, raw, path_to_data, options)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ def unpack(archive: Path | Sequence[Path], packing: str, folder: Path) -> list[P
         The files, sorted.
 
     Raises:
-        DataError: truncated or damaged, encrypted, or with a member that leads out of ``folder``.
+        DataError: truncated or damaged, encrypted, or with a member that leads out of ``folder``; the mend depends on
+            where the archive came from, and is the caller's to add.
     """
     parts = [archive] if isinstance(archive, Path) else list(archive)
     try:
@@ -46,14 +47,9 @@ def unpack(archive: Path | Sequence[Path], packing: str, folder: Path) -> list[P
         # gzip reports damage as an OSError without an errno; any other is the machine's fault (a full disk, say).
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(
-            f"{parts[-1]}: truncated or damaged {packing} archive ({error}); "
-            f"delete it, or mend the mirror, and run again"
-        ) from error
+        raise DataError(f"{parts[-1]}: truncated or damaged {packing} archive ({error})") from error
     if not files:
-        raise DataError(
-            f"{parts[-1]}: the {packing} archive holds no files; delete it, or mend the mirror, and run again"
-        )
+        raise DataError(f"{parts[-1]}: the {packing} archive holds no files")
     return sorted(files)
 
 
@@ -61,7 +57,7 @@ def _target(archive: Path, folder: Path, member: str) -> Path | None:
     """Where a member goes; None for what operating systems leave in archives."""
     path = PurePosixPath(member.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
-        raise DataError(f"{archive}: member '{member}' leads out of the archive's folder; get the file from its source")
+        raise DataError(f"{archive}: member '{member}' leads out of the archive's folder")
     if any(part in _JUNK for part in path.parts):
         return None
     target = folder / path

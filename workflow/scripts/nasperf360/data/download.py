@@ -1,22 +1,25 @@
 """Raw files from their original sites or a mirror, unpacked and listed in ``raw/<task>/files.json``.
 
-A small record per file (``.fetched/<name>.json``) says what came and from where, so that a killed or failed download
+Each file's record (:mod:`nasperf360.data.fetched`) says what came and from where, so that a killed or failed download
 continues with the files that are still missing, and archives need not be kept after unpacking.
 """
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from nasperf360.data import archives
+from nasperf360.data.fetched import Fetched, Key, is_url, mend
 from nasperf360.data.raw import write_manifest
 from nasperf360.data.sources import Source, SourceFile, split_zips
-from nasperf360.data.transfer import copy, download, verify
+from nasperf360.data.transfer import copy, verify
+from nasperf360.data.web import download
 from nasperf360.errors import DataError, UserError
-from nasperf360.files import digest_file, disk_full_named, read_json, write_json
+from nasperf360.files import disk_full_named
 
 ORIGINAL = "original"
 
@@ -63,27 +66,31 @@ class _Fetcher:
     progress: bool
 
     @property
+    def records(self) -> Fetched:
+        return Fetched(self.folder)
+
+    @property
     def mirror_is_url(self) -> bool:
-        return self.mirror.startswith(("http://", "https://"))
+        return is_url(self.mirror)
 
     def obtain(self, parts: list[SourceFile]) -> list[str]:
         """Paths below the folder of what one file (or split zip) consists of; fetched unless it came before."""
-        file = parts[-1]
-        record = self._record(file.stem + ".unpacked" if file.unpack else file.name)
-        key = [self._key(part) for part in parts]
-        if (known := self._recorded(record, key)) is not None:
+        file, key = parts[-1], self._key(parts)
+        record = file.stem + ".unpacked" if file.unpack else file.name
+        if (known := self.records.intact(record, key)) is not None:
             return known
+        address, checked = self._address(file), _checked(parts)
         if tree := self._mirrored_folder(file):
-            files = self._copy_tree(tree, file.stem)
+            files, address, checked = self._copy_tree(tree, file.stem), str(tree), False
         elif file.unpack:
-            files = self._unpack([self._locate(part) for part in parts], file)
+            files = self._unpack(parts)
         else:
             files = [self._bring(file)]
-        self._write_record(record, key, files)
+        self.records.write(record, key, files, address, checked)
         for part in parts:
             if part.unpack and part.name not in files:
                 (self.folder / part.name).unlink(missing_ok=True)
-                self._record(part.name).unlink(missing_ok=True)
+                self.records.forget(part.name)
         return files
 
     # -- one file ------------------------------------------------------------------------------------------------
@@ -106,26 +113,24 @@ class _Fetcher:
         if self.mirror and not self.mirror_is_url:
             copy(self._in_mirror(file), target, self.progress)
         else:
-            download(address, target, file, self.progress)
+            setting = "'mirror'" if self.mirror else f"the entry of '{file.name}' in the sources file"
+            download(address, target, file, self.progress, setting=setting)
         return file.name
 
     def _locate(self, part: SourceFile) -> Path:
         """An archive where it can be read: in a mirror folder as it lies, else downloaded."""
         if self.mirror and not self.mirror_is_url:
             return self._in_mirror(part)
-        record, key = self._record(part.name), [self._key(part)]
-        if self._recorded(record, key) is None:
-            self._bring(part)
-            self._write_record(record, key, [part.name])
+        key = self._key([part])
+        if self.records.intact(part.name, key) is None:
+            self.records.write(part.name, key, [self._bring(part)], self._address(part), _checked([part]))
         return self.folder / part.name
 
     def _in_mirror(self, file: SourceFile) -> Path:
         path = Path(self._address(file))
         if not path.is_file():
             unpacked = f" (nor a folder {path.parent / Path(file.stem).name})" if file.unpack else ""
-            raise UserError(
-                f"{path}: not in the mirror{unpacked}; put it there, or leave 'mirror' empty to download it"
-            )
+            raise UserError(f"{path}: not in the mirror{unpacked}; put it there")
         verify(path, file, "replace it by a whole copy of the original")
         return path
 
@@ -147,43 +152,42 @@ class _Fetcher:
             copy(path, self.folder / relative, progress=False)
         return relatives
 
-    def _unpack(self, paths: list[Path], file: SourceFile) -> list[str]:
+    def _unpack(self, parts: list[SourceFile]) -> list[str]:
         """Unpack beside, then move into place: a member there is whole."""
+        paths, packing = [self._locate(part) for part in parts], parts[-1].unpack
         workplace = self.folder / ".unpacking"
         shutil.rmtree(workplace, ignore_errors=True)
         try:
             with disk_full_named(self.folder):
-                members = archives.unpack(paths if len(paths) > 1 else paths[0], file.unpack, workplace)
+                members = archives.unpack(paths if len(paths) > 1 else paths[0], packing, workplace)
             relatives = [member.relative_to(workplace).as_posix() for member in members]
             for member, relative in zip(members, relatives, strict=True):
                 target = self.folder / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(member, target)
+        except DataError as error:
+            raise DataError(f"{error}; {self._refused(parts)}") from error
         finally:
             shutil.rmtree(workplace, ignore_errors=True)
         return relatives
 
-    # -- records -------------------------------------------------------------------------------------------------
+    def _refused(self, parts: list[SourceFile]) -> str:
+        """The mend of a refused archive; its parts are fetched again, but for those whose checksum is right."""
+        if _checked(parts):
+            return f"unpack it by hand into {self.task}/{parts[-1].stem} below an empty folder and set 'mirror' to that"
+        for part in parts:
+            if not _checked([part]):
+                self.records.forget(part.name)
+        return mend(self._address(parts[-1]), checked=False)
 
-    def _record(self, name: str) -> Path:
-        return self.folder / ".fetched" / f"{name.replace('/', '__')}.json"
-
-    def _key(self, file: SourceFile) -> dict[str, str]:
+    def _key(self, parts: Sequence[SourceFile]) -> Key:
         """What tells one version of a file from another: its checksum, or for want of one its address."""
-        identity = file.sha256 or file.md5 or self._address(file)
-        return {"name": file.name, "unpack": file.unpack, "identity": identity}
+        return [
+            {"name": part.name, "unpack": part.unpack, "identity": part.sha256 or part.md5 or self._address(part)}
+            for part in parts
+        ]
 
-    def _write_record(self, record: Path, key: list[dict[str, str]], files: list[str]) -> None:
-        entries = [{"path": path, "sha256": digest_file(self.folder / path)} for path in files]
-        write_json(record, {"key": key, "files": entries})
 
-    def _recorded(self, record: Path, key: list[dict[str, str]]) -> list[str] | None:
-        """The files of a record of the same key, if all are there unchanged."""
-        content = read_json(record) if record.is_file() else {}
-        if content.get("key") != key:
-            return None
-        for entry in content["files"]:
-            path = self.folder / entry["path"]
-            if not path.is_file() or digest_file(path) != entry["sha256"]:
-                return None
-        return [entry["path"] for entry in content["files"]]
+def _checked(parts: Sequence[SourceFile]) -> bool:
+    """Whether all parts have a checksum, so that what came is known to be right."""
+    return all(part.sha256 or part.md5 for part in parts)

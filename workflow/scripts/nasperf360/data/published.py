@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.fetched import is_url
 from nasperf360.data.publish import check_manifest
 from nasperf360.data.s3 import Bucket
 from nasperf360.data.sources import SourceFile
-from nasperf360.data.transfer import copy, download, verify
+from nasperf360.data.transfer import copy, verify
+from nasperf360.data.web import download
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import read_json, write_json
 
-_MEND = "run again; if it persists, ask who published it"
+_MEND = "have it published again"
 
 
 def fetch_published(
@@ -34,7 +36,7 @@ def fetch_published(
     path = Path(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_name(f".{task}.incoming.json")
-    if mirror and not mirror.startswith(("http://", "https://")):
+    if mirror and not is_url(mirror):
         index = Path(mirror) / f"{task}.json"
         manifest = _checked(task, read_json(index), str(index))
         source = index.with_suffix(".h5")
@@ -44,14 +46,15 @@ def fetch_published(
         copy(source, path, progress)
     else:
         bucket = None if mirror else Bucket.open(settings, anonymous=True)
+        setting = "'mirror'" if mirror else "'publish'"
         for name in (f"{task}.json", f"{task}.h5"):
             url, label = _object(bucket, name) if bucket else (f"{mirror.rstrip('/')}/{name}", "")
             if name.endswith(".json"):
-                download(url, incoming, SourceFile(name, "manifest"), False, label)
+                download(url, incoming, SourceFile(name, "manifest"), False, label, setting)
                 manifest = _checked(task, _parse(incoming, label or url), label or url)
                 incoming.unlink()
             else:
-                download(url, path, _expected(task, manifest), progress, label)
+                download(url, path, _expected(task, manifest), progress, label, setting)
     write_json(path.with_suffix(".json"), manifest)
 
 

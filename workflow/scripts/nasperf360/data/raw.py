@@ -9,6 +9,7 @@ from nasperf360.errors import DataError
 from nasperf360.files import digest_file, read_json, write_json
 
 SIMULATED = "simulated"
+_ANEW = "delete {} and run the same command to have it anew"
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class RawFiles:
         for entry in content["files"]:
             path = manifest.parent / entry["path"]
             if not path.is_file():
-                raise DataError(f"{path}: listed in {manifest} but missing; delete {manifest} to fetch it again")
+                raise DataError(f"{path}: missing, but {manifest} lists it; {_ANEW.format(manifest)}")
             if path.stat().st_size != entry["bytes"]:
                 raise DataError(
                     f"{path}: {path.stat().st_size} bytes, but {manifest} lists {entry['bytes']}; "
-                    f"delete both to fetch it again"
+                    f"{_ANEW.format(manifest)}"
                 )
             files.append(
                 RawFile(path, entry["path"], entry["role"], entry["bytes"], entry["sha256"], entry.get("options", {}))
@@ -68,10 +69,16 @@ class RawFiles:
         Raises:
             DataError: there is none.
         """
-        found = [file for file in self.files if file.role == role and file.path.name.endswith(suffix)]
-        if not found:
+        of_role = [file for file in self.files if file.role == role]
+        if not of_role:
             roles = ", ".join(sorted({file.role for file in self.files})) or "none"
-            raise DataError(f"{self.manifest}: no file {suffix} of role '{role}' for {self.task}; roles there: {roles}")
+            raise DataError(
+                f"{self.manifest}: no file of role '{role}' for {self.task}, only of {roles}; "
+                f"correct the task's entry in the sources file"
+            )
+        found = [file for file in of_role if file.path.name.endswith(suffix)]
+        if not found:
+            raise DataError(f"{of_role[0].path}: neither this nor another file of role '{role}' is a {suffix}")
         return found
 
     def one(self, role: str, suffix: str = "") -> RawFile:
@@ -83,7 +90,10 @@ class RawFiles:
         found = self.all(role, suffix)
         if len(found) > 1:
             names = ", ".join(file.path.name for file in found[:3])
-            raise DataError(f"{self.manifest}: {len(found)} files of role '{role}', expected one: {names} ...")
+            raise DataError(
+                f"{self.manifest}: {len(found)} files of role '{role}', expected one: {names} ...; "
+                f"correct the task's entry in the sources file"
+            )
         return found[0]
 
     def verify(self) -> None:
@@ -94,7 +104,7 @@ class RawFiles:
         """
         for file in self.files:
             if digest_file(file.path) != file.sha256:
-                raise DataError(f"{file.path}: its content changed since it was fetched; delete {self.manifest}")
+                raise DataError(f"{file.path}: its content changed since it came; {_ANEW.format(self.manifest)}")
 
 
 def write_manifest(

@@ -13,7 +13,7 @@ import numpy as np
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.tasks.cosmic.spec import FILTER, GALAXIES, PreprocessSettings
 
 
@@ -59,9 +59,13 @@ def galaxy_tiles(raw: RawFiles, role: str) -> list[RawFile]:
         parts = file.relative.split("/")
         return len(parts) > 3 and parts[-4] == FILTER and "_".join(parts[-3:-1]) in GALAXIES and not is_sky(file)
 
-    tiles = [file for file in raw.all(role, ".npy") if chosen(file)]
+    arrays = raw.all(role, ".npy")
+    tiles = [file for file in arrays if chosen(file)]
     if not tiles:
-        raise DataError(f"{raw.manifest}: no galaxy tile {FILTER}/<proposal>/<visit>/<k>_<n>.npy of role '{role}'")
+        raise DataError(
+            f"{arrays[0].path}: neither this nor another file of role '{role}' is a galaxy tile "
+            f"{FILTER}/<proposal>/<visit>/<k>_<n>.npy"
+        )
     return tiles
 
 
@@ -74,14 +78,16 @@ def read_npy(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: not a readable array ({error}); delete it to fetch it again") from error
+        raise DataError(f"{path}: not a readable array ({error})") from error
 
 
 def read_tile(path: Path, crop: int) -> dict[str, Any]:
     """Image, mask and ignore mask of a tile (2 or 3, H, W), cropped at its centre; two planes: nothing is ignored."""
     planes = read_npy(path)
-    if planes.ndim != 3 or planes.shape[0] not in (2, 3) or min(planes.shape[1:]) < crop:
-        raise DataError(f"{path}: shape {planes.shape}, expected (3, H, W) with sides of {crop} or more")
+    if planes.ndim != 3 or planes.shape[0] not in (2, 3):
+        raise DataError(f"{path}: shape {planes.shape}, expected (3, H, W)")
+    if min(planes.shape[1:]) < crop:
+        raise UserError(f"{path}: shape {planes.shape} is smaller than preprocess.cosmic.crop, {crop}; lower it")
     row, column = ((side - crop) // 2 for side in planes.shape[1:])
     planes = np.array(planes[:, row : row + crop, column : column + crop])
     for kind, plane in zip(("mask", "ignore mask"), planes[1:], strict=False):

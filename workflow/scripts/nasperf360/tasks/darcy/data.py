@@ -8,7 +8,7 @@ import numpy as np
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.settings.declaration import NoSettings
 from nasperf360.tasks.shared.matlab import read_matlab
 
@@ -47,7 +47,8 @@ def read_mat(file: RawFile, name: str, rows: Mapping[str, list[int]], stride: in
     Reads v5 and, by h5py, v7.3, whose axes are reversed.
 
     Raises:
-        DataError: unreadable, no such variable, not (N, R, R), fewer rows than asked for, R - 1 no multiple of stride.
+        DataError: unreadable, no such variable, not (N, R, R).
+        UserError: fewer rows than asked for, R - 1 no multiple of stride.
     """
     path = file.path
     if not h5py.is_hdf5(path):
@@ -56,7 +57,7 @@ def read_mat(file: RawFile, name: str, rows: Mapping[str, list[int]], stride: in
         with h5py.File(path, "r") as stream:
             return select(path, name, stream.get(name), rows, stride, reverse=True)
     except OSError as error:
-        raise DataError(f"{path}: not a readable MAT v7.3 file ({error}); delete it to fetch it again") from error
+        raise DataError(f"{path}: not a readable MAT v7.3 file ({error})") from error
 
 
 def select(
@@ -69,13 +70,17 @@ def select(
     if len(shape) != 3 or shape[1] != shape[2]:
         raise DataError(f"{path}: '{name}' has shape {shape}, expected (N, R, R)")
     if (shape[1] - 1) % stride:
-        raise DataError(
-            f"{path}: '{name}' has {shape[1]} points a side; less one is no multiple of the stride {stride}"
+        raise UserError(
+            f"{path}: '{name}' has {shape[1]} points a side; less one is no multiple of the stride {stride}; "
+            f"correct its option 'stride' in the sources file"
         )
     chosen = {}
     for split, (start, stop) in rows.items():
         if not 0 <= start < stop <= shape[0]:
-            raise DataError(f"{path}: rows {start} to {stop} for {split}, but '{name}' has {shape[0]}")
+            raise UserError(
+                f"{path}: rows {start} to {stop} for {split}, but '{name}' has {shape[0]}; "
+                f"correct its option 'rows' in the sources file"
+            )
         values = array[::stride, ::stride, start:stop].T if reverse else array[start:stop, ::stride, ::stride]
         chosen[split] = np.ascontiguousarray(values, dtype=np.float32)[:, None]
     return chosen

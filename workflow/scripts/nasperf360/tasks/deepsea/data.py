@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.seeds import generator
 from nasperf360.tasks.deepsea.matlab_stream import ByteArray, MatlabFile
 from nasperf360.tasks.deepsea.spec import FEATURES, LENGTH, SELECTED, PreprocessSettings
@@ -31,12 +31,12 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
             x = matlab.array(f"{name}xdata", LENGTH, 4)
             y = matlab.array(f"{name}data", FEATURES)
             if len(x) != len(y):
-                raise DataError(f"{file.path}: {len(x)} sequences, but labels for {len(y)}; fetch the file again")
+                raise DataError(f"{file.path}: {len(x)} sequences, but labels for {len(y)}")
             split = writer.split(name, x=((4, length), "uint8"), y=((SELECTED,), "uint8"), classes=2, source=file.path)
             rows = _selected(y, columns, options.keep_negatives, fraction)
             for sequences, labels in _samples(x, y, rows, columns):
                 if sequences.sum(axis=1, dtype=np.uint16).max() > 1:
-                    raise DataError(f"{file.path}: '{x.key}' is not one-hot; fetch the file again")
+                    raise DataError(f"{file.path}: '{x.key}' is not one-hot")
                 split.append(file.path, x=sequences[:, :, margin : margin + length], y=labels)
 
 
@@ -45,7 +45,7 @@ def _with_those_of(file: RawFile, options: PreprocessSettings) -> PreprocessSett
         return options.but(file.options)
     except ValidationError as error:
         fault = error.errors()[0]
-        raise DataError(
+        raise UserError(
             f"{file.path}: its option '{fault['loc'][0]}' in the sources file: {fault['msg']}; change it there"
         ) from error
 

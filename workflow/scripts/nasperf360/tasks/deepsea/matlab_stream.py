@@ -51,7 +51,7 @@ class MatlabFile:
             if h5py.is_hdf5(self.path):
                 self._hdf5 = self._stack.enter_context(h5py.File(self.path, "r"))
         except OSError as error:
-            raise DataError(f"{self.path}: damaged or truncated HDF5 ({error}); fetch it again") from error
+            raise DataError(f"{self.path}: damaged or truncated HDF5 ({error})") from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,7 +90,7 @@ class MatlabFile:
             for piece in values:
                 written += spill.write(piece)
             if written != expected:
-                raise DataError(f"{self.path}: '{key}' holds {written} of {expected} values; fetch the file again")
+                raise DataError(f"{self.path}: '{key}' holds {written} of {expected} values")
             spill.flush()
             return ByteArray(self.path, key, matrix.shape[::-1], spill)
         raise DataError(f"{self.path}: no array '{key}'; it has {', '.join(names) or 'none'}")
@@ -124,7 +124,7 @@ class ByteArray:
             try:
                 return self._store[..., start:stop].astype(np.uint8, copy=False)
             except OSError as error:
-                raise DataError(f"{self.path}: '{self.key}' is damaged or truncated; fetch the file again") from error
+                raise DataError(f"{self.path}: '{self.key}' is damaged or truncated") from error
         # Read, not mapped: the pages of a map that the system keeps would count as this process's memory.
         rows = math.prod(self.shape[:-1])
         found = np.empty((rows, stop - start), np.uint8)
@@ -139,15 +139,15 @@ def _matrices(path: Path) -> Iterator[tuple[Matrix, Iterator[bytes]]]:
         header = stream.read(128)
         order = {b"IM": "<", b"MI": ">"}.get(header[126:128])
         if order is None:
-            raise DataError(f"{path}: not a MATLAB v5 or v7.3 file; fetch it again")
+            raise DataError(f"{path}: not a MATLAB v5 or v7.3 file")
         size = path.stat().st_size
         while tag := stream.read(8):
             if len(tag) < 8:
-                raise DataError(f"{path}: truncated; fetch it again")
+                raise DataError(f"{path}: truncated")
             kind, length = struct.unpack(order + "II", tag)
             end = stream.tell() + length
             if end > size:
-                raise DataError(f"{path}: truncated, {size} bytes of at least {end}; fetch it again")
+                raise DataError(f"{path}: truncated, {size} bytes of at least {end}")
             if kind in (MATRIX, COMPRESSED):
                 element = _Element(path, stream, length, order, compressed=kind == COMPRESSED)
                 yield element.matrix(), element.values()
@@ -197,13 +197,13 @@ class _Element:
         if data or not length:
             return data
         if length > 4096:
-            raise DataError(f"{self.path}: damaged header of an array; fetch it again")
+            raise DataError(f"{self.path}: damaged header of an array")
         return self._exactly(length + -length % 8)[:length]
 
     def _exactly(self, count: int) -> bytes:
         data = self._read(count)
         if len(data) < count:
-            raise DataError(f"{self.path}: truncated inside an array; fetch it again")
+            raise DataError(f"{self.path}: truncated inside an array")
         return data
 
     def _read(self, count: int) -> bytes:
@@ -223,7 +223,7 @@ class _Element:
             try:
                 out = self._inflate.decompress(data, count)
             except zlib.error as error:
-                raise DataError(f"{self.path}: its compressed data are damaged ({error}); fetch it again") from error
+                raise DataError(f"{self.path}: its compressed data are damaged ({error})") from error
             if out or not data:
                 return out
         return b""

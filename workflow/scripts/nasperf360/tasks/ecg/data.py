@@ -79,11 +79,9 @@ def read_record(path: Path) -> np.ndarray:
     """
     values = read_matlab(path, "val")["val"]
     if values.dtype != np.int16 or values.ndim != 2 or values.shape[0] != 1 or not values.size:
-        raise DataError(
-            f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N); fetch it again"
-        )
+        raise DataError(f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N)")
     if values.min() == values.max():
-        raise DataError(f"{path}: the signal is constant and cannot be standardised; remove the record and its label")
+        raise DataError(f"{path}: the signal is constant and cannot be standardised")
     return values[0]
 
 
@@ -107,7 +105,7 @@ def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:
     lost = sorted(labelled.keys() ^ paths.keys())
     if lost or len(labelled) < len(rows):
         what = f"'{lost[0]}' has a label or a .mat file but not both" if lost else "a record is listed twice"
-        raise DataError(f"{reference}: {what}; fetch the records and this file again")
+        raise DataError(f"{reference}: {what}")
     return [paths[name] for name in labelled], np.array(list(labelled.values()))
 
 

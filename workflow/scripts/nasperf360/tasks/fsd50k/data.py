@@ -49,7 +49,7 @@ def _rows(file: RawFile, fields: list[str] | None = None) -> Iterator[dict[str, 
     with open(file.path, newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream, fields):
             if None in row or None in row.values():
-                raise DataError(f"{file.path}: a row has not as many columns as the first; fetch the file again")
+                raise DataError(f"{file.path}: a row has not as many columns as the first")
             yield row
 
 
@@ -57,9 +57,9 @@ def _vocabulary(file: RawFile) -> dict[str, int]:
     try:
         vocabulary = {row["label"]: int(row["index"]) for row in _rows(file, ["index", "label", "mid"])}
     except ValueError as error:
-        raise DataError(f"{file.path}: an index is not a number ({error}); fetch the file again") from error
+        raise DataError(f"{file.path}: an index is not a number ({error})") from error
     if sorted(vocabulary.values()) != list(range(LABELS)):
-        raise DataError(f"{file.path}: {len(vocabulary)} labels, expected {LABELS}, indexed from 0; fetch it again")
+        raise DataError(f"{file.path}: {len(vocabulary)} labels, expected {LABELS}, indexed from 0")
     return vocabulary
 
 
@@ -69,7 +69,7 @@ def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -
     clips = []
     for row in _rows(file):
         if "fname" not in row or "labels" not in row:
-            raise DataError(f"{file.path}: columns {', '.join(row)}, expected fname and labels; fetch the file again")
+            raise DataError(f"{file.path}: columns {', '.join(row)}, expected fname and labels")
         if row["fname"] not in sounds:
             raise DataError(f"{file.path}: lists clip {row['fname']}, but there is no {row['fname']}.wav")
         labels = np.zeros(LABELS, np.uint8)
@@ -94,11 +94,11 @@ def _read(file: RawFile) -> np.ndarray:
         head = stream.read(12)
     # libsndfile reads a truncated file without a word.
     if head[:4] != b"RIFF" or int.from_bytes(head[4:8], "little") + 8 > file.path.stat().st_size:
-        raise DataError(f"{file.path}: not a whole wave file; fetch it again")
+        raise DataError(f"{file.path}: not a whole wave file")
     try:
         signal, rate = soundfile.read(file.path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise DataError(f"{file.path}: not a readable wave file ({error}); fetch it again") from error
+        raise DataError(f"{file.path}: not a readable wave file ({error})") from error
     if rate != RAW_RATE or signal.shape[1] != 1 or len(signal) < RAW_RATE // RATE:
         raise DataError(
             f"{file.path}: {len(signal)} samples, {signal.shape[1]} channels, {rate} Hz; "

@@ -63,9 +63,7 @@ def read_labels(path: Path, classes: int = SPEC.outputs) -> tuple[np.ndarray, np
     arrays = read_matlab(path, "restimulus", "rerepetition")
     movement, repetition = (arrays[name].ravel().astype(np.int64) for name in ("restimulus", "rerepetition"))
     if len(movement) != len(repetition):
-        raise DataError(
-            f"{path}: {len(movement)} samples in 'restimulus' but {len(repetition)} in 'rerepetition'; fetch it again"
-        )
+        raise DataError(f"{path}: {len(movement)} samples in 'restimulus' but {len(repetition)} in 'rerepetition'")
     if len(movement) and (movement.min() < 0 or movement.max() >= classes):
         raise DataError(
             f"{path}: labels {movement.min()} to {movement.max()} in 'restimulus', allowed are 0 to {classes - 1}; "
@@ -83,9 +81,9 @@ def read_emg(path: Path, channels: int = CHANNELS) -> np.ndarray:
     arrays = read_matlab(path, "emg", "restimulus")
     emg, expected = arrays["emg"], (arrays["restimulus"].size, channels)
     if emg.shape != expected:
-        raise DataError(f"{path}: 'emg' has shape {emg.shape}, expected {expected}; fetch it again")
+        raise DataError(f"{path}: 'emg' has shape {emg.shape}, expected {expected}")
     if not np.isfinite(emg).all():
-        raise DataError(f"{path}: NaN or infinity in 'emg'; fetch it again")
+        raise DataError(f"{path}: NaN or infinity in 'emg'")
     return emg.astype(np.float32)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.seeds import generator
 from nasperf360.tasks.psicov.contacts import CONTACT, LONG_RANGE, long_range_contacts
 from nasperf360.tasks.psicov.proteins import CHANNELS, feature_maps, read_protein, smooth_distances
@@ -47,7 +47,10 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
             y = smooth_distances(protein.distances)
             if test:
                 if len(protein) + 2 * PAD > size:
-                    raise DataError(f"{features.path}: {len(protein)} residues do not fit test_size {size}")
+                    raise UserError(
+                        f"{features.path}: {len(protein)} residues do not fit test_size {size}; "
+                        f"raise preprocess.psicov.test_size"
+                    )
                 contacts += int(long_range_contacts(y).sum())
                 corner = (0, 0)
             else:
@@ -63,6 +66,11 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
             split.append(source=features.path, **{field: values[None] for field, values in sample.items()})
         if test and ids and not contacts:
             raise DataError(f"{split.source}: no protein has two residues {LONG_RANGE} apart within {CONTACT:g} A")
+    if not splits["train"]:  # said once all proteins of the list were read: it is the list, and no page in its place
+        raise UserError(
+            f"{raw.one('proteins', 'deepcov.lst').path}: {len(train)} proteins, and preprocess.psicov.valid takes "
+            f"{valid} to validate, so none is left to train on; lower it"
+        )
 
 
 def window(maps: np.ndarray, size: int, corner: tuple[int, ...], fill: float) -> np.ndarray:
@@ -81,12 +89,13 @@ def listed_ids(raw: RawFiles, name: str) -> list[str]:
     path = raw.one("proteins", name).path
     ids = [line.split()[0] for line in path.read_text(errors="replace").splitlines() if line.strip()]
     if not ids or len(set(ids)) < len(ids):
-        raise DataError(f"{path}: {'no protein' if not ids else 'a protein is listed twice'}; fetch it again")
+        raise DataError(f"{path}: {'no protein' if not ids else 'a protein is listed twice'}")
     return ids
 
 
 def find(raw: RawFiles, files: Mapping[str, RawFile], name: str) -> RawFile:
     """The raw file whose path ends in ``name``."""
     if name not in files:
-        raise DataError(f"{raw.manifest}: no file {name}, though its list names it; fetch the archive again")
+        listed = raw.one("proteins", f"{name.split('/')[0]}.lst").path
+        raise DataError(f"{listed}: names a protein without a file {name}")
     return files[name]

@@ -77,7 +77,7 @@ def read_distances(path: Path, length: int) -> np.ndarray:
             read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             shape, _, dtype = read_header[version](stream)
         except (ValueError, KeyError, EOFError) as error:
-            raise DataError(f"{path}: not a readable array ({error}); delete it to fetch it again") from error
+            raise DataError(f"{path}: not a readable array ({error})") from error
         if shape != (3,) or not dtype.hasobject:
             raise DataError(f"{path}: {dtype} of shape {shape}, expected three objects: length, sequence, distances")
         content = restricted_load(path, stream)
@@ -103,7 +103,7 @@ def restricted_load(path: Path, stream: IO[bytes]) -> Any:
     try:
         return load_arrays(stream, encoding="latin1")
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise DataError(f"{path}: not a readable pickle of arrays ({error}); delete it to fetch it again") from error
+        raise DataError(f"{path}: not a readable pickle of arrays ({error})") from error
 
 
 def feature_maps(protein: Protein) -> np.ndarray:

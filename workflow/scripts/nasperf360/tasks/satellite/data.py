@@ -27,9 +27,7 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> Non
         _append(split, test, labels, series)
     remaining = count_rows(train) - split.samples
     if remaining <= 0:
-        raise DataError(
-            f"{train}: no more rows than {test} ({split.samples}), so none is left to train on; check both files"
-        )
+        raise DataError(f"{train}: no more rows than {test} ({split.samples}), so none is left to train on")
     subsets = [_split(writer, name, train) for name in ("train", "valid")]
     for labels, series in read_series(train):
         here = min(len(labels), remaining)
@@ -68,13 +66,11 @@ def read_series(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 if len(bad):
                     raise DataError(
                         f"{path}: row {block.index[bad[0]] + 1} is truncated, or holds NaN or a label that is no whole "
-                        f"number; fetch it again"
+                        f"number"
                     )
                 yield values[:, 0].astype(np.int64), values[:, 1:]
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(
-            f"{path}: cannot be read as csv without header ({str(error).strip()}); fetch it again"
-        ) from error
+        raise DataError(f"{path}: cannot be read as csv without header ({str(error).strip()})") from error
 
 
 def standardise(series: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ def read_archive(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
                     if folder == "cifar-100-python" and name in ("train", "test"):
                         content = archive.extractfile(member)
                         if content is None:
-                            raise DataError(f"{path}: the member {member.name} is no file; fetch the archive again")
+                            raise DataError(f"{path}: the member {member.name} is no file")
                         found[name] = _read_member(content, f"{path}: {member.name}")
             # The checksum of the stream stands at its end, behind the padding that tarfile does not read.
             while stream.read(1 << 20):
@@ -41,7 +41,7 @@ def read_archive(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         # gzip reports damage as an OSError without an errno; any other is the machine's fault.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(f"{path}: truncated or no tar.gz archive ({error}); delete it to fetch it again") from error
+        raise DataError(f"{path}: truncated or no tar.gz archive ({error})") from error
     for name in ("train", "test"):
         if name not in found:
             raise DataError(f"{path}: no member cifar-100-python/{name}; this is not the CIFAR-100 Python archive")
@@ -54,24 +54,21 @@ def _read_member(content: IO[bytes], where: str) -> tuple[np.ndarray, np.ndarray
     except (tarfile.TarError, EOFError, OSError, zlib.error):
         raise
     except Exception as error:  # a damaged pickle can raise anything
-        raise DataError(f"{where}: not a pickle of CIFAR-100 ({error}); fetch the archive again") from error
+        raise DataError(f"{where}: not a pickle of CIFAR-100 ({error})") from error
     if not isinstance(record, dict):
-        raise DataError(f"{where}: holds a {type(record).__name__}, expected a dict; fetch the archive again")
+        raise DataError(f"{where}: holds a {type(record).__name__}, expected a dict")
     # Python 2 wrote the keys as bytes; copies written by Python 3 have them as str.
     fields = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in record.items()}
     for key in ("data", "fine_labels"):
         if key not in fields:
-            raise DataError(f"{where}: no key '{key}', it has {sorted(map(str, fields))}; fetch the archive again")
+            raise DataError(f"{where}: no key '{key}', it has {sorted(map(str, fields))}")
     images, labels = fields["data"], np.asarray(fields["fine_labels"])
     width = int(np.prod(IMAGE))
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != width:
         given = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise DataError(f"{where}: 'data' is {given}, expected uint8 (N, {width}); fetch the archive again")
+        raise DataError(f"{where}: 'data' is {given}, expected uint8 (N, {width})")
     if labels.shape != (len(images),) or (labels.size and labels.dtype.kind not in "iu"):
-        raise DataError(
-            f"{where}: 'fine_labels' is {labels.dtype} {labels.shape}, expected {len(images)} integers; "
-            f"fetch the archive again"
-        )
+        raise DataError(f"{where}: 'fine_labels' is {labels.dtype} {labels.shape}, expected {len(images)} integers")
     return images.reshape(-1, *IMAGE), labels.astype(np.int64)
 
 

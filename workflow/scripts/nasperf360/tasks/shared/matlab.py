@@ -28,11 +28,11 @@ def read_matlab(path: str | Path, *names: str) -> dict[str, np.ndarray]:
         zlib.error,
     ) as error:
         raise DataError(
-            f"{path}: cannot be read as a MATLAB v4 or v5 file, it is truncated or damaged ({error}); fetch it again"
+            f"{path}: cannot be read as a MATLAB v4 or v5 file, it is truncated or damaged ({error})"
         ) from error
     for name in names:
         if name not in arrays:
-            raise DataError(f"{path}: holds no array '{name}'; fetch it again from the original source")
+            raise DataError(f"{path}: holds no array '{name}'")
     return {name: arrays[name] for name in names}
 
 
