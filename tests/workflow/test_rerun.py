@@ -332,7 +332,7 @@ def test_a_git_checkout_away_and_back_reruns_nothing(checkout: Checkout):
     checkout.git("checkout", "-q", "-b", "other")
     for name in (
         f"{LIBRARY}/training/fitting.py",
-        f"{LIBRARY}/tasks/darcy.py",
+        f"{LIBRARY}/tasks/darcy/metric.py",
         "config/reference.csv",
         "config/sources.yaml",
     ):

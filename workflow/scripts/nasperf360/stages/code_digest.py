@@ -162,11 +162,13 @@ def source_digest(path: Path) -> str:
 
 def _module_file(name: str) -> Path | None:
     """File of a local module (``nasperf360...``), or None for others."""
-    base = SCRIPTS.joinpath(*name.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if name.split(".")[0] == PACKAGE.name and path.is_file():
-            return path
-    return None
+    first, *rest = name.split(".")
+    return _file_at(PACKAGE.joinpath(*rest)) if first == PACKAGE.name else None
+
+
+@cache
+def _file_at(base: Path) -> Path | None:
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
 @cache
@@ -180,26 +182,34 @@ def local_imports(path: Path) -> tuple[Path, ...]:
     package = ".".join(path.relative_to(SCRIPTS).parent.parts)
     for name in _read(path)[1]:
         try:
-            parts = resolve_name(name, package).split(".")
+            files += _files_on_the_way(resolve_name(name, package))
         except ImportError as error:
             raise UserError(f"{path}: import of '{name}' leads out of its package; write the whole name") from error
-        for end in range(1, len(parts) + 1):
-            found = _module_file(".".join(parts[:end]))
-            if found:
-                files.append(found)
     return tuple(dict.fromkeys(files))
+
+
+def _files_on_the_way(name: str) -> list[Path]:
+    """Files of a local module and of the packages that hold it."""
+    parts = name.split(".")
+    found = [_module_file(".".join(parts[:end])) for end in range(1, len(parts) + 1)]
+    return [path for path in found if path]
 
 
 def closure(*roots: Path) -> list[Path]:
     """The roots and every local file that they import, directly or not, sorted; without how digests are made."""
+    return sorted(set[Path]().union(*map(_reached, roots)))
+
+
+@cache
+def _reached(root: Path) -> frozenset[Path]:
     seen: set[Path] = set(OUTSIDE)
-    waiting = list(roots)
+    waiting = [root]
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
             waiting += local_imports(path)
-    return sorted(seen.difference(OUTSIDE))
+    return frozenset(seen.difference(OUTSIDE))
 
 
 @cache
@@ -213,12 +223,16 @@ def code_digest(script: str, *modules: str) -> dict[str, str]:
     Raises:
         FileNotFoundError: no such module.
     """
-    named = [_module_file(f"{PACKAGE.name}.{module}") for module in modules]
-    missing = [module for module, path in zip(modules, named, strict=True) if path is None]
-    if missing:
-        raise FileNotFoundError(f"no module {', '.join(missing)} in {PACKAGE}")
-    files = closure(SCRIPTS / script, *(path for path in named if path))
-    return {path.relative_to(SCRIPTS).as_posix(): source_digest(path) for path in files}
+    named = [f"{PACKAGE.name}.{module}" for module in modules]
+    if missing := [name for name in named if _module_file(name) is None]:
+        raise FileNotFoundError(f"no module {', '.join(missing)} in {SCRIPTS}")
+    files = closure(SCRIPTS / script, *(path for name in named for path in _files_on_the_way(name)))
+    return {_name_of(path): source_digest(path) for path in files}
+
+
+@cache
+def _name_of(path: Path) -> str:
+    return path.relative_to(SCRIPTS).as_posix()
 
 
 Modules = str | Callable[[Any], str | list[str]]
