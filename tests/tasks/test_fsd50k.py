@@ -250,7 +250,7 @@ def test_a_small_network_learns_what_a_linear_model_cannot(tmp_path):
     data = preprocessed(listed("fsd50k", tmp_path / "raw", files), tmp_path / "d.h5", **options["preprocess"]["fsd50k"])
     train, test = data.final(SPEC.merge_valid)
     task, shape = task_training("fsd50k"), train.shape("x")
-    loader = Loader(train, 32, torch.device("cpu"), 1 << 30, one_per_group=SPEC.one_per_group)
+    loader = Loader(train, 32, torch.device("cpu"), one_per_group=SPEC.one_per_group)
 
     def mean_average_precision(model, rate):
         torch.set_num_threads(1)
