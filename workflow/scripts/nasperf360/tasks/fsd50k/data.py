@@ -70,10 +70,10 @@ def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -
     for row in _rows(file):
         if "fname" not in row or "labels" not in row:
             raise DataError(f"{file.path}: columns {', '.join(row)}, expected fname and labels; fetch the file again")
-        if row["fname"] not in sounds:
-            raise DataError(f"{file.path}: lists clip {row['fname']}, but there is no {row['fname']}.wav")
         if not row["fname"].isdecimal():
             raise DataError(f"{file.path}: clip {row['fname']}, expected its number on Freesound; fetch the file again")
+        if row["fname"] not in sounds:
+            raise DataError(f"{file.path}: lists clip {row['fname']}, but there is no {row['fname']}.wav")
         labels = np.zeros(LABELS, np.uint8)
         for label in row["labels"].split(","):
             if label not in vocabulary:
