@@ -214,7 +214,7 @@ FAULTS = {
     "split": ("ground_truth", "dev.csv", _replace(",val", ",dev"), "expected train or val"),
     "no clips": ("ground_truth", "eval.csv", _header_only, "'test' is empty"),
     "missing clip": ("ground_truth", "eval.csv", _replace("mids\n", "mids\n7,Rising,/m/x\n"), "7.wav"),
-    "no number": ("ground_truth", "eval.csv", _replace("mids\n", "mids\nclip"), "clip clip[0-9]+, expected its number on Freesound"),
+    "no number": ("ground_truth", "eval.csv", _replace("mids\n", "mids\nclip"), "clip clip[0-9]+, expected its number"),
     "vocabulary": ("ground_truth", "vocabulary.csv", lambda path: path.write_text("0,Rising,/m/x\n"), "expected 200"),
     "vocabulary index": ("ground_truth", "vocabulary.csv", _replace("0,", "zero,"), "not a number"),
 }  # fmt: skip

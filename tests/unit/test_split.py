@@ -54,13 +54,13 @@ def test_reading_is_indexing(whole, indices: np.ndarray, limits: tuple[int, int]
 
 def counted(monkeypatch) -> list[tuple[int, int]]:
     """First sample and number of samples of each read from here on."""
-    calls, real = [], datasets._read_run
+    calls, real = [], datasets._RowsOnDisk.read
 
-    def read(dataset, first: int, out: np.ndarray) -> None:
+    def read(stored, first: int, out: np.ndarray) -> None:
         calls.append((first, len(out)))
-        real(dataset, first, out)
+        real(stored, first, out)
 
-    monkeypatch.setattr(datasets, "_read_run", read)
+    monkeypatch.setattr(datasets._RowsOnDisk, "read", read)
     return calls
 
 
