@@ -126,7 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # The search trains weights on four fifths.
         dataset = random_images(Path(folder) / "random.h5", options.batch * options.steps * PARTS // WEIGHT_PARTS)
-        train = dataset.split("train").part(0, options.batch * options.steps)
+        train = dataset.split("train").subset(np.arange(options.batch * options.steps), "steps")
         task.fit(train)
         for method in options.methods:
             definition = configuration.method(config, method)

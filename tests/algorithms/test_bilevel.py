@@ -17,7 +17,7 @@ from nasperf360.algorithms.darts.search import AdamRule
 from nasperf360.algorithms.gaea.search import SimplexRule, exponentiated_gradient
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.algorithms.shared.problem import Problem, SearchResult, run_search
-from nasperf360.algorithms.shared.supernet_steps import architecture_gradients, weight_and_architecture_splits
+from nasperf360.algorithms.shared.supernet_steps import architecture_gradients
 from nasperf360.data.datasets import Split
 from nasperf360.errors import UserError
 from nasperf360.spaces.shared.search_space import SearchSpace, search_space
@@ -227,10 +227,12 @@ def test_weights_and_architecture_learn_on_their_own_splits(
     monkeypatch.setattr("nasperf360.algorithms.shared.bilevel.architecture_gradients", gradients)
     data.task.loss = recorded  # type: ignore[method-assign]
     search(space, data, method, tmp_path, epochs=2, architecture_after=1, split=split)
-    rows = [row.tobytes() for row in data.dataset.split("train").load("x")]
-    halves = set(rows[: len(rows) // 2]), set(rows[len(rows) // 2 :])
-    expected = (set(rows), set(rows)) if split == "same" else halves
-    assert (seen["weights"], seen["architecture"]) == expected
+    rows = {row.tobytes() for row in data.dataset.split("train").load("x")}
+    if split == "same":
+        assert seen["weights"] == seen["architecture"] == rows
+    else:
+        assert len(seen["weights"]) == len(seen["architecture"]) == len(rows) // 2
+        assert seen["weights"] | seen["architecture"] == rows
 
 
 def test_batch_larger_than_the_half_is_refused(tmp_path: Path) -> None:
@@ -242,9 +244,9 @@ def test_batch_larger_than_the_half_is_refused(tmp_path: Path) -> None:
 def test_max_samples_is_a_part_of_the_training_rows(tmp_path: Path) -> None:
     (data, space), one = planted(tmp_path, 0), {"epochs": 1, "architecture_after": 0}
     assert search(space, data, "darts", tmp_path, **one, max_samples=64, batch_size=32).history
-    with pytest.raises(UserError, match=r"train\[0:64\]\[0:32\]' with 32 samples"):
+    with pytest.raises(UserError, match="'train, 64 samples, weight split' with 32 samples"):
         search(space, data, "darts", tmp_path, **one, max_samples=64, batch_size=33)
-    with pytest.raises(UserError, match=r"'train\[0:1\]' with 1 samples is too small to be cut"):
+    with pytest.raises(UserError, match="'train, 1 samples' with 1 samples is too small to be cut"):
         search(space, data, "darts", tmp_path, **one, max_samples=1)
 
 
@@ -261,36 +263,6 @@ def test_a_search_without_architecture_steps_is_refused() -> None:
         settings_of("gaea", architecture_after=30)
 
 
-class GroupedSplit:
-    """Nine samples of groups of unequal size."""
-
-    groups = np.array([0, 0, 1, 2, 2, 2, 2, 3, 3])
-
-    def __len__(self) -> int:
-        return len(self.groups)
-
-    def load(self, field: str) -> np.ndarray:
-        return {"group": self.groups}[field]
-
-    def part(self, start: int, stop: int) -> tuple[int, int]:
-        return start, stop
-
-
-def test_no_group_is_torn() -> None:
-    task, split = synthetic.SyntheticTask(), GroupedSplit()
-
-    def ranges(parts: int, whole: int) -> Any:
-        return weight_and_architecture_splits(task, split, parts, whole)  # type: ignore[arg-type]
-
-    assert ranges(1, 2) == ((0, 4), (4, 9))
-    assert ranges(4, 5) == ((0, 7), (7, 9))
-    task.change(one_per_group=True)
-    assert ranges(1, 2) == ((0, 3), (3, 9))
-    assert ranges(1, 4) == ((0, 2), (2, 9))
-    split.groups = np.array([0] * 4 + [1, 2, 3, 4, 4])
-    assert ranges(4, 5) == ((0, 7), (7, 9))
-
-
 def test_one_split_for_both_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, space = planted(tmp_path, 3)
     loaded, real = [], Split.load
@@ -301,7 +273,7 @@ def test_one_split_for_both_is_loaded_once(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Split, "load", load)
     search(space, data, "darts same", tmp_path, epochs=1, architecture_after=0)
-    assert sorted(loaded) == [("train[0:192]", "x"), ("train[0:192]", "y")]
+    assert sorted(loaded) == [("train", "x"), ("train", "y")]
 
 
 @pytest.mark.parametrize("method", ["gaea", "gaea simplex", "darts"])

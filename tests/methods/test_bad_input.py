@@ -115,7 +115,7 @@ class Jobs:
         self.folder, self.task, self.method = folder, task, method
         self.config = study(tasks=[task], methods=[method], **given)
         write(folder / "data.h5", task, {"train": samples, "valid": samples, "test": samples})
-        self.machine = Machine(1, "cpu", 0, str(folder / "checkpoints"), 0.0)
+        self.machine = Machine(1, "cpu", 0, str(folder / "checkpoints"), 0.0, 64)
         self.space = configuration.space_settings(self.config, task, method)
 
     def outputs(self, *names: str) -> dict[str, str]:

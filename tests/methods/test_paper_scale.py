@@ -7,6 +7,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from study import study
@@ -187,7 +188,7 @@ def check_retraining(
     """One step of the architecture found, on a batch of two, by the schedule of the whole training."""
     training = TrainingSettings.model_validate({**retrain, **space.hyperparameters(architecture), "batch_size": BATCH})
     task = task_training(problem.task.spec.name, training.task)
-    train = problem.dataset.split("train").part(0, BATCH)
+    train = problem.dataset.split("train").subset(np.arange(BATCH), "batch")
     task.fit(train)
     torch.manual_seed(0)
     network = space.build(architecture)

@@ -1,5 +1,6 @@
 """FSD50K: wave files to log-mel patches, labels, SpecAugment, mAP per clip."""
 
+import csv
 import subprocess
 import sys
 import wave
@@ -64,6 +65,24 @@ def test_round_trip(simulated, tmp_path):
     assert len(data.final(SPEC.merge_valid)[0]) == len(data.split("train"))
 
 
+def test_clips_are_stored_by_number_whatever_the_order_of_the_csv(simulated, tmp_path):
+    expected = preprocessed(simulated, tmp_path / "sorted.h5")
+    table = simulated.one("ground_truth", "dev.csv").path
+    sound = min(simulated.all("dev_audio"), key=lambda file: int(file.path.stem)).path
+    sound.rename(sound.with_name("99.wav"))  # as text it would come last
+    header, *rows = table.read_text().replace(sound.stem, "99").splitlines()
+    table.write_text("\n".join([header, *sorted(rows, key=lambda row: row[::-1])]) + "\n")
+    entries = [
+        (file.path if file.path != sound else sound.with_name("99.wav"), role, {})
+        for role in ("ground_truth", "dev_audio", "eval_audio")
+        for file in simulated.all(role)
+    ]
+    found = preprocessed(listed("fsd50k", tmp_path / "raw", entries), tmp_path / "shuffled.h5")
+    for name in ("train", "valid", "test"):
+        for field in ("x", "y", "group"):
+            np.testing.assert_array_equal(found.split(name).load(field), expected.split(name).load(field))
+
+
 def test_chunks_start_every_half_second_and_are_tiled():
     signal = np.arange(50.0)
     np.testing.assert_array_equal(chunks(signal[:3], 8, 4), [[0, 1, 2, 0, 1, 2, 0, 1]])
@@ -106,12 +125,18 @@ def test_real_samples(samples, tmp_path):
     assert sum(clips[:2]) == 10
     assert clips[2] == 5
     vocabulary = [line.split(",")[1] for line in raw.one("ground_truth", "vocabulary.csv").path.read_text().split()]
-    first = data.split("test").load("y")[0]
-    assert {vocabulary[i] for i in np.flatnonzero(first)} == {"Bark", "Dog", "Domestic_animals_and_pets", "Animal"}
+    with open(raw.one("ground_truth", "eval.csv").path, newline="") as stream:
+        labels = {int(row["fname"]): set(row["labels"].split(",")) for row in csv.DictReader(stream)}
+    assert {"Bark", "Dog", "Domestic_animals_and_pets", "Animal"} in labels.values()
+    y, group = data.split("test").load("y"), data.split("test").load("group")
+    stored = [{vocabulary[i] for i in np.flatnonzero(y[group == clip][0])} for clip in range(5)]
+    assert stored == [labels[number] for number in sorted(labels)] != list(labels.values())
     clip = next(file for file in raw.all("dev_audio") if file.path.name == "101676.wav")
     assert len(_read(clip)) == pytest.approx((441_126 - 44) / 4, abs=1)
+    with open(raw.one("ground_truth", "dev.csv").path, newline="") as stream:
+        numbers = sorted(int(row["fname"]) for row in csv.DictReader(stream) if row["split"] == "train")
     counts = np.bincount(data.split("train").load("group"))
-    assert counts[0] == 11  # 5.001 s: nine whole chunks, and two remainders, tiled
+    assert counts[numbers.index(101676)] == 11  # 5.001 s: nine whole chunks, and two remainders, tiled
 
 
 def test_spec_augment_masks_half_of_the_patches_within_bounds():
@@ -189,6 +214,7 @@ FAULTS = {
     "split": ("ground_truth", "dev.csv", _replace(",val", ",dev"), "expected train or val"),
     "no clips": ("ground_truth", "eval.csv", _header_only, "'test' is empty"),
     "missing clip": ("ground_truth", "eval.csv", _replace("mids\n", "mids\n7,Rising,/m/x\n"), "7.wav"),
+    "no number": ("ground_truth", "eval.csv", _replace("mids\n", "mids\nclip"), "clip clip[0-9]+, expected its number"),
     "vocabulary": ("ground_truth", "vocabulary.csv", lambda path: path.write_text("0,Rising,/m/x\n"), "expected 200"),
     "vocabulary index": ("ground_truth", "vocabulary.csv", _replace("0,", "zero,"), "not a number"),
 }  # fmt: skip
@@ -250,7 +276,7 @@ def test_a_small_network_learns_what_a_linear_model_cannot(tmp_path):
     data = preprocessed(listed("fsd50k", tmp_path / "raw", files), tmp_path / "d.h5", **options["preprocess"]["fsd50k"])
     train, test = data.final(SPEC.merge_valid)
     task, shape = task_training("fsd50k"), train.shape("x")
-    loader = Loader(train, 32, torch.device("cpu"), 1 << 30, one_per_group=SPEC.one_per_group)
+    loader = Loader(train, 32, torch.device("cpu"), one_per_group=SPEC.one_per_group)
 
     def mean_average_precision(model, rate):
         torch.set_num_threads(1)

@@ -17,6 +17,14 @@ SMALLEST = {
         "peak memory",
     ],
     "preprocessing.py darcy": ["task", "darcy"],
+    "loading.py --psicov 8 --fsd50k 16 --batches 1 --repeats 1 --step 0.001": [
+        "| rows of",
+        "|---|",
+        "| psicov | before | ",
+        "| psicov | after | ",
+        "| fsd50k | before | ",
+        "| fsd50k | after | ",
+    ],
     "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
 }
 

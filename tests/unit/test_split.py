@@ -1,14 +1,17 @@
-"""Ranges of splits read what slices of the whole would; a data set that is not what its manifest says is refused."""
+"""Splits and subsets read what indexing would; a data set that is not what its manifest says is refused."""
 
 import json
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 import synthetic
 from nasperf360.data import datasets
+from nasperf360.data.datasets import Split
+from nasperf360.data.memory import DataMemory
 from nasperf360.errors import DataError, UserError
 
 
@@ -19,24 +22,104 @@ def whole(tmp_path: Path):
         yield dataset.split("train", "valid")
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0, 27), (0, 10), (5, 20), (12, 24), (20, 27), (22, 23)])
-def test_part_is_a_slice(whole, start: int, stop: int) -> None:
-    part = whole.part(start, stop)
-    assert len(part) == stop - start
-    assert part.nbytes == whole.nbytes * len(part) // 27
-    np.testing.assert_array_equal(part.load("x"), whole.load("x")[start:stop])
-    indices = np.random.default_rng(0).integers(len(part), size=9)
-    np.testing.assert_array_equal(part.read("y", indices), whole.load("y")[start:stop][indices])
+def stored(split: Split, field: str) -> np.ndarray:
+    """All samples of the groups of a split, as h5py and numpy read them."""
+    return np.concatenate([group[field][:] for group in split.groups])
 
 
-def test_part_of_a_part(whole) -> None:
-    np.testing.assert_array_equal(whole.part(10, 25).part(5, 12).load("x"), whole.load("x")[15:22])
+INDICES = {
+    "all": np.arange(27),
+    "backwards": np.arange(27)[::-1],
+    "runs": np.r_[3:8, 15:25],
+    "runs that change places": np.r_[15:25, 3:8],
+    "across train and valid": np.array([19, 20, 18, 21]),
+    "repeats": np.array([5, 5, 6, 26, 5, 26]),
+    "one": np.array([22]),
+    "none": np.arange(0),
+    **{f"random {seed}": np.random.default_rng(seed).integers(27, size=40) for seed in range(3)},
+}
 
 
-@pytest.mark.parametrize(("start", "stop"), [(-1, 3), (3, 3), (5, 28)])
-def test_part_out_of_range(whole, start: int, stop: int) -> None:
-    with pytest.raises(UserError, match=r"train\+valid"):
-        whole.part(start, stop)
+@pytest.mark.parametrize("limits", [(1, 1 << 30), (1 << 20, 1 << 30), (1, 1), (1 << 20, 9000)], ids=str)
+@pytest.mark.parametrize("indices", INDICES.values(), ids=INDICES)
+def test_reading_is_indexing(whole, indices: np.ndarray, limits: tuple[int, int], monkeypatch) -> None:
+    """Whatever is read at once: single samples, runs, or runs with samples between that nobody asked for."""
+    monkeypatch.setattr(datasets, "GAP_BYTES", limits[0])
+    monkeypatch.setattr(datasets, "READ_BYTES", limits[1])
+    for field in whole.fields:
+        found, expected = whole.read(field, indices), stored(whole, field)[indices]
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def counted(monkeypatch) -> list[tuple[int, int]]:
+    """First sample and number of samples of each read from here on."""
+    calls, real = [], datasets._RowsOnDisk.read
+
+    def read(stored, first: int, out: np.ndarray) -> None:
+        calls.append((first, len(out)))
+        real(stored, first, out)
+
+    monkeypatch.setattr(datasets._RowsOnDisk, "read", read)
+    return calls
+
+
+def test_runs_are_read_at_once_and_few_samples_too_many(whole, monkeypatch) -> None:
+    calls, size = counted(monkeypatch), whole.field_bytes("x") // len(whole)
+    assert size == 3 * 16 * 16 * 4
+    monkeypatch.setattr(datasets, "GAP_BYTES", 2 * size)
+    indices = np.array([12, 1, 2, 3, 6, 10, 11, 25, 24])
+    np.testing.assert_array_equal(whole.read("x", indices), stored(whole, "x")[indices])
+    assert calls == [(1, 6), (10, 3), (4, 2)]  # two samples between 3 and 6, three between 6 and 10
+    calls.clear()
+    monkeypatch.setattr(datasets, "READ_BYTES", 8 * size)
+    np.testing.assert_array_equal(whole.load("x"), stored(whole, "x"))
+    assert calls == [(0, 8), (8, 8), (16, 4), (0, 7)]
+
+
+def test_a_subset_is_what_indexing_gives(whole) -> None:
+    indices = np.random.default_rng(0).permutation(27)[:11]
+    subset = whole.subset(indices, "eleven")
+    assert (len(subset), subset.name) == (11, "train+valid, eleven")
+    assert subset.nbytes == whole.nbytes * 11 // 27 == sum(subset.load(field).nbytes for field in subset.fields)
+    np.testing.assert_array_equal(subset.load("x"), stored(whole, "x")[indices])
+    again = subset.subset(np.array([7, 2, 2]), "three")
+    np.testing.assert_array_equal(again.load("y"), stored(whole, "y")[indices[[7, 2, 2]]])
+    np.testing.assert_array_equal(again.read("x", np.array([1])), stored(whole, "x")[indices[[2]]])
+
+
+@pytest.mark.parametrize(("indices", "asked"), [([-1, 2], "-1 to 2"), ([], "none"), ([5, 27], "5 to 27")])
+def test_a_subset_out_of_range(whole, indices: list[int], asked: str) -> None:
+    with pytest.raises(UserError, match=rf"'train\+valid' samples are asked for \(some: {asked}\) .* among its 27;"):
+        whole.subset(np.array(indices, np.int64), "some")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "bad.h5"
+    with h5py.File(path, "w") as file:
+        field = file.create_dataset("train/x", data=np.arange(100.0), chunks=(100,), fletcher32=True)
+        offset = field.id.get_chunk_info(0).byte_offset
+    with open(path, "r+b") as stream:
+        stream.seek(offset + 80)
+        stream.write(b"damaged")
+    with (
+        h5py.File(path) as file,
+        pytest.raises(DataError, match=r"bad\.h5: cannot be read \(.*; delete it and"),
+    ):
+        Split([file["train"]], "train", DataMemory()).load("x")
+
+
+def test_memory_is_given_back_when_its_owner_is_gone() -> None:
+    class Owner:
+        pass
+
+    memory, first, second = DataMemory(100), Owner(), Owner()
+    assert memory.take(60, first)
+    assert not memory.take(41, second)
+    assert memory.take(40, second)
+    del first
+    assert memory.take(60, second)
+    assert not memory.take(1, second)
 
 
 @pytest.mark.parametrize(("groups", "starts"), [([7], [0]), ([0, 0, 1, 2, 2], [0, 2, 3]), ([4, 4, 4], [0])])

@@ -431,6 +431,7 @@ CONFIG = {
     "whether to keep predictions": (("keep_predictions",), False, set()),
     "a default said aloud": (("retrain", "densenas", "satellite"), {"nesterov": False}, set()),
     "how often to save": (("checkpoint_seconds",), 5, set()),
+    "data in memory": (("data_memory_mb",), 5, set()),
 }
 
 

@@ -28,6 +28,7 @@ rule retrain:
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/retrain",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
+        data_memory=str(config["data_memory_mb"]),
     params:
         **code_params("retrain.py", modules_of("retrain")),
         space_name=lambda wildcards: space_of(wildcards.method),

@@ -22,6 +22,7 @@ rule search:
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/search",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
+        data_memory=str(config["data_memory_mb"]),
     params:
         **code_params("search.py", modules_of("search")),
         method=lambda wildcards: configuration.search_definition(config, wildcards.method),

@@ -4,6 +4,7 @@ from nasperf360.data.datasets import Dataset
 from nasperf360.figures import style
 from nasperf360.figures.gallery_spherical import draw
 from nasperf360.job import run_job
+from nasperf360.seeds import generator
 
 SPHERES = 12
 
@@ -11,8 +12,8 @@ SPHERES = 12
 def main(path_to_data, outputs):
     with Dataset(path_to_data) as dataset, style.context():
         train = dataset.split("train")
-        first = train.part(0, min(SPHERES, len(train)))
-        style.save(draw(first.load("x"), first.load("y")), outputs, dataset.simulated, mark=style.IMAGES)
+        drawn = generator("gallery").permutation(len(train))[:SPHERES]  # the file may be sorted
+        style.save(draw(train.read("x", drawn), train.read("y", drawn)), outputs, dataset.simulated, mark=style.IMAGES)
 
 
 if __name__ == "__main__":

@@ -153,6 +153,12 @@ class Configuration(Settings):
     checkpoint_seconds: Amount = _key(
         60.0, means="At most so much work is lost when a job is killed, plus one epoch.", reruns="nothing"
     )
+    data_memory_mb: Whole = _key(
+        8192,
+        means="Of a job's data, how much it holds in memory (on the GPU, where it has one), in MiB; it reads the rest "
+        "from disk while it trains. Changes no number.",
+        reruns="nothing",
+    )
     keep_predictions: bool = _key(
         True,
         means="Keep the trained networks' outputs on the test split, so that a changed metric and verify.py need no "

@@ -59,6 +59,7 @@ class Machine:
     gpu: int
     checkpoints: str
     checkpoint_seconds: float
+    data_memory_mb: int
 
     @classmethod
     def of(cls, params: Any, resources: Any) -> Machine:
@@ -69,6 +70,7 @@ class Machine:
             int(resources.gpu),
             resources.checkpoints,
             float(resources.checkpoint_seconds),
+            int(resources.data_memory),
         )
 
 

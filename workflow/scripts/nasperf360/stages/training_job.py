@@ -93,7 +93,7 @@ def training_job(experiment: Experiment, machine: Machine, code: Mapping[str, st
     device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
     of_task = Path(machine.checkpoints) / experiment.task
     folder = of_task / experiment.method / str(experiment.seed)
-    with locked(folder), Dataset(data) as dataset:
+    with locked(folder), Dataset(data, machine.data_memory_mb << 20) as dataset:
         meter = CostMeter(device.type, machine.threads)
         verify_once(dataset, of_task)
         yield TrainingJob(experiment, machine, code, folder, dataset, device, meter)

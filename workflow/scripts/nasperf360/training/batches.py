@@ -1,10 +1,10 @@
-"""Batches of a split as tensors on a device: shuffled by a generator, from memory if the split fits, else from disk."""
+"""Batches of a split as tensors on a device, from memory as far as the job's data may fill it, else from disk."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from nasperf360.data.datasets import Split, group_starts
 from nasperf360.errors import UserError
@@ -13,33 +13,21 @@ from nasperf360.tasks.shared.task_training import Batch, TaskTraining
 from nasperf360.training.schedules import learning_rate
 from nasperf360.training.settings import PredictionSettings, StepSettings
 
-MEMORY_BYTES = 8 << 30  # a split up to this size is loaded once
-WINDOW = 16  # batches that a split on disk reads, and shuffles, at a time
-
 
 class Loader:
-    """Draws batches from one split.
+    """Draws batches from one split; where its samples are changes neither their order nor a bit of them.
 
     Args:
         split: the samples.
         batch_size: samples per batch.
         device: where batches live.
-        memory_bytes: a split up to this size is loaded once (onto the device); a larger one is read from disk.
         one_per_group: an epoch visits one random sample of each ``group`` instead of every sample.
 
     Raises:
         UserError: the split has fewer samples than a batch.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        batch_size: int,
-        device: torch.device,
-        memory_bytes: int = MEMORY_BYTES,
-        *,
-        one_per_group: bool = False,
-    ):
+    def __init__(self, split: Split, batch_size: int, device: torch.device, *, one_per_group: bool = False):
         self.split, self.batch_size, self.device = split, batch_size, device
         self.groups: tuple[np.ndarray, np.ndarray] | None = None  # where they start, and their sizes
         if one_per_group:
@@ -50,9 +38,7 @@ class Loader:
                 f"a batch of {batch_size} is larger than the split '{split.name}' with {len(self)} samples; "
                 f"choose a smaller batch_size"
             )
-        self.memory: Batch | None = None
-        if split.nbytes <= memory_bytes:
-            self.memory = {field: torch.from_numpy(split.load(field)).to(device) for field in split.fields}
+        self.held = hold(split, device)
 
     def __len__(self) -> int:
         """Samples in an epoch."""
@@ -69,38 +55,51 @@ class Loader:
         yield from self._batches(np.arange(len(self.split)))
 
     def shuffled(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """An epoch in random order."""
-        yield from self._batches(self._order(rng)[: self.steps * self.batch_size])
-
-    def _order(self, rng: np.random.Generator) -> np.ndarray:
-        indices = np.arange(len(self.split))
-        if self.groups is not None:
+        """An epoch in random order, each as likely as any other: a file may be sorted."""
+        if self.groups is None:
+            indices = np.arange(len(self.split))
+        else:
             starts, sizes = self.groups
             indices = starts + rng.integers(sizes)
-        if self.memory is not None:
-            return rng.permutation(indices)
-        # On disk: shuffle blocks of neighbours, then within a window of blocks, so that reads stay contiguous.
-        blocks = np.array_split(indices, -(-len(indices) // self.batch_size))
-        shuffled = [blocks[index] for index in rng.permutation(len(blocks))]
-        windows = [np.concatenate(shuffled[start : start + WINDOW]) for start in range(0, len(shuffled), WINDOW)]
-        return np.concatenate([rng.permutation(window) for window in windows])
+        yield from self._batches(rng.permutation(indices)[: self.steps * self.batch_size])
 
     def _batches(self, order: np.ndarray) -> Iterator[Batch]:
-        for start in range(0, len(order), self.batch_size * WINDOW):
-            window = order[start : start + self.batch_size * WINDOW]
-            source, rows = self._window(window)
-            for begin in range(0, len(rows), self.batch_size):
-                batch = rows[begin : begin + self.batch_size]
-                yield {
-                    field: values.index_select(0, batch).to(self.device, non_blocking=True)
-                    for field, values in source.items()
-                }
+        on_disk = [field for field in self.split.fields if field not in self.held]
+        starts = range(0, len(order), self.batch_size)
+        reads = (self._read(on_disk, order[start : start + self.batch_size]) for start in starts)
+        indices = torch.from_numpy(order).to(self.device).split(self.batch_size)
+        for rows, read in zip(indices, ahead(reads) if on_disk else reads, strict=True):
+            held = {field: values.index_select(0, rows) for field, values in self.held.items()}
+            yield held | {field: values.to(self.device, non_blocking=True) for field, values in read.items()}
 
-    def _window(self, indices: np.ndarray) -> tuple[Batch, Tensor]:
-        if self.memory is not None:
-            return self.memory, torch.from_numpy(indices).to(self.device)
-        fields = {field: torch.from_numpy(self.split.read(field, indices)) for field in self.split.fields}
-        return fields, torch.arange(len(indices))
+    def _read(self, fields: list[str], indices: np.ndarray) -> Batch:
+        """A batch in the computer's memory, from which a GPU can copy without making anybody wait."""
+        batch = {field: torch.from_numpy(self.split.read(field, indices)) for field in fields}
+        return {field: values.pin_memory() for field, values in batch.items()} if self.device.type == "cuda" else batch
+
+
+def hold(split: Split, device: torch.device) -> Batch:
+    """Fields of a split on a device: as many as fit into the memory of the job's data, the smallest first.
+
+    The split keeps them, for all its loaders, as long as anything uses it.
+    """
+    for field in sorted(split.fields, key=split.field_bytes):
+        if field not in split.held and split.memory.take(split.field_bytes(field), split):
+            with torch.inference_mode(mode=False):  # who predicts may be the first to load what others train on
+                split.held[field] = torch.from_numpy(split.load(field)).to(device)
+    return split.held
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each made by a background thread while the one before is used: two are in memory.
+
+    What making one raises is raised here. When it ends or is closed the thread has ended too.
+    """
+    with ThreadPoolExecutor(1, "data") as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 def training_loader(task: TaskTraining, split: Split, batch_size: int, device: torch.device) -> Loader:

@@ -27,7 +27,7 @@ from nasperf360.training.loop import Losses, Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.step import WeightSteps
 
-WEIGHT_PARTS, PARTS = 4, 5  # the first 4 of 5 parts of the training split train weights, the last the architecture
+WEIGHT_PARTS, PARTS = 4, 5  # 4 of 5 parts of the training split train weights, one the architecture
 
 
 def search(space: HasSampledSupernet, problem: Problem) -> SearchResult:
@@ -54,7 +54,9 @@ class DenseNasSteps:
         settings: DenseNasSettings = problem.settings
         self.settings, device = settings, problem.device
         train, _ = problem.dataset.tuning()
-        weight_split, architecture_split = weight_and_architecture_splits(self.task, train, WEIGHT_PARTS, PARTS)
+        weight_split, architecture_split = weight_and_architecture_splits(
+            self.task, train, WEIGHT_PARTS, PARTS, problem.seed
+        )
         self.task.fit(weight_split)
         self.weight_loader = training_loader(self.task, weight_split, WEIGHT_PARTS * settings.batch_size, device)
         self.architecture_loader = training_loader(self.task, architecture_split, settings.batch_size, device)

@@ -14,6 +14,7 @@ from nasperf360.algorithms.shared.problem import Problem, SearchResult
 from nasperf360.algorithms.shared.supernet_steps import (
     architecture_batches,
     architecture_gradients,
+    random_subset,
     weight_and_architecture_splits,
 )
 from nasperf360.seeds import derive_seed
@@ -43,8 +44,9 @@ def bilevel_search(
     task, settings, device = problem.task, problem.settings, problem.device
     train, _ = problem.dataset.tuning()
     task.fit(train)
-    train = train.part(0, min(len(train), settings.max_samples or len(train)))
-    splits = [train] if settings.split == "same" else weight_and_architecture_splits(task, train, 1, 2)
+    train = random_subset(task, train, settings.max_samples, problem.seed)
+    halves = settings.split != "same"
+    splits = weight_and_architecture_splits(task, train, 1, 2, problem.seed) if halves else [train]
     loaders = [training_loader(task, split, settings.batch_size, device) for split in splits]
     weight_loader, architecture_loader = loaders[0], loaders[-1]
     torch.manual_seed(derive_seed(problem.seed, "supernet"))

@@ -17,7 +17,7 @@ class BilevelSettings(StepSettings):
         "halves",
         description="one half of the training data for weights and the other for the architecture, or all for both",
     )
-    max_samples: Count | None = Field(None, description="search on the first so many training samples; on all if null")
+    max_samples: Count | None = Field(None, description="search on so many random training samples; on all if null")
 
     @model_validator(mode="after")
     def _some_architecture_steps(self) -> Self:

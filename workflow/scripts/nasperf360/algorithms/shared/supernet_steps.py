@@ -2,35 +2,63 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.amp import GradScaler
 
 from nasperf360.data.datasets import Split, group_starts
 from nasperf360.errors import UserError
-from nasperf360.seeds import derive_seed
+from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.supernet import Supernet
 from nasperf360.tasks.shared.task_training import Batch, TaskTraining
 from nasperf360.training.batches import Loader, training_batches
 
 
-def weight_and_architecture_splits(task: TaskTraining, train: Split, parts: int, whole: int) -> tuple[Split, Split]:
-    """A training split in two: the first ``parts`` of ``whole`` equal parts for weights, the rest for the architecture.
+def random_subset(task: TaskTraining, train: Split, count: int | None, seed: int) -> Split:
+    """So many samples of a training split, drawn at random: a file may be sorted. All if None or if it has no more.
+
+    Where an epoch visits one sample of each group, whole groups are drawn and counted.
+    """
+    units = _units(task, train)
+    total = int(units[-1]) + 1
+    if count is None or count >= total:
+        return train
+    drawn = generator(seed, "subset").permutation(total)[:count]
+    return train.subset(np.flatnonzero(np.isin(units, drawn)), f"{count} samples")
+
+
+def weight_and_architecture_splits(
+    task: TaskTraining, train: Split, parts: int, whole: int, seed: int
+) -> tuple[Split, Split]:
+    """A training split cut in two at random: ``parts`` of ``whole`` equal parts for weights, the rest for the
+    architecture.
 
     Where an epoch visits one sample of each group, groups are counted, and none is torn.
 
     Raises:
         UserError: too few samples or groups.
     """
-    middle = len(train) * parts // whole
-    if task.spec.one_per_group:
-        starts = group_starts(train.load("group"))
-        middle = int(starts[len(starts) * parts // whole])
-    if not 0 < middle < len(train):
+    units = _units(task, train)
+    total = int(units[-1]) + 1
+    first = total * parts // whole
+    if not 0 < first < total:
         raise UserError(
             f"the split '{train.name}' with {len(train)} samples is too small to be cut in two; give it more samples"
         )
-    return train.part(0, middle), train.part(middle, len(train))
+    for_weights = np.isin(units, generator(seed, "weight split").permutation(total)[:first])
+    return (
+        train.subset(np.flatnonzero(for_weights), "weight split"),
+        train.subset(np.flatnonzero(~for_weights), "architecture split"),
+    )
+
+
+def _units(task: TaskTraining, train: Split) -> np.ndarray:
+    """For each sample, ascending, the number of what an epoch visits once: the sample, or its group."""
+    if not task.spec.one_per_group:
+        return np.arange(len(train))
+    starts = group_starts(train.load("group"))
+    return np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(train)]))
 
 
 def architecture_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:

@@ -64,12 +64,14 @@ def _vocabulary(file: RawFile) -> dict[str, int]:
 
 
 def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -> list[tuple[RawFile, np.ndarray, str]]:
-    """Sound file, multi-hot labels and split of each clip, in the order of the csv."""
+    """Sound file, multi-hot labels and split of each clip, by number on Freesound: the csv sorts by class."""
     sounds = {sound.path.stem: sound for sound in audio}
     clips = []
     for row in _rows(file):
         if "fname" not in row or "labels" not in row:
             raise DataError(f"{file.path}: columns {', '.join(row)}, expected fname and labels")
+        if not row["fname"].isdecimal():
+            raise DataError(f"{file.path}: clip {row['fname']}, expected its number on Freesound")
         if row["fname"] not in sounds:
             raise DataError(f"{file.path}: lists clip {row['fname']}, but there is no {row['fname']}.wav")
         labels = np.zeros(LABELS, np.uint8)
@@ -81,7 +83,7 @@ def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -
         if split not in SPLITS:
             raise DataError(f"{file.path}: clip {row['fname']} is of split '{split}', expected train or val")
         clips.append((sounds[row["fname"]], labels, SPLITS[split]))
-    return clips
+    return sorted(clips, key=lambda clip: int(clip[0].path.stem))
 
 
 def _read(file: RawFile) -> np.ndarray:
