@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import wrap
 
 import pandas as pd
 
@@ -31,9 +32,19 @@ _LATEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "†": r"\textsuperscript{\dag}",
+    "‡": r"\textsuperscript{\ddag}",
+    "§": r"\textsuperscript{\S}",
+    "∞": r"$\infty$",
     "–": "--",
     "—": "---",
 }
+
+
+LATEX_LETTERS = 85  # that a line of 5.5 inches holds at 8 points
+LATEX_ROWS = 45  # that a page holds
+HEADING = 14  # letters of a line of a heading
+LETTER = 0.56  # em: of most words no more
+LONG_WORD = 16  # letters from which on a word may be broken between lines
 
 
 class Bold(str):
@@ -69,7 +80,9 @@ def number(value: float, decimals: int) -> str:
     """A rounded number with a true minus sign; empty where there is none."""
     if pd.isna(value):
         return ""
-    text = f"{value:.{decimals}f}"
+    text = f"{value:.{decimals}f}".replace("inf", "∞")
+    if text.endswith("∞"):
+        return text.replace("-", "−")
     if float(text) == 0:  # no "-0.0"
         text = text.lstrip("-")
     return text.replace("-", "−")
@@ -87,7 +100,55 @@ def _markdown_text(text: str) -> str:
 
 
 def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    return " ".join(_latex_word(word) for word in text.split())
+
+
+def _latex_word(word: str) -> str:
+    """A word; a long one, like a path, an address or a digest, may be broken behind its marks and every few letters."""
+    since, parts = 0, []
+    for character in word:
+        parts.append(_LATEX.get(character, character))
+        since += 1
+        if len(word) > LONG_WORD and (character in "/._-=,:" or since == LONG_WORD):
+            parts.append(r"\allowbreak{}")
+            since = 0
+    return "".join(parts)
+
+
+def _heading_lines(text: str) -> list[str]:
+    """The heading of a column in short lines, its unit, after the first comma, on lines of its own."""
+    return [line for part in text.split(", ", 1) for line in wrap(part, HEADING) or [""]]
+
+
+def _latex_heading(text: str, side: str) -> str:
+    lines = [_latex_text(line) for line in _heading_lines(text)]
+    return lines[0] if len(lines) == 1 else rf"\shortstack[{side}]{{" + r" \\ ".join(lines) + "}"
+
+
+def _latex_columns(block: pd.DataFrame, text_columns: int) -> str:
+    """How LaTeX sets the columns of a block: words flush left, and wrapped where the line is full; numbers flush right.
+
+    Widths are counted in letters.
+    """
+    longest = [max([*map(len, _heading_lines(name)), *map(len, block[name])]) for name in map(str, block.columns)]
+    narrowest = [
+        max(
+            [
+                *map(len, _heading_lines(name)),
+                *(min(len(word), LONG_WORD) for text in block[name] for word in text.split()),
+            ]
+        )
+        for name in map(str, block.columns[:text_columns])
+    ]
+    widths = list(longest)
+    while sum(widths) + 2 * len(widths) > LATEX_LETTERS and widths[:text_columns] != narrowest:
+        width, index = max((widths[index], index) for index in range(text_columns) if widths[index] > narrowest[index])
+        widths[index] = width - 1
+    columns = ["l" if index < text_columns else "r" for index in range(len(widths))]
+    for index, (width, full) in enumerate(zip(widths, longest, strict=True)):
+        if width < full:
+            columns[index] = rf">{{\raggedright\arraybackslash}}p{{{width * LETTER:.1f}em}}"
+    return "".join(columns)
 
 
 def _markdown_entry(text: str) -> str:
@@ -116,21 +177,56 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """The table as a ``table`` environment; needs the package booktabs."""
+    """The table as a ``table`` environment, or several of a page each; needs the packages booktabs, array and graphicx.
+
+    It fits a text width of 5.5 inches: long entries are wrapped, and what is too wide all the same is scaled down.
+    """
     caption = f"{SIMULATED} {table.caption}" if table.simulated else table.caption
-    lines = [r"\begin{table}", r"\centering", r"\footnotesize", rf"\caption{{{_latex_text(caption)}}}"]
-    lines.append(rf"\label{{tab:{table.name}}}")
-    for index, block in enumerate(table.blocks):
-        if index:
-            lines += ["", r"\medskip"]
-        numbers = len(block.columns) - table.text_columns
-        lines += [rf"\begin{{tabular}}{{{'l' * table.text_columns}{'r' * numbers}}}", r"\toprule"]
-        lines += [" & ".join(_latex_text(str(column)) for column in block.columns) + r" \\", r"\midrule"]
-        lines += [" & ".join(_latex_entry(entry) for entry in row) + r" \\" for row in block.itertuples(index=False)]
-        lines += [r"\bottomrule", r"\end{tabular}"]
-    for note in table.notes:
-        lines += ["", rf"\par\raggedright {_latex_text(note)}"]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    pages = _pages(table.blocks)
+    texts = []
+    for number, blocks in enumerate(pages):
+        lines = [r"\begin{table}"] if number == 0 else ["", r"\begin{table}", r"\addtocounter{table}{-1}"]
+        lines += [r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3.5pt}"]
+        lines.append(rf"\caption{{{_latex_text(caption if number == 0 else f'{table.caption} (continued)')}}}")
+        lines += [rf"\label{{tab:{table.name}}}"] if number == 0 else []
+        for index, block in enumerate(blocks):
+            lines += ["", r"\medskip"] if index else []
+            lines += _latex_block(block, table.text_columns)
+        for note in table.notes if number == len(pages) - 1 else ():
+            lines += ["", rf"\par\raggedright {_latex_text(note)}"]
+        texts += [*lines, r"\end{table}"]
+    return "\n".join(texts) + "\n"
+
+
+def _pages(blocks: Sequence[pd.DataFrame]) -> list[list[pd.DataFrame]]:
+    """Blocks by page: together while they fit, a longer one in pieces."""
+    pages: list[list[pd.DataFrame]] = [[]]
+    room = LATEX_ROWS
+    for block in blocks:
+        for start in range(0, max(len(block), 1), LATEX_ROWS):
+            piece = block.iloc[start : start + LATEX_ROWS]
+            if len(piece) > room and pages[-1]:
+                pages.append([])
+                room = LATEX_ROWS
+            pages[-1].append(piece)
+            room -= len(piece) + 4  # of its rules and headings
+    return pages
+
+
+def _latex_block(block: pd.DataFrame, text_columns: int) -> list[str]:
+    sides = ["l" if index < text_columns else "r" for index in range(len(block.columns))]
+    headings = [_latex_heading(str(name), side) for name, side in zip(block.columns, sides, strict=True)]
+    rows = [" & ".join(_latex_entry(entry) for entry in row) + r" \\" for row in block.itertuples(index=False)]
+    return [
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{_latex_columns(block, text_columns)}}}",
+        r"\toprule",
+        " & ".join(headings) + r" \\",
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}}",
+    ]
 
 
 def to_csv(table: Table) -> str:
