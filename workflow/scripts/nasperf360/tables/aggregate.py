@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from nasperf360.labels import BASELINE, algorithm_label, space_label
+from nasperf360.labels import BASELINE, algorithm_label, space_label, task_label
 from nasperf360.tables.forms import Bold, Table, number
 from nasperf360.tables.performance import error_matrix, with_errors
 from nasperf360.tables.ranks import ranks
@@ -81,7 +81,8 @@ def aggregate_table(
         caption: one sentence.
         notes: further ones below the table.
     """
-    everywhere = table["tasks"] == performance["task"].nunique()
+    solved = np.isfinite(error_matrix(performance)).any(axis="columns")
+    everywhere = table["tasks"] == solved.sum()
     sound = table[everywhere & (table["seeds_failed"] == 0)]
     best_rank, best_improvement = sound["median_rank"].min(), sound["median_improvement"].max()
     marks = {
@@ -108,6 +109,8 @@ def aggregate_table(
         )
     shown = [note for note, where in marks.items() if where.any()]
     known = [OF_NORMALS if scores is None else OF_SEEDS]
+    if not solved.all():
+        known.append(f"No method solved {', '.join(map(task_label, solved.index[~solved]))}: no ranks there.")
     return Table(
         "aggregate",
         table,

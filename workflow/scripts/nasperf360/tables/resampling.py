@@ -14,6 +14,7 @@ from nasperf360.tables.ranks import ranks
 from nasperf360.tables.relative import improvement
 
 REPLICATES = 1000
+TASK_REPLICATES = 10_000  # of tasks: their medians are few and far between
 LEVEL = 0.95
 
 
@@ -93,8 +94,9 @@ def median_intervals(errors: NDArray[np.float64], baseline: int | None) -> NDArr
 
 def _interval(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Limits of the median over drawn tasks; values (replicates, tasks), infinite ones among them."""
-    stream = generator("bootstrap", "tasks", values.shape[1])
-    drawn = values[tuple(stream.integers(count, size=values.shape) for count in values.shape)]
+    replicates, tasks = values.shape
+    stream, size = generator("bootstrap", "tasks", tasks), (TASK_REPLICATES, tasks)
+    drawn = values[stream.integers(replicates, size=size), stream.integers(tasks, size=size)]
     medians = np.nanmedian(drawn[~np.isnan(drawn).all(axis=1)], axis=1)
     # No interpolation: between two infinite medians it gives NaN.
     return np.quantile(medians, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
