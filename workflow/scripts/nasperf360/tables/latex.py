@@ -11,6 +11,7 @@ SCALED = 105  # that it holds when scaled down to what can still be read
 LINES = 50  # that a page holds, caption and headings of the first block aside
 HEADING = 14  # letters of a line of a heading
 LETTER = 0.56  # em: of most words no more
+LIST = 20  # letters beyond which an entry of a column of numbers is a list of them
 LONG_WORD = 16  # letters from which on a word may be broken between lines
 
 _SIGNS = {
@@ -60,9 +61,14 @@ class Columns:
 
     def __str__(self) -> str:
         return "".join(
-            self.side(index) if width == full else rf">{{\raggedright\arraybackslash}}p{{{width * LETTER:.1f}em}}"
+            self.side(index) if width == full else _wrapped(self.side(index), width)
             for index, (width, full) in enumerate(zip(self.widths, self.longest, strict=True))
         )
+
+
+def _wrapped(side: str, width: int) -> str:
+    ragged = r"\raggedright" if side == "l" else r"\raggedleft"
+    return rf">{{{ragged}\arraybackslash}}p{{{width * LETTER:.1f}em}}"
 
 
 Page = tuple[list[tuple[Columns, pd.DataFrame]], Sequence[str]]
@@ -92,14 +98,24 @@ def _heading(name: str) -> list[str]:
 
 
 def columns_of(block: pd.DataFrame, words: int) -> Columns:
-    """How the columns of a block are set: where a line cannot hold them, words are wrapped, the longest first."""
+    """How the columns of a block are set: where a line cannot hold them, the longest entries are wrapped.
+
+    Args:
+        block: a frame of text.
+        words: how many leading columns hold words; of the others only lists of numbers are wrapped.
+    """
     names = list(map(str, block.columns))
     longest = [max([*map(len, _heading(name)), *map(len, block[name])]) for name in names]
     widths, gaps = list(longest), 2 * len(longest)
     if sum(longest) + gaps > SCALED:
-        narrowest = [max([*map(len, _heading(name)), *map(_longest_word, block[name])]) for name in names[:words]]
-        while sum(widths) + gaps > LETTERS and widths[:words] != narrowest:
-            _, widest = max((widths[index], index) for index in range(words) if widths[index] > narrowest[index])
+        narrowest = [
+            max([*map(len, _heading(name)), *map(_longest_word, block[name])])
+            if index < words or longest[index] > LIST
+            else longest[index]
+            for index, name in enumerate(names)
+        ]
+        while sum(widths) + gaps > LETTERS and widths != narrowest:
+            _, widest = max((width, index) for index, width in enumerate(widths) if width > narrowest[index])
             widths[widest] -= 1
     return Columns(widths, longest, words)
 
