@@ -12,6 +12,7 @@ from nasperf360.figures import style
 from nasperf360.study import paths, results
 from nasperf360.tables import costs, forms
 from nasperf360.tables.performance import read_reference, summarise, with_errors
+from nasperf360.tables.relative import baseline_notes
 from nasperf360.tables.tasks import task_frame
 
 from .small_run import EXPERIMENTS, REFERENCE, TASKS, make_run, scores_of
@@ -86,9 +87,19 @@ def test_a_cost_file_without_a_key_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (0.00064, "0.00064"), (0.0996, "0.10"), (3.14, "3.1"), (1234.5, "1,234")]
+    ("value", "text"),
+    [
+        (0, "0"),
+        (1e-6, "0.0036 s"),
+        (0.00064, "2.3 s"),
+        (59 / 3600, "59 s"),
+        (1 / 60, "0.017"),
+        (0.0996, "0.10"),
+        (3.14, "3.1"),
+        (1234.5, "1,234"),
+    ],
 )
-def test_hours_keep_two_digits(value, text):
+def test_hours_keep_two_digits_and_are_seconds_below_a_minute(value, text):
     assert costs.hours(value) == text
 
 
@@ -140,5 +151,6 @@ def test_no_marker_is_cut_and_an_outlier_is_written_at_the_end_of_the_axis(study
 def test_without_the_baseline_the_figure_says_so(study):
     performance, spent, tasks = study
     only = performance[performance["method"] == "darts-gaea"]
-    texts = {text.get_text() for text in figure.draw(figure.numbers(only, spent), tasks).findobj(Text)}
-    assert "no task has a result and a cost of wrn-default, to which errors are compared" in texts
+    drawn = figure.draw(figure.numbers(only, spent), tasks, baseline_notes(only))
+    texts = {text.get_text() for text in drawn.findobj(Text)}
+    assert "WRN default has no result, so no error is relative to it: CIFAR-100, Darcy Flow, ECG." in texts

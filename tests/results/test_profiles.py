@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from nasperf360.figures.profiles import bands, panel_profiles, performance_ratios, profile
-from nasperf360.tables.aggregate import error_matrix
-from nasperf360.tables.performance import read_reference, reference_performance
+from nasperf360.tables.performance import error_matrix, read_reference, reference_performance
 
 from .small_run import REFERENCE
 
@@ -70,6 +69,7 @@ def test_the_paper_s_figure_1():
 def make_scores(values):
     rows = [
         {"task": task, "method": method, "seed": seed, "value": value, "higher_is_better": False}
+        | {"outcome": "failed" if np.isnan(value) else "complete"}
         for (task, method), seeds in values.items()
         for seed, value in enumerate(seeds)
     ]

@@ -19,6 +19,7 @@ from nasperf360.tables.aggregate import aggregate, aggregate_table
 from nasperf360.tables.comparison import compare
 from nasperf360.tables.licences import licence_frame
 from nasperf360.tables.performance import (
+    LATER,
     performance_table,
     read_performance,
     read_reference,
@@ -27,6 +28,7 @@ from nasperf360.tables.performance import (
     task_blocks,
     with_errors,
 )
+from nasperf360.tables.relative import ZERO_RULE
 from nasperf360.tables.scores import collect
 from nasperf360.tables.tasks import task_frame, task_table
 
@@ -39,7 +41,7 @@ def reference():
 
 
 def test_the_paper_s_table_3_follows_from_its_table_2(reference):
-    table = aggregate(reference_performance(reference))
+    table = aggregate(reference_performance(reference), None)
     methods = [f"{row.space}-{row.algorithm}" for row in table.itertuples()]
     assert methods == [
         "wrn-default",
@@ -59,7 +61,7 @@ def test_the_script_writes_table_3_of_the_reference_and_says_what_the_paper_swap
     reference_performance(reference).to_csv(tmp_path / "performance.csv", index=False)
     outputs = [tmp_path / f"aggregate.{form}" for form in ("csv", "md", "tex")]
     sys.path.insert(0, str(REFERENCE.parents[1] / "workflow" / "scripts"))
-    import_module("aggregate_table").main(tmp_path / "performance.csv", outputs, published=True)
+    import_module("aggregate_table").main(tmp_path / "performance.csv", None, outputs)
     assert list(pd.read_csv(outputs[0])["median_rank"]) == [4.0, 4.0, 4.0, 3.5, 1.5, 6.0, 1.0]
     for output in outputs[1:]:
         assert "swapped" in output.read_text()
@@ -89,7 +91,7 @@ def test_a_reference_with_a_result_twice_is_refused(tmp_path):
 
 def test_ties_share_the_mean_of_their_ranks_and_absent_methods_have_none():
     errors = {"a-x": [1.0, 5.0], "b-x": [1.0, np.nan], "c-x": [3.0, 5.0], "d-x": [3.0, 2.0]}
-    table = aggregate(make_performance(errors), baseline="a-x").set_index("space")
+    table = aggregate(make_performance(errors), None, baseline="a-x").set_index("space")
     assert table.loc["a", "median_rank"] == np.median([1.5, 2.5])
     assert table.loc["b", "median_rank"] == 1.5
     assert table.loc["c", "median_rank"] == np.median([3.5, 2.5])
@@ -98,13 +100,27 @@ def test_ties_share_the_mean_of_their_ranks_and_absent_methods_have_none():
     assert table.loc["d", "median_improvement"] == pytest.approx(np.median([-200.0, 60.0]))
 
 
-def test_improvement_at_a_baseline_without_error():
-    table = aggregate(make_performance({"wrn-default": [0.0], "a-x": [0.0], "b-x": [1.0]}))
+def test_improvement_at_a_baseline_without_error_is_said_in_the_table():
+    performance = make_performance({"wrn-default": [0.0], "a-x": [0.0], "b-x": [1.0]})
+    table = aggregate(performance, None)
     assert list(table["median_improvement"]) == [0.0, 0.0, -np.inf]
+    shown = aggregate_table(table, read_back(performance), None, "Caption.")
+    (block,) = read_markdown(forms.to_markdown(shown))
+    assert list(block["Better than WRN ↑"]) == ["**0.0 %**", "**0.0 %**", "−∞ %"]
+    assert ZERO_RULE in shown.notes
+    assert (
+        "WRN default has an error of 0, to which another 0 is equal and any other error infinitely larger: task0."
+        in (shown.notes)
+    )
+
+
+def read_back(performance):
+    """As from its csv."""
+    return read_performance(io.StringIO(forms.csv_text(performance)))
 
 
 def test_without_the_baseline_improvement_is_empty():
-    table = aggregate(make_performance({"a-x": [1.0], "b-x": [2.0]}))
+    table = aggregate(make_performance({"a-x": [1.0], "b-x": [2.0]}), None)
     assert table["median_improvement"].isna().all()
     assert list(table["median_rank"]) == [1.0, 2.0]
 
@@ -125,7 +141,7 @@ def test_mean_and_sample_deviation_over_seeds(tmp_path, reference):
     assert bool(row["simulated"])
 
 
-def test_missing_and_incomplete_experiments_say_why(tmp_path, reference):
+def test_failed_and_open_experiments_say_why(tmp_path, reference):
     keys = make_run(tmp_path)
     for seed in (0, 1):
         path = made_path(tmp_path, "retrain", ("ecg", "wrn-default", seed))
@@ -134,16 +150,18 @@ def test_missing_and_incomplete_experiments_say_why(tmp_path, reference):
     result_path(tmp_path, ("ecg", "darts-gaea", 1)).unlink()
     performance = summarise(scores_of(keys, tmp_path), reference)
     found = performance.set_index(["task", "space"])
-    assert found.loc[("ecg", "wrn"), "status"] == "missing: seeds 0, 1 retrain failed: out of memory"
+    assert found.loc[("ecg", "wrn"), "status"] == "failed: seeds 0, 1 retrain failed: out of memory"
     assert np.isnan(found.loc[("ecg", "wrn"), "mean"])
     assert found.loc[("ecg", "wrn"), "seeds"] == 0
-    assert found.loc[("ecg", "darts"), "status"] == "incomplete: seed 1 not run"
+    assert found.loc[("ecg", "darts"), "status"] == "open: seed 1 not run"
     assert np.isnan(found.loc[("ecg", "darts"), "std"])
     text = forms.to_markdown(performance_table(performance, "Caption."))
-    assert "| missing |" in text
+    assert "| failed |" in text
     assert re.search(r"\d \(1\)", text)
     assert "retrain failed: out of memory" in text
-    assert aggregate(performance).set_index("space").loc["wrn", "tasks"] == 2
+    table = aggregate(performance, scores_of(keys, tmp_path)).set_index("space")
+    assert list(table.loc["wrn", ["tasks", "seeds_done", "seeds_failed", "seeds_open"]]) == [3, 4, 2, 0]
+    assert list(table.loc["darts", ["tasks", "seeds_done", "seeds_failed", "seeds_open"]]) == [3, 5, 0, 1]
 
 
 def test_a_snapshot_changes_with_a_result_and_with_a_reason(tmp_path):
@@ -252,7 +270,7 @@ def test_tables_of_simulated_data_say_so_first(tmp_path, reference):
 
 def test_daggers_mark_methods_on_some_tasks_and_bold_the_best_of_the_others():
     performance = make_performance({"wrn-default": [2.0, 2.0], "a-x": [3.0, 3.0], "b-x": [0.5, np.nan]})
-    table = aggregate_table(aggregate(performance), 2, "Caption.")
+    table = aggregate_table(aggregate(performance, None), read_back(performance), None, "Caption.")
     (block,) = read_markdown(forms.to_markdown(table))
     ranks = block.set_index("Search space")["Median rank ↓"]
     assert ranks["b"] == "1.0 †"
@@ -262,7 +280,7 @@ def test_daggers_mark_methods_on_some_tasks_and_bold_the_best_of_the_others():
 
 def test_comparison_in_units_and_in_errors(tmp_path, reference):
     performance = summarise(scores_of(make_run(tmp_path), tmp_path), reference)
-    row = compare(performance).set_index(["task", "space"]).loc[("ecg", "wrn")]
+    row = compare(performance, read_reference(REFERENCE, LATER)).set_index(["task", "space"]).loc[("ecg", "wrn")]
     assert row["difference"] == pytest.approx(row["mean"] - 0.57)
     assert row["error_ratio"] == pytest.approx((1 - row["mean"]) / 0.43)
 

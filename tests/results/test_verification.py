@@ -8,15 +8,16 @@ from nasperf360.stages.experiment import checksummed, is_checksummed
 from nasperf360.study.paths import result_path
 from nasperf360.tables.aggregate import aggregate
 from nasperf360.tables.comparison import compare
+from nasperf360.tables.comparisons import comparisons
 from nasperf360.tables.forms import csv_text
-from nasperf360.tables.performance import read_performance, read_reference, read_scores, summarise
+from nasperf360.tables.performance import LATER, read_performance, read_reference, read_scores, summarise
 from nasperf360.tables.scores import collect, to_csv
 from nasperf360.tables.tasks import task_frame
 from nasperf360.tables.verification import verify_tables
 
 from .small_run import METHODS, REFERENCE, TASKS, make_run
 
-NAMES = ("aggregate", "comparison", "performance", "scores", "tasks")
+NAMES = ("aggregate", "comparison", "comparisons", "performance", "scores", "tasks")
 
 
 @pytest.fixture
@@ -33,9 +34,10 @@ def run(tmp_path):
     (tables / "scores.csv").write_text(to_csv(collect(folder, [(*pair, seed) for pair in pairs for seed in (0, 1)])))
     summary = summarise(read_scores(tables / "scores.csv"), read_reference(REFERENCE))
     (tables / "performance.csv").write_text(csv_text(summary))
-    performance = read_performance(tables / "performance.csv")
-    (tables / "aggregate.csv").write_text(csv_text(aggregate(performance)))
-    (tables / "comparison.csv").write_text(csv_text(compare(performance)))
+    performance, scores = read_performance(tables / "performance.csv"), read_scores(tables / "scores.csv")
+    (tables / "aggregate.csv").write_text(csv_text(aggregate(performance, scores)))
+    (tables / "comparison.csv").write_text(csv_text(compare(performance, read_reference(REFERENCE, LATER))))
+    (tables / "comparisons.csv").write_text(csv_text(comparisons(performance)))
     assert list(verify_tables(folder)) == []
     return folder
 
@@ -44,10 +46,10 @@ def run(tmp_path):
 def test_an_edited_table_is_named_with_its_line(run, name):
     path = run / "tables" / f"{name}.csv"
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([*lines[:2], lines[2].replace("\n", "0\n"), *lines[3:]]))
+    path.write_text("".join([*lines[:-1], lines[-1].replace("\n", "0\n")]))
     (fault,) = verify_tables(run)
     assert fault == (
-        f"{path}: line 3 is not what the run's results give; "
+        f"{path}: line {len(lines)} is not what the run's results give; "
         f"make it anew: snakemake --cores 1 --force {path}, with the run's --config"
     )
 
@@ -70,7 +72,7 @@ def test_a_digit_of_a_result_shows_in_all_that_follow_from_it(run):
     path = result_path(run, ("darcy", "wrn-default", 1))
     path.write_text(json.dumps({**json.loads(path.read_text()), "value": 0.0625}))
     named = [fault.split(":")[0].split("/")[-1] for fault in verify_tables(run)]
-    assert named == ["scores.csv", "performance.csv", "comparison.csv"]  # no median moved
+    assert named == ["scores.csv", "performance.csv", "aggregate.csv", "comparison.csv"]
 
 
 def test_tables_that_are_not_there(run):

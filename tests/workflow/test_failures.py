@@ -48,6 +48,7 @@ def test_the_others_go_on_and_the_reason_stands_beside(failed):
     assert "train_loss became" in reason
     assert "lower the learning rate" in reason
     assert f"Error: {reason}" in output
+    assert json.loads((results / "retrain/darcy/wrn-default/0/failure.json").read_text())["kind"] == "diverged"
     assert not (results / "retrain/darcy/wrn-default/0/cost.json").exists()
     assert not (results / "evaluate/darcy/wrn-default/0/result.json").exists()
     assert (results / "evaluate/satellite/wrn-default/0/result.json").exists()
@@ -69,8 +70,8 @@ def test_partial_shows_it_missing_and_trains_nothing(failed):
     with open(checkout.folder / f"results/{RUN}/tables/performance.csv") as stream:
         status = {row["task"]: row["status"] for row in csv.DictReader(stream)}
     assert status["satellite"] == "complete"
-    assert status["darcy"].startswith("missing: seed 0 retrain failed: retrain darcy wrn-default seed 0: train_loss")
-    assert "missing" in (checkout.folder / f"results/{RUN}/tables/performance.md").read_text()
+    assert status["darcy"].startswith("failed: seed 0 retrain failed: retrain darcy wrn-default seed 0: train_loss")
+    assert "| failed |" in (checkout.folder / f"results/{RUN}/tables/performance.md").read_text()
     retry = checkout.plan(config=CONFIG)  # without partial it is a job to do
     assert "retrain darcy wrn-default 0" in retry
     assert "retrain satellite wrn-default 0" not in retry
@@ -114,7 +115,7 @@ def test_a_failed_search_does_not_hide_behind_an_old_result(checkout):
     assert line.startswith("satellite densenas-original seed 0: search failed: ")
     assert line.endswith(f"see results/{run}/logs/search/satellite/densenas-original/0.log")
     checkout.snakemake("--cores", "2", "tables", config=(*worse, "partial=true"))
-    assert performance(checkout, run, "satellite").startswith("missing: seed 0 search failed: ")
+    assert performance(checkout, run, "satellite").startswith("failed: seed 0 search failed: ")
 
 
 def test_a_bad_raw_file_is_the_reason_of_its_task_s_experiments(checkout):
@@ -132,7 +133,7 @@ def test_a_bad_raw_file_is_the_reason_of_its_task_s_experiments(checkout):
     assert line.startswith(f"satellite wrn-default seed 0: preprocess failed: {reason}")
     assert line.endswith(f"see results/{run}/logs/preprocess/satellite.log")
     checkout.snakemake("--cores", "1", "tables", config=(*config, "partial=true"))
-    assert performance(checkout, run, "satellite") == f"missing: seed 0 preprocess failed: {reason}"
+    assert performance(checkout, run, "satellite") == f"failed: seed 0 preprocess failed: {reason}"
     raw.write_bytes(content)
     checkout.snakemake("--cores", "1", "tables", config=config)
     assert not (folder / "data/satellite/failure.json").exists()

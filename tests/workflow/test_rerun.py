@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 TASKS = ("darcy", "satellite")
 METHODS = ("wrn-default", "densenas-original", "densenas-random")
-FIGURES = ("profiles_settings", "profiles_tasks", "profiles_groups", "scores")
+FIGURES = ("profiles_settings", "profiles_tasks", "profiles_groups", "scores", "critical_difference")
 STAGES = ("search", "retrain", "evaluate")
 SEARCHED = ("densenas-original", "densenas-random")
 
@@ -32,12 +32,16 @@ def pictures(methods=SEARCHED) -> set[str]:
 
 
 def figures(run: str) -> set[str]:
-    return {f"draw_figure {run} {figure}" for figure in FIGURES}
+    return {f"draw_figure {run} {figure}" for figure in FIGURES} | {f"draw_experts {run}"}
+
+
+def of_statistics(run: str) -> set[str]:
+    return {f"aggregate_table {run}", f"comparisons_table {run}"}
 
 
 def of_evaluations(run="small") -> set[str]:
     """What shows the metrics."""
-    tables = {"collect_results", "performance_table", "comparison_table", f"aggregate_table {run}"}
+    tables = {"collect_results", "performance_table", "comparison_table", *of_statistics(run)}
     return tables | {"draw_cost"} | figures(run)
 
 
@@ -49,20 +53,9 @@ def of_results(run="small") -> set[str]:
 OF_DATA = {"task_table small"}
 OF_RESULTS = of_results()
 OF_EVALUATIONS = of_evaluations()
-# The aggregates, and the figures whose code uses theirs.
-OF_AGGREGATES = {
-    job
-    for run in ("small", "reference")
-    for job in (
-        f"aggregate_table {run}",
-        f"draw_figure {run} profiles_settings",
-        f"draw_figure {run} profiles_tasks",
-        f"draw_figure {run} profiles_groups",
-    )
-}
 ALL_FIGURES = figures("small") | figures("reference") | pictures() | {"draw_cost"}
 # What prints titles, and what follows it.
-NAMING_METHODS_OF_THE_PAPER = {"reference_performance_table", "aggregate_table reference"} | figures("reference")
+NAMING_METHODS_OF_THE_PAPER = {"reference_performance_table"} | of_statistics("reference") | figures("reference")
 NAMING_TASKS_OF_THE_PAPER = NAMING_METHODS_OF_THE_PAPER | {"task_table reference", "licence_table reference"}
 LISTING_TASKS = {f"{table}_table {run}" for table in ("task", "licence") for run in ("small", "reference")}
 
@@ -127,7 +120,7 @@ CODE = {
     "how predictions are read": (f"{LIBRARY}/stages/scoring.py", experiments(["evaluate"]) | OF_EVALUATIONS),
     "evaluating": (f"{LIBRARY}/stages/evaluate.py", experiments(["evaluate"]) | OF_EVALUATIONS),
     "the script of evaluating": (f"{SCRIPTS}/evaluate.py", experiments(["evaluate"]) | OF_EVALUATIONS),
-    "one table": (f"{LIBRARY}/tables/aggregate.py", OF_AGGREGATES),
+    "one table": (f"{LIBRARY}/tables/aggregate.py", {"aggregate_table small", "aggregate_table reference"}),
     "the script of one table": (f"{SCRIPTS}/comparison_table.py", {"comparison_table"}),
     "one figure": (f"{LIBRARY}/figures/scores.py", {"draw_figure small scores", "draw_figure reference scores"}),
     "the style of the figures": (f"{LIBRARY}/figures/style.py", ALL_FIGURES),

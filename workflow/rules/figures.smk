@@ -1,6 +1,6 @@
 # Tables -> figures, of this run and of the paper's printed results. A figure is one module of nasperf360/figures/.
 
-FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores"]
+FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores", "critical_difference"]
 FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
 PICTURE_FORMS = ["pdf", "svg", "png"]
 GALLERIES = ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
@@ -19,7 +19,7 @@ ARCHITECTURES = [
 
 rule draw_figure:
     input:
-        unpack(lambda wildcards: ({} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"})),
+        unpack(seeds_of),
         performance="results/{run}/tables/performance.csv",
         tasks="results/{run}/tables/tasks.csv",
     output:
@@ -32,10 +32,32 @@ rule draw_figure:
         ENVIRONMENT
     params:
         **code_params(
-            "draw_figure.py", lambda wildcards: [f"figures.{wildcards.figure}", *method_labels(wildcards.run)]
+            "draw_figure.py",
+            lambda wildcards: [
+                f"figures.{wildcards.figure}", *task_labels(wildcards.run), *method_labels(wildcards.run)
+            ],
         ),
     script:
         "../scripts/draw_figure.py"
+
+
+rule draw_experts:
+    input:
+        performance="results/{run}/tables/performance.csv",
+        reference=REFERENCE,
+        tasks="results/{run}/tables/tasks.csv",
+    output:
+        expand("results/{{run}}/figures/experts.{form}", form=FIGURE_FORMS),
+    log:
+        "results/{run}/logs/figures/experts.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params(
+            "draw_experts.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)
+        ),
+    script:
+        "../scripts/draw_experts.py"
 
 
 rule draw_cost:
@@ -50,7 +72,7 @@ rule draw_cost:
     conda:
         ENVIRONMENT
     params:
-        **code_params("draw_cost.py", *method_labels(RUN)),
+        **code_params("draw_cost.py", *task_labels(RUN), *method_labels(RUN)),
     script:
         "../scripts/draw_cost.py"
 
@@ -98,7 +120,7 @@ rule gallery_spherical:
 
 rule figures:
     input:
-        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=[*FIGURES, "cost"], form=FIGURE_FORMS),
+        expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=[*FIGURES, "experts", "cost"], form=FIGURE_FORMS),
         expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=GALLERIES, form=PICTURE_FORMS),
         expand(ARCHITECTURES, method=DRAWN),
 
@@ -107,11 +129,11 @@ rule reference:
     input:
         expand(
             "results/reference/tables/{table}.{form}",
-            table=["tasks", "performance", "aggregate", "licences"],
+            table=["tasks", "performance", "aggregate", "comparisons", "licences"],
             form=FORMS,
         ),
         expand(
             "results/reference/figures/{figure}.{form}",
-            figure=FIGURES,
+            figure=[*FIGURES, "experts"],
             form=FIGURE_FORMS,
         ),

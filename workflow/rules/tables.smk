@@ -65,6 +65,7 @@ rule reference_performance_table:
 rule comparison_table:
     input:
         performance=f"{RESULTS}/tables/performance.csv",
+        reference=REFERENCE,
     output:
         expand(f"{RESULTS}/tables/comparison.{{form}}", form=FORMS),
     log:
@@ -77,8 +78,14 @@ rule comparison_table:
         "../scripts/comparison_table.py"
 
 
+# The seeds of a run; of the paper's results only mean and deviation are printed.
+def seeds_of(wildcards):
+    return {} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"}
+
+
 rule aggregate_table:
     input:
+        unpack(seeds_of),
         performance="results/{run}/tables/performance.csv",
     output:
         expand("results/{{run}}/tables/aggregate.{form}", form=FORMS),
@@ -87,9 +94,26 @@ rule aggregate_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params("aggregate_table.py", lambda wildcards: method_labels(wildcards.run)),
+        **code_params(
+            "aggregate_table.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)
+        ),
     script:
         "../scripts/aggregate_table.py"
+
+
+rule comparisons_table:
+    input:
+        performance="results/{run}/tables/performance.csv",
+    output:
+        expand("results/{{run}}/tables/comparisons.{form}", form=FORMS),
+    log:
+        "results/{run}/logs/tables/comparisons.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("comparisons_table.py", lambda wildcards: method_labels(wildcards.run)),
+    script:
+        "../scripts/comparisons_table.py"
 
 
 rule task_table:
@@ -152,6 +176,6 @@ rule tables:
     input:
         expand(
             f"{RESULTS}/tables/{{table}}.{{form}}",
-            table=["tasks", "performance", "comparison", "aggregate", "cost", "licences"],
+            table=["tasks", "performance", "comparison", "aggregate", "comparisons", "cost", "licences"],
             form=FORMS,
         ),

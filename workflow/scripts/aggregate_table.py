@@ -3,10 +3,10 @@
 from nasperf360.job import run_job
 from nasperf360.tables import forms
 from nasperf360.tables.aggregate import aggregate, aggregate_table
-from nasperf360.tables.performance import read_performance
+from nasperf360.tables.performance import read_performance, read_scores
 
 CAPTION = (
-    "Median rank among all methods with a result on a task, and median relative improvement of the error over the "
+    "Median rank among all methods tried on a task, and median relative improvement of the error over the "
     "default WRN (errors: 1 − score where higher is better)."
 )
 SWAPPED = (
@@ -15,19 +15,20 @@ SWAPPED = (
 )
 
 
-def main(path_to_performance, outputs, published):
+def main(path_to_performance, path_to_scores, outputs):
+    """``path_to_scores``: None for the paper's printed results."""
     performance = read_performance(path_to_performance)
-    notes = (SWAPPED,) if published else ()
-    table = aggregate_table(aggregate(performance), performance["task"].nunique(), CAPTION, notes)
-    forms.write(table, outputs)
+    scores = read_scores(path_to_scores) if path_to_scores else None
+    notes = () if path_to_scores else (SWAPPED,)
+    forms.write(aggregate_table(aggregate(performance, scores), performance, scores, CAPTION, notes), outputs)
 
 
 if __name__ == "__main__":
     run_job(
         lambda: main(
             path_to_performance=snakemake.input.performance,
+            path_to_scores=snakemake.input.get("scores"),
             outputs=list(snakemake.output),
-            published=snakemake.wildcards.run == "reference",
         ),
         snakemake,
     )

@@ -40,7 +40,7 @@ def run_job(main: Callable[[], None], snakemake: Any, failure: str | Path | None
     except UserError as error:
         log(f"Error: {error}")
         if failure:
-            write_json(failure, {"reason": str(error)})
+            write_json(failure, {"reason": str(error)} | ({"kind": error.kind} if error.kind else {}))
         sys.exit(1)
     if failure:
         Path(failure).unlink(missing_ok=True)

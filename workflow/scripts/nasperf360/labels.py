@@ -6,6 +6,7 @@ from nasperf360.registry import Kind, has_room, room
 
 BASELINE = "wrn-default"
 COMPLETE = "complete"  # status of an experiment with a result that follows from its search
+FAILED, OPEN = "failed", "open"  # of one that left a reason, and of one that is yet to run or to run again
 PAPER_TASKS = (  # in the order of Table 1
     "cifar100",
     "spherical",

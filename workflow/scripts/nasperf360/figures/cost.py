@@ -1,5 +1,7 @@
 """Ours: what an error costs; a panel per task, a marker per method at its hours of search and retraining."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -7,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from nasperf360.figures import style
 from nasperf360.labels import BASELINE, method_label
+from nasperf360.tables.relative import baseline_errors, relative_error
 
 COLUMNS = ["task", "method", "search_hours", "retrain_hours", "hours", "device", "error", "relative_error"]
 PANELS_PER_ROW = 5
@@ -29,25 +32,28 @@ def numbers(performance: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
         retrain_hours=both["retrain_hours_per_seed"],
         hours=both["hours_per_seed"],
         device=both["retrain_device"],
-        relative_error=both["error"] / both["task"].map(_baseline(performance)),
+        relative_error=relative_error(both["error"], both["task"].map(baseline_errors(performance))),
     )
     return both.dropna(subset=["error", "hours"])[COLUMNS].reset_index(drop=True)
 
 
-def _baseline(performance: pd.DataFrame) -> pd.Series:
-    return performance[performance["method"] == BASELINE].set_index("task")["error"]
+def draw(numbers: pd.DataFrame, tasks: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+    """Both axes logarithmic and shared by all panels; a line at the error of the default WRN.
 
-
-def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
-    """Both axes logarithmic and shared by all panels; a line at the error of the default WRN."""
+    Args:
+        numbers: as :func:`numbers` gives them.
+        tasks: as ``read_tasks`` gives them.
+        notes: where errors are not relative to the default WRN; see ``baseline_notes``.
+    """
     with style.context():
-        shown = numbers[np.isfinite(numbers["relative_error"]) & (numbers["relative_error"] > 0)]
+        shown = numbers[numbers["relative_error"].notna() & np.isfinite(numbers["error"])]
+        notes = style.wrapped([*notes, *style.failure_notes(numbers)])
         names = [task for task in tasks["task"] if (shown["task"] == task).any()]
         columns = min(PANELS_PER_ROW, len(names))
         rows = -(-len(names) // columns) if names else 1
-        figure = Figure(figsize=(style.WIDTH, 1.0 + 1.5 * rows))
+        figure = Figure(figsize=(style.WIDTH, 1.0 + 1.5 * rows + style.NOTE_HEIGHT * len(notes)))
         if shown.empty:
-            style.empty(figure, f"no task has a result and a cost of {BASELINE}, to which errors are compared")
+            style.empty(figure, "\n".join(notes) or "no method has both a result and its hours in this run")
             return figure
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat
         for axes in panels[len(names) :]:
@@ -55,27 +61,20 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
         methods = list(dict.fromkeys(shown["method"]))
         unit = next((unit for unit, size in UNITS.items() if shown["hours"].max() * size >= 1), "seconds")
         shown = shown.assign(time=shown["hours"] * UNITS[unit])
-        end = style.last_inlier(shown["relative_error"])
         left, right = style.padded(shown["time"].min(), shown["time"].max())
-        low, high = style.padded(min(shown["relative_error"].min(), 0.8), max(end, 1.25))
+        low, high = style.limits(shown["relative_error"])
         for axes, task in zip(panels, names, strict=False):
             points = shown[shown["task"] == task]
             axes.set_title(tasks.loc[task, "title"])
             axes.axhline(1, color=style.GREY, lw=0.8, zorder=1)
             for method in methods:
-                look = style.look(method)
-                for point in points[points["method"] == method].itertuples():
-                    if point.relative_error > end:
-                        style.write_beyond(axes, point.time, point.relative_error, look.colour)
-                    else:
-                        axes.scatter(
-                            point.time, point.relative_error, s=26, marker=look.marker, color=look.colour, lw=0
-                        )
+                of_method = points[points["method"] == method]
+                style.markers(axes, of_method["time"], of_method["relative_error"], high, style.look(method), 26)
             style.log_axis(axes, "x", left, right)
             style.log_axis(axes, "y", low, high)
         devices = sorted(set(shown["device"]))
         name = f"{devices[0]}-{unit}" if devices in (["CPU"], ["GPU"]) else f"{unit} on a GPU or a CPU"
-        figure.supxlabel(f"Search and retraining of one seed, {name}", fontsize=8)
+        figure.supxlabel("\n".join([f"Search and retraining of one seed, {name}", *notes]), fontsize=8)
         figure.supylabel(f"Error relative to {method_label(BASELINE)}", fontsize=8)
         handles = [
             Line2D([], [], ls="", marker=style.look(method).marker, color=style.look(method).colour, ms=5)

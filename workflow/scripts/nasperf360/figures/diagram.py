@@ -24,14 +24,15 @@ class Stroke:
     dashes: Any = "-"
 
 
-# Colour: the kind of operation; width: its kernel; dashes: dilation, and operations without weights.
+# Colour: the kind of operation; width: its kernel; dashes: dilation, and each operation without weights, so that no two
+# differ in hue alone.
 OPERATIONS = {
     "sep_conv_3x3": Stroke("separable 3", BLUE, 0.8),
     "sep_conv_5x5": Stroke("separable 5", BLUE, 1.9),
     "dil_conv_3x3": Stroke("dilated 3", ORANGE, 0.8, (0, (4, 1.2))),
     "dil_conv_5x5": Stroke("dilated 5", ORANGE, 1.9, (0, (4, 1.2))),
     "max_pool_3x3": Stroke("max pooling", GREEN, 1.4, (0, (1, 1))),
-    "avg_pool_3x3": Stroke("average pooling", PINK, 1.4, (0, (1, 1))),
+    "avg_pool_3x3": Stroke("average pooling", PINK, 1.4, (0, (5, 1.2, 1, 1.2))),
     "skip_connect": Stroke("skip", "black", 0.9),
     "none": Stroke("none", "#bbbbbb", 0.9, (0, (1, 2))),
 }

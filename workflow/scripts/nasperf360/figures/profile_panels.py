@@ -1,7 +1,5 @@
 """Panels of performance profiles, as several figures show them."""
 
-from textwrap import wrap
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,14 +9,12 @@ from matplotlib.ticker import PercentFormatter
 from nasperf360.figures import style
 from nasperf360.figures.profiles import end_of_axis, panel_profiles
 from nasperf360.labels import method_label
-from nasperf360.tables.aggregate import error_matrix
+from nasperf360.tables.performance import error_matrix
 
 Panels = dict[str, tuple[list[str], list[str]]]
 """Title of each panel -> its tasks and methods; those that the run lacks are left out."""
 
 COLUMNS = ["panel", "method", "tau", "fraction", "low", "high", "tasks", "seeds"]
-NOTE_WIDTH = 110  # letters that fit below the panels
-NOTE_HEIGHT = 0.15  # inches of a line
 
 
 def numbers(performance: pd.DataFrame, scores: pd.DataFrame | None, panels: Panels) -> pd.DataFrame:
@@ -48,7 +44,7 @@ def draw(profiles: pd.DataFrame, titles: list[str]) -> Figure:
     """Profiles side by side: fraction of tasks against tau (logarithmic), bands shaded, one legend, notes below."""
     with style.context():
         notes = _notes(profiles)
-        figure = Figure(figsize=(style.WIDTH, 2.75 + NOTE_HEIGHT * len(notes)))
+        figure = Figure(figsize=(style.WIDTH, 2.75 + style.NOTE_HEIGHT * len(notes)))
         panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
         for axes, title in zip(panels, titles, strict=True):
             _panel(axes, profiles[profiles["panel"] == title], title)
@@ -78,7 +74,7 @@ def _notes(profiles: pd.DataFrame) -> list[str]:
     left_out = profiles[profiles["panel"].isna()]["method"]
     if len(left_out):
         notes.append(f"Methods not shown: {', '.join(map(method_label, left_out))}.")
-    return [line for note in notes for line in wrap(note, NOTE_WIDTH)]
+    return style.wrapped(notes)
 
 
 def _panel(axes: Axes, profiles: pd.DataFrame, title: str) -> None:

@@ -1,17 +1,15 @@
 """Performance profiles (Dolan and Moré, 2002), as in the paper's Figures 1 and 2.
 
 The profile of a method at tau is the fraction of tasks on which its error is at most tau times the lowest error of the
-methods beside it: a right-continuous step function. A task on which a method has no result counts as unsolved.
+methods beside it: a right-continuous step function. A task on which a method has no result or a failed seed
+counts as unsolved.
 """
 
 import numpy as np
 import pandas as pd
 
-from nasperf360.seeds import generator
-from nasperf360.tables.performance import to_error
+from nasperf360.tables.resampling import LEVEL, resampled_errors, seed_errors
 
-REPLICATES = 1000
-LEVEL = 0.95  # of the profiles with resampled seeds; two or three seeds are too few for a confidence band
 BAND_POINTS = 200
 
 
@@ -19,11 +17,11 @@ def performance_ratios(errors: np.ndarray) -> np.ndarray:
     """Errors over the lowest of their task.
 
     Args:
-        errors: (..., tasks, methods), not negative; NaN where there is no result.
+        errors: (..., tasks, methods), not negative; infinite where a seed failed, NaN where there is no result.
 
     Returns:
-        ratios of the same shape, at least 1; infinity where there is no result. Where the lowest error is 0, 1 for the
-        methods that reach it and infinity for the others.
+        ratios of the same shape, at least 1; infinity where a seed failed or there is no result. Where the lowest error
+        is 0, 1 for the methods that reach it and infinity for the others.
     """
     filled = np.where(np.isnan(errors), np.inf, errors)
     best = filled.min(axis=-1, keepdims=True)
@@ -51,17 +49,10 @@ def end_of_axis(ratios: np.ndarray) -> float:
     return float(max(1.1 * finite.max(), 1.5)) if finite.size else 1.5
 
 
-def _errors(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> dict[tuple[str, str], np.ndarray]:
-    """Errors over seeds of each task and method that have any."""
-    scored = scores.dropna(subset="value")
-    scored = scored[scored["task"].isin(tasks) & scored["method"].isin(methods)]
-    scored = scored.assign(error=to_error(scored["value"], scored["higher_is_better"]))
-    return {key: group["error"].to_numpy() for key, group in scored.groupby(["task", "method"])}
-
-
 def most_seeds(scores: pd.DataFrame, tasks: list[str], methods: list[str]) -> int:
     """How many seeds a method of the panel has on a task at most."""
-    return max(map(len, _errors(scores, tasks, methods).values()), default=0)
+    found = seed_errors(scores[scores["task"].isin(tasks) & scores["method"].isin(methods)])
+    return max(map(len, found.values()), default=0)
 
 
 def bands(scores: pd.DataFrame, tasks: list[str], methods: list[str], taus: np.ndarray) -> np.ndarray:
@@ -69,7 +60,6 @@ def bands(scores: pd.DataFrame, tasks: list[str], methods: list[str], taus: np.n
 
     They show how far the seeds that ran spread. They are no confidence bands: of two seeds the means just range
     from the lower to the higher, which encloses the true one about half the time, of three about three times in four.
-    Each pair draws from a stream of its own name, so a further task or method leaves the draws of the others alone.
 
     Args:
         scores: a row per seed.
@@ -77,12 +67,7 @@ def bands(scores: pd.DataFrame, tasks: list[str], methods: list[str], taus: np.n
     Returns:
         lower and upper limits (2, methods, taus).
     """
-    by_pair = _errors(scores, tasks, methods)
-    errors = np.full((REPLICATES, len(tasks), len(methods)), np.nan)
-    for (task, method), values in by_pair.items():
-        draws = generator("bootstrap", task, method).integers(len(values), size=(REPLICATES, len(values)))
-        errors[:, tasks.index(task), methods.index(method)] = values[draws].mean(axis=1)
-    ratios = performance_ratios(errors)
+    ratios = performance_ratios(resampled_errors(scores, tasks, methods))
     curves = np.concatenate([profile(ratios, taus[index : index + 1]) for index in range(len(taus))], axis=-1)
     return np.quantile(curves, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
 

@@ -8,9 +8,11 @@ from matplotlib.lines import Line2D
 from nasperf360.figures import style
 from nasperf360.labels import BASELINE, method_label
 from nasperf360.tables.performance import to_error
+from nasperf360.tables.relative import baseline_errors, baseline_notes, relative_error
 
 COLUMNS = ["task", "method", "seed", "kind", "error", "relative_error"]
 KINDS = ("seed", "mean", "paper")
+NOTHING = "no results in this run"
 SPREAD = 0.8  # width of a task's group of methods, of the distance between tasks
 
 
@@ -19,6 +21,7 @@ def numbers(performance: pd.DataFrame, scores: pd.DataFrame | None, tasks: pd.Da
 
     Returns:
         columns :data:`COLUMNS`; ``kind`` is seed, mean, or paper (the paper's mean, relative to the paper's baseline).
+        The error of a mean is infinite where a seed failed.
     """
     paper = performance.assign(error=to_error(performance["reference_mean"], performance["higher_is_better"]))
     parts = [performance.assign(kind="mean"), paper.assign(kind="paper")]
@@ -27,25 +30,23 @@ def numbers(performance: pd.DataFrame, scores: pd.DataFrame | None, tasks: pd.Da
         parts.insert(0, seeds)
     points = pd.concat([part.reindex(columns=[*COLUMNS[:-1]]) for part in parts], ignore_index=True)
     points["seed"] = points["seed"].astype("Int64")
-    baselines = {
-        kind: frame[frame["method"] == BASELINE].set_index("task")["error"]
-        for kind, frame in (("mean", performance), ("paper", paper))
-    }
-    source = np.where(points["kind"] == "paper", "paper", "mean")
-    points["relative_error"] = [
-        error / baselines[kind].get(task, np.nan)
-        for error, kind, task in zip(points["error"], source, points["task"], strict=True)
-    ]
+    baselines = {"run": baseline_errors(performance), "paper": baseline_errors(paper)}
+    baseline = (
+        points["task"].map(baselines["run"]).where(points["kind"] != "paper", points["task"].map(baselines["paper"]))
+    )
+    points["relative_error"] = relative_error(points["error"], baseline)
     return points.dropna(subset="error").reset_index(drop=True)[COLUMNS]
 
 
 def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
     """A group of methods per task: dots are seeds, bars their means, hollow marks the paper's."""
     with style.context():
-        figure = Figure(figsize=(style.WIDTH, 3.3))
-        shown = numbers[np.isfinite(numbers["relative_error"]) & (numbers["relative_error"] > 0)]
+        means = numbers[numbers["kind"] == "mean"]
+        notes = style.wrapped([*baseline_notes(means), *style.failure_notes(means)])
+        figure = Figure(figsize=(style.WIDTH, 3.3 + style.NOTE_HEIGHT * len(notes)))
+        shown = numbers[numbers["relative_error"].notna() & np.isfinite(numbers["error"])]
         if shown.empty:
-            style.empty(figure, f"no task has a result of {BASELINE}, to which errors are compared")
+            style.empty(figure, "\n".join(notes) or NOTHING)
             return figure
         axes = figure.subplots()
         names = [task for task in tasks["task"] if (shown["task"] == task).any()]
@@ -57,8 +58,9 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
         shown = shown.assign(
             place=shown["task"].map(names.index) + (shown["method"].map(methods.index) - middle) * step
         )
-        end = style.last_inlier(shown["relative_error"])
-        inside, beyond = shown[shown["relative_error"] <= end], shown[shown["relative_error"] > end]
+        low, high = style.limits(shown["relative_error"])
+        within = (shown["relative_error"] > 0) & (shown["relative_error"] <= high)
+        inside, outside = shown[within], shown[~within]
         for method in methods:
             look = style.look(method)
             for kind, points in inside[inside["method"] == method].groupby("kind"):
@@ -80,18 +82,14 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
                         edgecolors=style.GREY,
                         lw=0.7,
                     )
-        for (method, place, of_paper), points in beyond.groupby(["method", "place", beyond["kind"] == "paper"]):
+        for (method, of_paper), points in outside.groupby(["method", outside["kind"] == "paper"]):
             colour = style.GREY if of_paper else style.look(method).colour
-            style.write_beyond(axes, place, points["relative_error"], colour)
-        low, high = style.padded(min(shown["relative_error"].min(), 0.8), max(end, 1.25))
+            style.write_outside(axes, points["place"], points["relative_error"], high, colour)
         style.log_axis(axes, "y", low, high)
         axes.axhline(1, color=style.GREY, lw=0.8, zorder=1)
-        for edge in np.arange(len(names) - 1) + 0.5:
-            axes.axvline(edge, color="#e3e3e3", lw=0.6, zorder=0)
-        axes.grid(False, axis="x")
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        axes.set_xticks(range(len(names)), [tasks.loc[name, "title"] for name in names])
-        axes.tick_params(axis="x", length=0)
+        style.task_axis(axes, [tasks.loc[name, "title"] for name in names])
+        if notes:
+            figure.supxlabel("\n".join(notes), fontsize=8)
         axes.set_ylabel(f"Error relative to {method_label(BASELINE)}")
         handles = [
             Line2D([], [], ls="", marker=style.look(method).marker, color=style.look(method).colour, ms=5)

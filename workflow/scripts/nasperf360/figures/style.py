@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from nasperf360.errors import UserError
 from nasperf360.files import atomic_path, write_text
+from nasperf360.labels import method_label, task_label
 from nasperf360.seeds import derive_seed
 from nasperf360.tables.forms import CSV_FORMAT
 
@@ -26,6 +28,8 @@ WIDTH = 7.0  # inches: the text width of a page
 GREY = "#5f5f5f"
 MARGIN = 0.05  # inches around all that is drawn
 METHODS_PER_ROW = 5
+NOTE_WIDTH = 110  # letters that fit below the panels
+NOTE_HEIGHT = 0.15  # inches of a line there
 
 _RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same letters
@@ -51,6 +55,7 @@ _RC: Any = {
     "grid.color": "#e3e3e3",
     "grid.linewidth": 0.6,
     "figure.constrained_layout.use": True,
+    "figure.dpi": 200,  # laid out as it is saved: letters are up to a twentieth narrower at 100
     "savefig.dpi": 200,
     "pdf.fonttype": 42,
     "svg.hashsalt": "nasperf360",
@@ -92,6 +97,8 @@ _LOOKS = {
     "darts-gaea": Look("#009E73", "D", (0, (1.5, 1))),
     "autodl-darts": Look("#CC79A7", "P", (0, (5, 1, 1, 1))),
     "amber-enas": Look("#56B4E9", "X", (0, (5, 1, 1, 1))),
+    "perceiver-io-default": Look("#882255", "*", (0, (3, 1, 1, 1, 1, 1))),
+    "xgboost-default": Look("#999933", "p", (0, (3, 1, 1, 1, 1, 1))),
 }
 _OTHER_COLOURS = ("#332288", "#882255", "#117733", "#999933", "#AA4499", "#44AA99")
 _OTHER_MARKERS = ("<", ">", "p", "h", "*", "d", "8")
@@ -183,21 +190,70 @@ def last_inlier(values: ArrayLike) -> float:
     return float(ordered[-1]) if ordered.size else np.nan
 
 
-def write_beyond(axes: Axes, x: float, values: ArrayLike, colour: str) -> None:
-    """An arrow at the upper end of a panel for values beyond it, and these values."""
-    ends = dict.fromkeys(f"{value:.3g}" for value in (np.min(values), np.max(values)))
+def limits(ratios: ArrayLike) -> tuple[float, float]:
+    """Limits of a logarithmic axis of ratios: around 1, and all of them but outliers, zeros and infinite ones."""
+    ratios = np.asarray(ratios, float)
+    inside = ratios[np.isfinite(ratios) & (ratios > 0)]
+    return padded(min([0.8, *inside]), max(1.25, last_inlier([1.0, *inside])))
+
+
+def markers(axes: Axes, x: ArrayLike, ratios: ArrayLike, high: float, look: Look, size: float) -> None:
+    """Filled marks at ratios up to ``high``; an arrow to those beyond, as infinite ones, and to those of 0."""
+    x, ratios = np.asarray(x, float), np.asarray(ratios, float)
+    inside = (ratios > 0) & (ratios <= high)
+    axes.scatter(x[inside], ratios[inside], s=size, marker=look.marker, color=look.colour, lw=0)
+    write_outside(axes, x, ratios, high, look.colour)
+
+
+def write_outside(axes: Axes, x: ArrayLike, ratios: ArrayLike, high: float, colour: str) -> None:
+    """An arrow to ratios of 0 at the lower end of a logarithmic axis, and to those beyond ``high`` at its upper one."""
+    x, ratios = np.asarray(x, float), np.asarray(ratios, float)
+    for place in np.unique(x):
+        here = ratios[x == place]
+        for values, end in ((here[here > high], 1), (here[here == 0], 0)):
+            if values.size:
+                _write_at_end(axes, place, values, colour, end)
+
+
+def _write_at_end(axes: Axes, x: float, values: ArrayLike, colour: str, end: int) -> None:
+    ends = dict.fromkeys("∞" if np.isinf(value) else f"{value:.3g}" for value in (np.min(values), np.max(values)))
     axes.annotate(
         "–".join(ends),
-        (x, 1),
-        (0, -12),
+        (x, end),
+        (0, -12 if end else 12),
         xycoords=axes.get_xaxis_transform(),
         textcoords="offset points",
         ha="center",
-        va="top",
+        va="top" if end else "bottom",
         fontsize=6.5,
         color=colour,
         arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 0.8, "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0},
     )
+
+
+def task_axis(axes: Axes, titles: Sequence[str]) -> None:
+    """Tasks side by side, at 0, 1, 2, ..., with lines between them."""
+    for edge in np.arange(len(titles) - 1) + 0.5:
+        axes.axvline(edge, color="#e3e3e3", lw=0.6, zorder=0)
+    axes.grid(False, axis="x")
+    axes.set_xlim(-0.5, len(titles) - 0.5)
+    axes.set_xticks(range(len(titles)), titles)
+    axes.tick_params(axis="x", length=0)
+
+
+def failure_notes(errors: pd.DataFrame) -> list[str]:
+    """A line on the methods that failed; ``errors`` has task, method and error, infinite where one did."""
+    failed = errors[np.isinf(errors["error"])].drop_duplicates(["task", "method"])
+    by_method = failed.groupby("method", sort=False)["task"].agg(lambda tasks: ", ".join(map(task_label, tasks)))
+    if by_method.empty:
+        return []
+    pairs = "; ".join(f"{method_label(str(method))} ({tasks})" for method, tasks in by_method.items())
+    return [f"Seeds failed, so there is no mean: {pairs}."]
+
+
+def wrapped(notes: Sequence[str]) -> list[str]:
+    """Lines of notes that fit below the panels."""
+    return [line for note in notes for line in wrap(note, NOTE_WIDTH)]
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> None:

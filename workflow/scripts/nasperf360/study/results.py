@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nasperf360.errors import UserError
 from nasperf360.files import digest_file, read_json, remembered
-from nasperf360.labels import COMPLETE
+from nasperf360.labels import COMPLETE, FAILED, OPEN
 from nasperf360.study.paths import MADE, Key, architecture_path, cost_paths, data_folder, made_path, result_path
 from nasperf360.tasks.shared.task_spec import task_spec
 
@@ -32,6 +32,13 @@ class State:
     def complete(self) -> bool:
         """Whether there is a result that follows from the search and the training at hand."""
         return self.stage is None
+
+    @property
+    def outcome(self) -> str:
+        """``complete``, ``failed`` where a stage left its reason, or ``open``."""
+        if self.complete:
+            return COMPLETE
+        return OPEN if self.failure is None else FAILED
 
     def __str__(self) -> str:
         if self.complete:

@@ -118,7 +118,8 @@ def cost_table(costs: pd.DataFrame, caption: str) -> Table:
         notes=[
             "first block: sums over tasks and seeds; second block: means over seeds, their number and the largest peak "
             "of memory, for search / retraining",
-            "hours are wall time over all attempts at a job: GPU-hours where the device is a GPU, else CPU-hours; "
+            "hours, below a minute seconds (s), are wall time over all attempts at a job: GPU-hours where the device "
+            "is a GPU, else CPU-hours; "
             f"mixed: some jobs ran on one, some on the other; devices: {', '.join(sorted(set(names))) or 'none'}",
         ],
         simulated=bool(costs["simulated"].any()),
@@ -148,8 +149,17 @@ def _gigabytes(value: float) -> str:
 
 
 def hours(value: float) -> str:
-    """Hours with two significant digits, or all digits before the point; empty where there are none."""
+    """Hours with two significant digits, or all digits before the point; below a minute, seconds, as ``2.3 s``.
+
+    Empty where there are none.
+    """
     if math.isnan(value):
         return ""
+    if 0 < value < 1 / 60:
+        return f"{_two_digits(3600 * value)} s"
+    return _two_digits(value)
+
+
+def _two_digits(value: float) -> str:
     exponent = int(f"{value:.1e}".partition("e")[2])
     return f"{value:,.{max(0, 1 - exponent) if value else 0}f}"

@@ -8,32 +8,10 @@ import pandas as pd
 
 from nasperf360.errors import UserError
 from nasperf360.files import write_text
+from nasperf360.tables import latex
 
 SIMULATED = "Simulated data: these numbers come from simulated raw data and say nothing about the benchmark."
 CSV_FORMAT = "%.10g"  # ten digits: the last bits of a mean would differ between platforms
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "−": r"$-$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "†": r"\textsuperscript{\dag}",
-    "–": "--",
-    "—": "---",
-}
 
 
 class Bold(str):
@@ -69,7 +47,9 @@ def number(value: float, decimals: int) -> str:
     """A rounded number with a true minus sign; empty where there is none."""
     if pd.isna(value):
         return ""
-    text = f"{value:.{decimals}f}"
+    text = f"{value:.{decimals}f}".replace("inf", "∞")
+    if text.endswith("∞"):
+        return text.replace("-", "−")
     if float(text) == 0:  # no "-0.0"
         text = text.lstrip("-")
     return text.replace("-", "−")
@@ -86,16 +66,12 @@ def _markdown_text(text: str) -> str:
     return " ".join(text.split())
 
 
-def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
-
-
 def _markdown_entry(text: str) -> str:
     return f"**{_markdown_text(text)}**" if isinstance(text, Bold) else _markdown_text(text)
 
 
 def _latex_entry(text: str) -> str:
-    return rf"\textbf{{{_latex_text(text)}}}" if isinstance(text, Bold) else _latex_text(text)
+    return rf"\textbf{{{latex.text(text)}}}" if isinstance(text, Bold) else latex.text(text)
 
 
 def to_markdown(table: Table) -> str:
@@ -116,21 +92,25 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """The table as a ``table`` environment; needs the package booktabs."""
+    """The table as a ``table`` environment, or several of a page each; needs the packages booktabs, array and graphicx.
+
+    It fits a text width of 5.5 inches: long entries are wrapped, and what is too wide all the same is scaled down.
+    """
     caption = f"{SIMULATED} {table.caption}" if table.simulated else table.caption
-    lines = [r"\begin{table}", r"\centering", r"\footnotesize", rf"\caption{{{_latex_text(caption)}}}"]
-    lines.append(rf"\label{{tab:{table.name}}}")
-    for index, block in enumerate(table.blocks):
-        if index:
-            lines += ["", r"\medskip"]
-        numbers = len(block.columns) - table.text_columns
-        lines += [rf"\begin{{tabular}}{{{'l' * table.text_columns}{'r' * numbers}}}", r"\toprule"]
-        lines += [" & ".join(_latex_text(str(column)) for column in block.columns) + r" \\", r"\midrule"]
-        lines += [" & ".join(_latex_entry(entry) for entry in row) + r" \\" for row in block.itertuples(index=False)]
-        lines += [r"\bottomrule", r"\end{tabular}"]
-    for note in table.notes:
-        lines += ["", rf"\par\raggedright {_latex_text(note)}"]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    lines: list[str] = []
+    for number, (pieces, notes) in enumerate(latex.pages(table.blocks, table.text_columns, table.notes)):
+        lines += ["", r"\begin{table}", r"\addtocounter{table}{-1}"] if number else [r"\begin{table}"]
+        lines += [r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3.5pt}"]
+        lines.append(rf"\caption{{{latex.text(f'{table.caption} (continued)' if number else caption)}}}")
+        lines += [] if number else [rf"\label{{tab:{table.name}}}"]
+        for index, (columns, piece) in enumerate(pieces):
+            rows = [[_latex_entry(entry) for entry in row] for row in piece.itertuples(index=False)]
+            lines += ["", r"\medskip"] if index else []
+            lines += latex.tabular(columns, list(map(str, piece.columns)), rows)
+        for note in notes:
+            lines += ["", rf"\par\raggedright {latex.text(note)}"]
+        lines.append(r"\end{table}")
+    return "\n".join(lines) + "\n"
 
 
 def to_csv(table: Table) -> str:

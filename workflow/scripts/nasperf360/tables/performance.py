@@ -7,23 +7,41 @@ by a third or a fifth. The paper does not say which of the two it prints.
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 import pandas as pd
 
 from nasperf360.errors import DataError
-from nasperf360.labels import COMPLETE, algorithm_label, method_name, space_label, task_label
+from nasperf360.labels import COMPLETE, FAILED, OPEN, algorithm_label, method_name, space_label, task_label
 from nasperf360.tables.forms import Bold, Table, mean_and_std
 
 PAIR = ["task", "space", "algorithm"]
 SCORE = ["metric", "higher_is_better", "mean", "std", "seeds"]
-COLUMNS = [*PAIR, *SCORE, "reference_mean", "reference_std", "status", "simulated"]
+COUNTS = ["seeds_failed", "seeds_open"]
+COLUMNS = [*PAIR, *SCORE, "reference_mean", "reference_std", *COUNTS, "status", "simulated"]
 PAPER_SEEDS = 3  # "All results are averages of three random seeds": paper, Table 2
 TASKS_PER_BLOCK = 5  # as the paper sets its Table 2
+ENTRIES = {
+    "n/a": "n/a: not a task of this method, or not selected",
+    OPEN: "open: not run yet, or to be run again",
+    FAILED: "failed: no seed gave a result",
+}
+"""What stands in place of a number, and what it means."""
+OTHERS = "(2): two seeds gave the result, others are open"
+DESPITE = "‡ the mean of the seeds that did not fail: never the best, unsolved in ranks and profiles"
 
 
-def read_reference(path: str | Path) -> pd.DataFrame:
-    """The paper's printed results: rows of ``config/reference.csv`` whose source is ``paper``.
+PAPER, LATER = "paper", "later version"
+"""Sources of ``config/reference.csv``: the paper, and methods that its later version adds."""
 
-    Rows of the paper's later version stand in that file for readers; they are no part of what the paper ranks.
+
+def read_reference(path: str | Path, source: str = PAPER) -> pd.DataFrame:
+    """Printed results: rows of ``config/reference.csv`` of a source.
+
+    Those of the paper's later version are for comparison; they are no part of what the paper ranks.
+
+    Args:
+        path: the file.
+        source: :data:`PAPER` or :data:`LATER`.
 
     Raises:
         DataError: a column is missing, or a result is printed twice.
@@ -32,15 +50,15 @@ def read_reference(path: str | Path) -> pd.DataFrame:
     lacking = [name for name in ("source", *PAIR, *SCORE[:-1]) if name not in table.columns]
     if lacking:
         raise DataError(f"{path}: lacks the columns {', '.join(lacking)}; take the file from the repository again")
-    paper = table[table["source"] == "paper"].reset_index(drop=True)
-    twice = paper[paper.duplicated(PAIR)]
+    printed = table[table["source"] == source].reset_index(drop=True)
+    twice = printed[printed.duplicated(PAIR)]
     if len(twice):
         raise DataError(f"{path}: '{'/'.join(twice.iloc[0][PAIR])}' stands there twice; remove one of the rows")
-    return paper
+    return printed
 
 
 def _status(seeds: pd.DataFrame) -> str:
-    missing = seeds[seeds["status"] != COMPLETE]
+    missing = seeds[seeds["outcome"] != COMPLETE]
     if missing.empty:
         return COMPLETE
     by_reason = missing.groupby("status", sort=False)["seed"].agg(list)
@@ -48,7 +66,7 @@ def _status(seeds: pd.DataFrame) -> str:
         f"{'seeds' if len(numbers) > 1 else 'seed'} {', '.join(map(str, numbers))} {reason}"
         for reason, numbers in by_reason.items()
     )
-    return f"{'missing' if len(missing) == len(seeds) else 'incomplete'}: {reasons}"
+    return f"{FAILED if (missing['outcome'] == FAILED).any() else OPEN}: {reasons}"
 
 
 def summarise(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +77,8 @@ def summarise(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
         reference: as :func:`read_reference` gives it.
 
     Returns:
-        columns :data:`COLUMNS`; ``mean`` empty where no seed has a result, ``std`` where fewer than two have.
+        columns :data:`COLUMNS`; ``mean`` and ``std`` are those of the ``seeds`` that have a result: empty where none
+        has, ``std`` where fewer than two have.
     """
     rows = []
     for pair, seeds in scores.groupby(PAIR, sort=False):
@@ -72,6 +91,8 @@ def summarise(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
                 "mean": values.mean(),
                 "std": values.std(ddof=1),
                 "seeds": len(values),
+                "seeds_failed": (seeds["outcome"] == FAILED).sum(),
+                "seeds_open": (seeds["outcome"] == OPEN).sum(),
                 "status": _status(seeds),
                 "simulated": bool(seeds["simulated"].fillna(False).any()),
             }
@@ -86,6 +107,8 @@ def reference_performance(reference: pd.DataFrame) -> pd.DataFrame:
         seeds=PAPER_SEEDS,
         reference_mean=reference["mean"],
         reference_std=reference["std"],
+        seeds_failed=0,
+        seeds_open=0,
         status=COMPLETE,
         simulated=False,
     )[COLUMNS]
@@ -103,11 +126,22 @@ def read_performance(path: str | Path | TextIO) -> pd.DataFrame:
 
 
 def with_errors(performance: pd.DataFrame) -> pd.DataFrame:
-    """Add ``method`` and ``error``: the mean, or 1 - mean where a higher score is better."""
+    """Add ``method`` and ``error``: the mean, or 1 - mean where a higher score is better.
+
+    A method with a failed seed has not solved the task, whatever the other seeds gave: its error is infinite.
+    """
+    error = to_error(performance["mean"], performance["higher_is_better"])
     return performance.assign(
         method=[method_name(*halves) for halves in zip(performance["space"], performance["algorithm"], strict=True)],
-        error=to_error(performance["mean"], performance["higher_is_better"]),
+        error=error.mask(performance["seeds_failed"] > 0, np.inf),
     )
+
+
+def error_matrix(performance: pd.DataFrame) -> pd.DataFrame:
+    """Errors, tasks by methods, both in order of appearance; infinite where a seed failed, NaN where there is none."""
+    frame = with_errors(performance)
+    matrix = frame.pivot(index="task", columns="method", values="error")
+    return matrix.loc[list(dict.fromkeys(frame["task"])), list(dict.fromkeys(frame["method"]))]
 
 
 def to_error(score: pd.Series, higher_is_better: pd.Series) -> pd.Series:
@@ -135,8 +169,8 @@ def task_blocks(tasks: list[str]) -> list[list[str]]:
 def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str, ...] = ()) -> Table:
     """Table 2: methods by tasks, the best of each task in bold.
 
-    A method that no seed finished on a task reads ``missing``, one that lacks some seeds has the number of those it has
-    in brackets; their reasons stand in the notes. ``n/a``: the method does not serve the task, or was not selected.
+    What stands in place of a number says :data:`ENTRIES`. A method that lacks seeds has the number of those that it has
+    in brackets, and a mark where one failed, which also keeps it from being the best; the reasons stand in the notes.
     """
     frame = with_errors(performance)
     methods, by_task = list(dict.fromkeys(frame["method"])), frame.groupby("task")["error"]
@@ -148,10 +182,12 @@ def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str,
         if row is None:
             return "n/a"
         if pd.isna(row.mean):
-            return "missing"
+            return FAILED if row.seeds_failed else OPEN
         text = mean_and_std(row.mean, row.std, decimals(row.metric))
         if row.status != COMPLETE:
             text += f" ({row.seeds})"
+        if row.seeds_failed:
+            return f"{text} ‡"
         return Bold(text) if row.error == best[task] else text
 
     blocks = []
@@ -167,7 +203,16 @@ def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str,
             head = f"{task_label(task)}, {row.metric} {direction(row.higher_is_better)}"
             columns[head] = [show(task, method) for method in shown]
         blocks.append(pd.DataFrame(columns))
+    entries = {entry for block in blocks for row in block.itertuples(index=False) for entry in row}
+    marks = [meaning for entry, meaning in ENTRIES.items() if entry in entries]
+    marks += [OTHERS] if ((frame["seeds"] > 0) & (frame["seeds_open"] > 0)).any() else []
+    marks += [DESPITE] if ((frame["seeds"] > 0) & (frame["seeds_failed"] > 0)).any() else []
     reasons = [f"{task_label(row.task)}, {row.method}: {row.status}" for row in rows.values() if row.status != COMPLETE]
     return Table(
-        "performance", performance, caption, blocks, notes=[*notes, *reasons], simulated=bool(frame["simulated"].any())
+        "performance",
+        performance,
+        caption,
+        blocks,
+        notes=[*notes, *marks, *reasons],
+        simulated=bool(frame["simulated"].any()),
     )

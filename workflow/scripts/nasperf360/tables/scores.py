@@ -24,6 +24,7 @@ COLUMNS = [
     "value",
     "parameters",
     "simulated",
+    "outcome",
     "status",
 ]
 
@@ -41,6 +42,7 @@ def _row(folder: str | Path, key: Key) -> dict[str, Any]:
             "value": None,
             "parameters": None,
             "simulated": None,
+            "outcome": found.outcome,
             "status": str(found),
         }
     result = read_json(path)
@@ -54,6 +56,7 @@ def _row(folder: str | Path, key: Key) -> dict[str, Any]:
             "value": float(result["value"]),
             "parameters": result["parameters"],
             "simulated": result["simulated"],
+            "outcome": COMPLETE,
             "status": COMPLETE,
         }
     except KeyError as error:
@@ -63,7 +66,8 @@ def _row(folder: str | Path, key: Key) -> dict[str, Any]:
 def collect(folder: str | Path, keys: Iterable[Key]) -> pd.DataFrame:
     """The scores of a run, one row per experiment in the order given.
 
-    An experiment that is not complete has an empty value and its state in ``status``.
+    An experiment that is not complete has an empty value, ``failed`` or ``open`` in ``outcome`` and its state in
+    ``status``.
 
     Raises:
         DataError: a result that lacks a key or belongs to another experiment.

@@ -12,8 +12,9 @@ from nasperf360.study.runs import read_study
 from nasperf360.study.status import again
 from nasperf360.tables.aggregate import aggregate
 from nasperf360.tables.comparison import compare
+from nasperf360.tables.comparisons import comparisons
 from nasperf360.tables.forms import csv_text
-from nasperf360.tables.performance import read_performance, read_reference, read_scores, summarise
+from nasperf360.tables.performance import LATER, read_performance, read_reference, read_scores, summarise
 from nasperf360.tables.scores import collect, to_csv
 from nasperf360.tables.tasks import task_frame
 
@@ -40,15 +41,17 @@ def _remade(folder: Path) -> dict[str, str]:
     study = read_study(folder)
     manifests = {path.stem: path for path in (data_folder(folder) / "data").glob("*.json")}
     scores = to_csv(collect(folder, study.experiments))
-    summary = summarise(read_scores(StringIO(scores)), read_reference(ROOT / "config" / "reference.csv"))
+    seeds, reference = read_scores(StringIO(scores)), ROOT / "config" / "reference.csv"
+    summary = summarise(seeds, read_reference(reference))
     performance = csv_text(summary)
     read = read_performance(StringIO(performance))
     return {
         "tasks": csv_text(task_frame(study.tasks, manifests)),
         "scores": scores,
         "performance": performance,
-        "aggregate": csv_text(aggregate(read)),
-        "comparison": csv_text(compare(read)),
+        "aggregate": csv_text(aggregate(read, seeds)),
+        "comparison": csv_text(compare(read, read_reference(reference, LATER))),
+        "comparisons": csv_text(comparisons(read)),
     }
 
 
