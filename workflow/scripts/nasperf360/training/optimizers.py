@@ -121,7 +121,7 @@ class Adam(Optimizer):
             beta2=group["betas"][1],
             lr=group["lr"],
             weight_decay=group["weight_decay"],
-            eps=1e-8,
+            eps=group["eps"],
             maximize=False,
         )
 
@@ -138,4 +138,10 @@ def make_optimizer(parameters: Iterable[Tensor], settings: OptimizerSettings) ->
                 weight_decay=settings.weight_decay,
             )
         case "adam":
-            return Adam(parameters, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
+            return Adam(
+                parameters,
+                lr=settings.lr,
+                betas=settings.betas,
+                eps=settings.eps,
+                weight_decay=settings.weight_decay,
+            )
