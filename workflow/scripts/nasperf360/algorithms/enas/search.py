@@ -135,7 +135,9 @@ class EnasSteps:
         for weight in optimizer.parameters:
             weight.grad = torch.zeros_like(weight)
         self.weights = WeightSteps(shared, task, optimizer, device, settings.precision, keep_gradients=True)
-        adam = OptimizerSettings(optimizer="adam", lr=settings.controller_lr, eps=settings.eps)
+        adam = OptimizerSettings(
+            optimizer="adam", lr=settings.controller_lr, eps=settings.eps, eps_uncorrected=settings.eps_uncorrected
+        )
         self.policy = make_optimizer(controller.parameters(), adam)
         self.memory = Memory()
 

@@ -13,7 +13,7 @@ from nasperf360.training.settings import OptimizerSettings, PredictionSettings
 class EnasSettings(OptimizerSettings, PredictionSettings):
     """Of ENAS; optimiser and batches are those of the shared weights, one fresh architecture per batch.
 
-    ``eps`` is the controller's as well.
+    ``eps`` and ``eps_uncorrected`` are the controller's as well.
     """
 
     episodes: Count = Field(description="each trains the shared weights, rewards architectures, updates the controller")

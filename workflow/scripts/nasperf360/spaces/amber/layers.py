@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 REDUCTION = 4  # of the length, at the end of a block
+MOVED = 0.01  # share of a batch in the final network's running statistics
 TRUNCATED = 0.87962566103423978  # standard deviation of a standard normal that is cut at two of its own
 
 
@@ -17,17 +18,17 @@ class FinalNorm(nn.BatchNorm1d):
     """Batch normalisation of the final network: Keras' defaults, and the population's variance as running one."""
 
     def __init__(self, channels: int):
-        super().__init__(channels, eps=1e-3, momentum=0.01)
+        super().__init__(channels, eps=1e-3, momentum=MOVED)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
         assert self.running_var is not None
-        kept = 0.99 * self.running_var
-        y = super().forward(x)
+        moved = self.running_var.clone()
+        y = F.batch_norm(x, self.running_mean, moved, self.weight, self.bias, True, MOVED, self.eps)
+        # torch moves it towards the sample's variance, which is larger by samples / (samples - 1).
         samples = x.numel() // x.shape[1]
-        # torch has moved it towards the sample's variance, which is larger by samples / (samples - 1).
-        self.running_var.copy_(torch.lerp(kept, self.running_var, (samples - 1) / samples))
+        self.running_var.copy_(torch.lerp((1 - MOVED) * self.running_var, moved, (samples - 1) / samples))
         return y
 
 
