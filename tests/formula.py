@@ -1,6 +1,6 @@
 """Numbers by a formula: exact integers, so every library fills the same weights; and the fixtures in ``golden/``.
 
-Element k (row-major) of tensor i is splitmix64 of k and i, as a number in [-1, 1); ``golden/README.md`` has it in words.
+Element k (row-major) of tensor i is splitmix64 of k and i as a number in [-1, 1): see ``golden/README.md``.
 """
 
 import json
@@ -27,7 +27,8 @@ def value(shape: tuple[int, ...], tensor: int, kind: str, fan_in: int = 1) -> np
     numbers = uniform(shape, tensor)
     if kind == "weight":
         return (numbers * np.sqrt(6 / fan_in)).astype(np.float32)
-    return ({"gamma": 1, "var": 1}.get(kind, 0) + {"gamma": 0.5, "var": 0.5}.get(kind, 0.1) * numbers).astype(np.float32)
+    numbers = 1 + 0.5 * numbers if kind in ("gamma", "var") else 0.1 * numbers
+    return numbers.astype(np.float32)
 
 
 def golden(name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

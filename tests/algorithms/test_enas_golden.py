@@ -1,4 +1,4 @@
-"""ENAS's controller against numbers that the reference's computed: probabilities, penalty, loss, gradients, four steps."""
+"""ENAS's controller against the reference's numbers: probabilities, penalty, loss, gradients, four steps, draws."""
 
 from pathlib import Path
 
@@ -48,7 +48,9 @@ def reference_order(ours):
 def controller(weights):
     policy = Controller(DEPTH, 7, UNITS)
     with torch.no_grad():
-        for half, matrix in zip(np.split(weights["lstm"], 2), (policy.lstm.weight_ih, policy.lstm.weight_hh), strict=True):
+        for half, matrix in zip(
+            np.split(weights["lstm"], 2), (policy.lstm.weight_ih, policy.lstm.weight_hh), strict=True
+        ):
             i, f, o, g = np.split(half, 4, axis=1)
             matrix.copy_(torch.from_numpy(np.concatenate([i, f, g, o], 1).T.copy()))
         for name, (tensor, turned) in places(policy).items():

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 import synthetic
 from formula import golden, value
-from nasperf360.spaces.amber.layers import FinalNorm, Reduction
+from nasperf360.spaces.amber.layers import Pooling
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.tasks.shared.task_spec import Signature
 from nasperf360.training.optimizers import make_optimizer
@@ -66,7 +65,8 @@ def final_place(network, name, number):
     if part == "resBn":
         return getattr(network.norms[index], BATCH_NORM[number])
     (operation,) = network.layers[index].values()
-    operation = getattr(operation.conv, "conv", None) and operation.conv or operation  # within a pool
+    if isinstance(operation, Pooling):
+        operation = operation.conv
     return getattr(operation.norm, BATCH_NORM[number]) if part == "bn" else operation.conv.weight
 
 
@@ -177,7 +177,7 @@ def test_final_networks_and_three_steps(task):
 
 def test_initial_weights_of_the_final_network():
     """Standard deviation and largest value of each of the reference's layers of many weights."""
-    arrays, texts = golden("amber_final_narrow")
+    _, texts = golden("amber_final_narrow")
     torch.manual_seed(0)
     network = final_network(texts["ecg_layers"], (1000, 1), 4, 64, 100)
     seen = set()
@@ -194,7 +194,8 @@ def test_initial_weights_of_the_final_network():
             assert weight.abs().max().item() == pytest.approx(largest, rel=0.03)
             seen.add("glorot" if glorot else "he")
     assert seen == {"he", "glorot"}
-    assert not network.dense.bias.any() and not network.head.bias.any()
+    assert not network.dense.bias.any()
+    assert not network.head.bias.any()
 
 
 def shared_network():
