@@ -197,10 +197,10 @@ class SharedNetwork(AmberNetwork):
                         module(x)
         return super()._operate(index, name, x)
 
-    def get_extra_state(self) -> int:
-        """The passes in training, for ``state_dict``."""
-        return self.passes
+    def get_extra_state(self) -> Tensor:
+        """The passes in training, for ``state_dict``; no buffer, as reading one would make a GPU wait at each pass."""
+        return torch.tensor(self.passes)
 
-    def set_extra_state(self, state: int) -> None:
+    def set_extra_state(self, state: Tensor) -> None:
         """Continue from a saved number of passes."""
-        self.passes = state
+        self.passes = int(state)
