@@ -14,6 +14,7 @@ from nasperf360.algorithms.enas.search import search as enas_search
 from nasperf360.algorithms.enas.spec import SPEC
 from nasperf360.algorithms.shared.problem import Problem
 from nasperf360.data.datasets import Split
+from nasperf360.spaces.amber.networks import SharedNetwork
 from nasperf360.spaces.amber.space import AmberSpace
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.tasks.shared.task_spec import Metric
@@ -173,9 +174,76 @@ def test_the_validation_split_is_loaded_once(tmp_path, monkeypatch):
     assert loaded.count(("valid", "y")) == 2  # for batches on the device, and for the metric
 
 
+class Watched:
+    """A shared network that notes, for each pass, its mode, dropout, path and samples."""
+
+    def __init__(self, monkeypatch):
+        self.passes, self.networks = [], []
+        real = SharedNetwork.forward
+
+        def forward(network, x):
+            self.networks.append(network)
+            self.passes.append((network.training, network.dropout, tuple(network.path), x.sum((1, 2))))
+            return real(network, x)
+
+        monkeypatch.setattr(SharedNetwork, "forward", forward)
+
+    def rows(self, x, *, training):
+        """For each pass in that mode, its samples as rows of ``x``."""
+        sums = x.sum((1, 2))
+        passes = [given for mode, _, _, given in self.passes if mode == training]
+        return [[int(np.abs(sums - float(value)).argmin()) for value in given] for given in passes]
+
+
+PASSES = {"episodes": 2, "warmup_epochs": 2, "child_steps": 5, "batch_size": 6, "samples": 3}
+
+
+def test_batches_are_full_and_of_one_order_per_call(tmp_path, monkeypatch):
+    """Of 32 samples five batches of six: an epoch of warm-up has five steps; a longer call starts its order again."""
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
+    watched = Watched(monkeypatch)
+    search(data, tmp_path / "c", **{**PASSES, "child_steps": 8})
+    found = watched.rows(data.dataset.split("train").load("x"), training=True)
+    assert len(found) == 5 + 5 + 8 + 8
+    calls = [found[:5], found[5:10], found[10:18], found[18:]]
+    assert all(len(batch) == 6 for batch in found)
+    for call in calls:
+        assert len({row for batch in call[:5] for row in batch}) == 30
+        assert call[5:] == call[: len(call) - 5]
+    assert len({tuple(call[0]) for call in calls}) == 4
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_dropout_in_warm_up_and_after(tmp_path, monkeypatch, after):
+    """In ten steps of warm-up, and in the ten of the two episodes where the setting says so."""
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
+    watched = Watched(monkeypatch)
+    search(data, tmp_path / "c", **PASSES, dropout=0.3, dropout_after_warmup=after)
+    rates = [rate for training, rate, _, _ in watched.passes if training]
+    assert rates == [0.3] * 10 + [0.3 if after else 0.0] * 10
+
+
+def test_statistics_of_validation(tmp_path, monkeypatch):
+    """After each call validation's 16 samples by six, in training mode without dropout, each on a path of its own."""
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
+    valid = data.dataset.split("valid").load("x")
+    watched = Watched(monkeypatch)
+    search(data, tmp_path / "c", **PASSES, validation_statistics=True)
+    in_training = [entry for entry in watched.passes if entry[0]]
+    seen = watched.rows(valid, training=True)
+    for call in range(4):
+        passes = range(call * 8 + 5, call * 8 + 8)
+        assert [seen[index] for index in passes] == [[*range(6)], [*range(6, 12)], [*range(12, 16)]]
+        assert len({in_training[index][2] for index in passes}) == 3
+        assert {in_training[index][1] for index in passes} == {0.0}
+    assert len(in_training) == 4 * 8
+    assert len(watched.passes) - len(in_training) == 2 * 3 * 3  # rewards: two episodes, three paths, three batches
+
+
 def test_resume_equals_an_undisturbed_search(tmp_path, monkeypatch):
     data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
-    small = {"episodes": 3, "samples": 4, "precision": "float16"}
+    small = {"episodes": 3, "samples": 4, "precision": "float16", "optimizer": "adam", "lr": 1e-3}
+    small |= {"warmup_epochs": 1, "validation_statistics": True, "eps_uncorrected": True}
     whole = search(data, tmp_path / "whole", **small)
     real, calls = EnasSteps.reward, []
 

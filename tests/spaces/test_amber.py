@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from nasperf360.errors import UserError
-from nasperf360.spaces.amber.networks import Pooling, layers_reduced, reduced_length
+from nasperf360.spaces.amber.layers import FinalNorm, Pooling, Reduction, reduced_length
+from nasperf360.spaces.amber.networks import layers_reduced
 from nasperf360.spaces.amber.spec import SPEC
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.tasks.shared.task_spec import Signature
@@ -77,12 +78,15 @@ def test_sampled_networks_and_the_shared_network_run(signature):
 
 
 def test_shared_network_equals_the_built_one_with_its_weights():
-    """With the shared weights copied in and dropout off, a final network of the same width gives the same output."""
+    """With the shared weights copied in and eps made equal: a shared network adds nothing but its shifts, 0 here."""
     amber = space(Signature(1, False, (2, 70), 3), width=4, search_width=4, search_hidden=8, hidden=8)
     architecture = amber.sample(np.random.default_rng(3))
     shared, final = amber.shared().eval(), amber.build(architecture).eval()
     shared.path = amber.path(architecture)
     final.load_state_dict({name: shared.state_dict()[name] for name in final.state_dict()})
+    for module in final.modules():
+        if isinstance(module, FinalNorm):
+            module.eps = 1e-5
     x = torch.randn(2, 2, 70)
     torch.testing.assert_close(final(x), shared(x))
 
@@ -90,7 +94,7 @@ def test_shared_network_equals_the_built_one_with_its_weights():
 def test_pooling_keeps_length_and_ignores_the_outside():
     x = torch.rand(1, 2, 9)
     for average in (False, True):
-        pooling = Pooling(2, average).eval()
+        pooling = Pooling(2, average, searching=False).eval()
         inner = pooling.conv(x)
         expected = torch.stack(
             [
@@ -103,14 +107,81 @@ def test_pooling_keeps_length_and_ignores_the_outside():
         torch.testing.assert_close(pooling(x), expected)
 
 
-def test_weights_stay_below_the_maximal_norm():
-    amber = space(width=4)
-    network = amber.build(amber.compose([0] * 12, [[]] * 12))
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6, 7, 8, 46, 250])
+def test_reductions_pad_on_both_ends(length):
+    """As TensorFlow's "same": what is missing to a whole number of fours, half of it, rounded down, in front."""
+    reduction = Reduction(1, 1)
     with torch.no_grad():
-        network.layers[0]["conv_8"].conv.weight.mul_(100)
+        reduction.conv.weight.fill_(1.0)
+    x = torch.randn(3, 1, length)
+    count = -(-length // 4)
+    front = max((count - 1) * 4 + 4 - length, 0) // 2
+    expected = [x[..., max(0, 4 * i - front) : 4 * i - front + 4].amax(-1) for i in range(count)]
+    torch.testing.assert_close(reduction(x), torch.stack(expected, -1))
+
+
+def test_running_variance_of_the_final_network_is_the_population_s():
+    norm, x = FinalNorm(3), torch.randn(4, 3, 5) * 2 + 1
+    norm(x).sum().backward()
+    torch.testing.assert_close(norm.running_var, 0.99 + 0.01 * x.var((0, 2), correction=0))
+    torch.testing.assert_close(norm.running_mean, 0.01 * x.mean((0, 2)))
+
+
+def test_kernels_stay_below_the_maximal_norm_and_cost():
+    """Those of the stem and of convolutions over several positions; pools', reductions' and dense ones are free."""
+    amber = space(width=4)
+    network = amber.build(amber.compose([0, 4, 2, 1, 5, 3, 6, 0, 0, 0, 0, 0], [[]] * 12))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(100)
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    held = {name for name, parameter in before.items() if parameter.ndim == 3 and parameter.shape[-1] > 1}
+    assert len(held) == 10  # the stem and nine operations
+    squares = sum(float((before[name].double() ** 2).sum()) for name in held)
+    assert network.penalty().item() == pytest.approx(5e-7 * squares, rel=1e-5)
     network.project_weights()
-    norms = network.layers[0]["conv_8"].conv.weight.norm(dim=-1)
-    assert norms.max().item() == pytest.approx(0.9, rel=1e-5)
+    for name, parameter in network.named_parameters():
+        if name in held:
+            norms = before[name].norm(dim=-1, keepdim=True)
+            torch.testing.assert_close(parameter, before[name] * norms.clamp(max=0.9) / norms)
+            assert parameter.norm(dim=-1).max().item() == pytest.approx(0.9, rel=1e-5)
+        else:
+            torch.testing.assert_close(parameter, before[name])
+
+
+def test_every_operation_of_the_shared_network_sees_each_training_pass():
+    """Their running statistics move whichever the path takes, to a mean of the passes in which the last weighs most."""
+    amber = space(Signature(1, False, (1, 64), 3), search_width=4, search_hidden=8)
+    shared = amber.shared().train()
+    shared.dropout = 0.0
+    names = [name for name in shared.state_dict() if name.endswith("running_var")]
+    shared.path = amber.path(amber.compose([6] * 12, [[]] * 12))
+    seen = []
+    for _ in range(3):
+        x = torch.randn(4, 1, 64)
+        shared(x)
+        seen.append(torch.nn.functional.conv1d(torch.nn.functional.pad(x, (3, 4)), shared.stem.weight).mean((0, 2)))
+    assert all((shared.state_dict()[name] != 1).all() for name in names)  # the first value
+    assert len(names) == 1 + 12 * 6 + 11
+    weights = torch.tensor([0.81, 0.9, 1.0]) / 2.71
+    expected = sum(weight * mean for weight, mean in zip(weights, seen, strict=True))
+    torch.testing.assert_close(shared.stem_norm.running_mean, expected)
+    copy = amber.shared()
+    copy.load_state_dict(shared.state_dict())
+    assert copy.passes == 3
+    before = {name: value.clone() for name, value in shared.state_dict().items() if name != "_extra_state"}
+    shared.eval()(torch.randn(4, 1, 64))
+    assert all(torch.equal(shared.state_dict()[name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize(("searching", "places"), [(True, 14), (False, 13)])
+def test_places_of_dropout(searching, places, monkeypatch):
+    """After each of twelve layers and after flattening; in the search after the fully connected layer too."""
+    amber, rates = space(Signature(1, False, (1, 64), 3), width=4, search_width=4), []
+    network = (amber.shared() if searching else amber.build(amber.compose([6] * 12, [[]] * 12))).train()
+    monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, rate, training: rates.append((rate, training)) or x)
+    network(torch.randn(2, 1, 64))
+    assert rates == [(0.1, True)] * places
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ SEARCH = {
     "split": "halves",
     "max_samples": None,
 }
+ENAS = {"episodes": 5, "child_steps": 20, "samples": 2, "validation_statistics": False}
 SIZE = estimate.Size((3, 32, 32), 1000, 100, 1100, 200)
 
 
@@ -118,8 +119,8 @@ class Networks:
     def sampled_supernet(self, count):
         return 100.0 * count
 
-    def shared(self):
-        return 13.0
+    def shared(self, *, training=False):
+        return 31.0 if training else 13.0
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,12 @@ class Networks:
         ("darts", {"split": "same", "max_samples": 200}, (10 + 6) * 200 * 3 * 11),
         ("darts", {"split": "same", "max_samples": 5000}, (10 + 6) * 1000 * 3 * 11),
         ("densenas", {}, 3 * (10 * 800 * 100 + 6 * 200 * 200)),
-        ("enas", {"episodes": 5, "child_steps": 20, "samples": 2}, ((5 * 20 * 8 + 4 * 1000) * 3 + 5 * 2 * 100) * 13),
+        ("enas", ENAS, (5 * 20 * 8 + 4 * 1000) * (31 + 2 * 13) + 5 * 2 * 100 * 13),
+        (
+            "enas",
+            {**ENAS, "validation_statistics": True},
+            (5 * 20 * 8 + 4 * 1000) * (31 + 2 * 13) + 5 * 2 * 100 * 13 + (5 + 4) * 100 * 31,
+        ),
     ],
 )
 def test_searches_by_hand(algorithm, more, expected):

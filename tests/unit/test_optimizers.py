@@ -24,6 +24,10 @@ CASES = [
         {"optimizer": "adam", "lr": 3e-3, "betas": [0.5, 0.999], "weight_decay": 1e-3},
         lambda p: torch.optim.Adam(p, lr=3e-3, betas=(0.5, 0.999), weight_decay=1e-3),
     ),
+    (
+        {"optimizer": "adam", "lr": 3e-3, "eps": 1e-2},
+        lambda p: torch.optim.Adam(p, lr=3e-3, eps=1e-2),
+    ),
 ]
 
 
@@ -56,6 +60,25 @@ def test_equal_to_torch_also_after_a_checkpoint(settings, make):
             steps.step()
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-7)
+
+
+def test_adam_with_eps_before_the_correction():
+    """Of TensorFlow's documentation: lr_t = lr sqrt(1 - b2^t) / (1 - b1^t), w -= lr_t m / (sqrt(v) + eps)."""
+    weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
+    settings = OptimizerSettings(optimizer="adam", lr=0.1, betas=[0.8, 0.9], eps=0.05, eps_uncorrected=True)
+    optimizer = make_optimizer([weight], settings)
+    w, m, v = weight.detach().double(), torch.zeros(3).double(), torch.zeros(3).double()
+    for step in range(1, 6):
+        if step == 4:
+            state = optimizer.state_dict()
+            optimizer = make_optimizer([weight], settings)
+            optimizer.load_state_dict(state)
+        gradient = torch.tensor([0.3, -0.01, 2.0]) * step - 1
+        weight.grad = gradient.clone()
+        optimizer.step()
+        m, v = 0.8 * m + 0.2 * gradient, 0.9 * v + 0.1 * gradient.double() ** 2
+        w = w - 0.1 * (1 - 0.9**step) ** 0.5 / (1 - 0.8**step) * m / (v.sqrt() + 0.05)
+        torch.testing.assert_close(weight.detach().double(), w, rtol=1e-5, atol=1e-6)
 
 
 def test_unknown_optimiser_is_named():

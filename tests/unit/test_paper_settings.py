@@ -90,6 +90,7 @@ def test_retraining(method, task, number):
     assert found["lr"] == (lr_dense if task in DENSE else lr)
     if method == "amber-enas":
         assert (found["optimizer"], found["schedule"]) == ("adam", filled({"name": "constant"}))
+        assert (found["eps"], found["eps_uncorrected"], found["weight_decay"]) == (1e-7, True, 0)
     else:
         assert (found["optimizer"], found["momentum"]) == ("sgd", 0.9)
         weight_decay, schedule, clip = OPTIMIZER[method]
@@ -150,3 +151,8 @@ def test_enas(task, batch):
     assert (found["episodes"], found["child_steps"], found["batch_size"]) == (300, 500, batch)
     assert (found["samples"], found["controller_epochs"], found["controller_batch"]) == (100, 10, 20)
     assert (found["lr"], found["controller_lr"], found["skip_target"]) == (1e-3, 1e-3, 0.4)
+    assert (found["eps"], found["eps_uncorrected"], found["weight_decay"]) == (1e-7, True, 0)
+    assert (found["warmup_epochs"], found["dropout"], found["dropout_after_warmup"]) == (1, 0.1, False)
+    assert (found["skip_penalty"], found["skip_weight"], found["validation_statistics"]) == ("published", 1.0, True)
+    space = configuration.space_settings(paper(), task, "amber-enas")
+    assert (space["max_norm"], space["l2"]) == (0.9, 5e-7)

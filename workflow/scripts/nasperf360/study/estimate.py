@@ -143,9 +143,9 @@ class MultiplyAdds(TorchDispatchMode):
         return result
 
 
-def forward_pass(network: nn.Module, input_shape: tuple[int, ...]) -> float:
+def forward_pass(network: nn.Module, input_shape: tuple[int, ...], *, training: bool = False) -> float:
     """Multiply-adds for one sample of a network on the meta device."""
-    network.eval()
+    network.train(training)
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.forward = _unchanged  # type: ignore[assignment]  # no product, and slow there
@@ -200,14 +200,17 @@ class Counted:
             passes.append(forward_pass(supernet, self.shape))
         return float(np.mean(passes))
 
-    def shared(self) -> float:
-        """Forward pass of a path through the network with shared weights, the mean over some."""
+    def shared(self, *, training: bool = False) -> float:
+        """Forward pass of a path through the network with shared weights, the mean over some.
+
+        In training it may run more than the path.
+        """
         with torch.device("meta"):
             shared = self.space.shared()
         passes = []
         for number in range(DRAWS):
             shared.path = self.space.path(self.sample(number))
-            passes.append(forward_pass(shared, self.shape))
+            passes.append(forward_pass(shared, self.shape, training=training))
         return float(np.mean(passes))
 
     def _built(self, architecture: Architecture) -> float:
@@ -272,9 +275,16 @@ def _densenas(networks: Counted, settings: Any, size: Size) -> float:
 
 
 def _enas(networks: Counted, settings: Any, size: Size) -> float:
-    """Steps of the shared weights, and the validation of the architectures of each episode."""
+    """Steps of the shared weights, in which all operations run forwards, and the validation of each architecture."""
     trained = settings.episodes * settings.child_steps * settings.batch_size + settings.warmup_epochs * size.train
-    return (trained * TRAINING + settings.episodes * settings.samples * size.valid) * networks.shared()
+    seen = (settings.episodes + settings.warmup_epochs) * size.valid if settings.validation_statistics else 0
+    in_training, path = networks.shared(training=True), networks.shared()
+    backwards = (TRAINING - 1) * path
+    return (
+        trained * (in_training + backwards)
+        + seen * in_training
+        + settings.episodes * settings.samples * size.valid * path
+    )
 
 
 SEARCHES: dict[str, Search] = {

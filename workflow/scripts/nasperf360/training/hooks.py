@@ -2,6 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
+from torch import Tensor
+
 
 @runtime_checkable
 class RampedByEpoch(Protocol):
@@ -17,3 +19,11 @@ class ProjectsWeights(Protocol):
 
     def project_weights(self) -> None:
         """Called after each step: move the weights to the nearest ones that are allowed."""
+
+
+@runtime_checkable
+class PenalisesWeights(Protocol):
+    """A network with a term of its own in the loss, such as the squares of some weights."""
+
+    def penalty(self) -> Tensor:
+        """Called in each step: a number that is added to the task's loss."""

@@ -4,6 +4,7 @@ Those classes import torch's compiler when the first one is made: 2.2 s, where a
 each of hundreds of short jobs.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -95,7 +96,11 @@ class Sgd(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam with weight decay in the gradient."""
+    """Adam with weight decay in the gradient.
+
+    ``eps_uncorrected``: eps is added to the root of the second moment before its correction for the first steps, not
+    after, as in TensorFlow ("epsilon hat" of the paper): at step 1 as if it were 32 times larger.
+    """
 
     moments = ("first", "second", "step")
 
@@ -107,6 +112,9 @@ class Adam(Optimizer):
                 self.state["first"][index] = torch.zeros_like(parameter)
                 self.state["second"][index] = torch.zeros_like(parameter)
                 self.state["step"][index] = torch.zeros((), dtype=torch.float32)
+        eps = group["eps"]
+        if group["eps_uncorrected"]:
+            eps /= math.sqrt(1 - group["betas"][1] ** self.steps)
         first, second, steps = ([self.state[name][index] for index in active] for name in self.moments)
         adam(
             parameters,
@@ -121,7 +129,7 @@ class Adam(Optimizer):
             beta2=group["betas"][1],
             lr=group["lr"],
             weight_decay=group["weight_decay"],
-            eps=1e-8,
+            eps=eps,
             maximize=False,
         )
 
@@ -138,4 +146,11 @@ def make_optimizer(parameters: Iterable[Tensor], settings: OptimizerSettings) ->
                 weight_decay=settings.weight_decay,
             )
         case "adam":
-            return Adam(parameters, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
+            return Adam(
+                parameters,
+                lr=settings.lr,
+                betas=settings.betas,
+                eps=settings.eps,
+                eps_uncorrected=settings.eps_uncorrected,
+                weight_decay=settings.weight_decay,
+            )

@@ -63,6 +63,8 @@ class OptimizerSettings(Settings):
     nesterov: bool = Field(False, description="Nesterov's momentum, of SGD")
     weight_decay: Amount = Field(0.0, description="added to the gradient, times the weight")
     betas: Pair = Field([0.9, 0.999], description="of Adam")
+    eps: Positive = Field(1e-8, description="of Adam: added to the root of the second moment")
+    eps_uncorrected: bool = Field(False, description="of Adam: before that moment's correction, as in TensorFlow")
 
 
 class BatchSettings(Settings):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nasperf360.tasks.shared.task_training import Batch, TaskTraining
-from nasperf360.training.hooks import ProjectsWeights
+from nasperf360.training.hooks import PenalisesWeights, ProjectsWeights
 from nasperf360.training.optimizers import Optimizer
 from nasperf360.training.settings import Precision
 
@@ -22,12 +22,15 @@ class WeightSteps:
     """Takes the steps of a network's weights; a checkpoint holds its state.
 
     Args:
-        model: the network; one that :class:`ProjectsWeights` does so after each step.
+        model: the network; one that :class:`ProjectsWeights` does so after each step, one that
+            :class:`PenalisesWeights` does so in the loss.
         task: fitted; gives inputs and loss.
         optimizer: of the weights, which may be some of the parameters.
         device: where all of them are.
         precision: of the forward pass; None: float32.
         clip: largest norm of the gradient of the weights; 0 or None: any.
+        keep_gradients: a weight that had a gradient and is not used in a step has gradient zero there, so that momentum
+            and decay go on moving it; else such a step leaves it alone.
     """
 
     def __init__(
@@ -38,26 +41,31 @@ class WeightSteps:
         device: torch.device,
         precision: Precision | None = None,
         clip: float | None = None,
+        *,
+        keep_gradients: bool = False,
     ):
         self.model, self.task, self.optimizer = model, task, optimizer
         self.device, self.precision, self.clip = device, precision, clip
         self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        self.keep_gradients = keep_gradients
+        self.penalty = model.penalty if isinstance(model, PenalisesWeights) else None
         self.project = model.project_weights if isinstance(model, ProjectsWeights) else None
         # It scales losses for float16, whose smallest numbers gradients fall below, and does nothing for the others.
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
 
     def loss(self, batch: Batch) -> Tensor:
-        """The task's loss on a batch, in float32."""
+        """The task's loss on a batch, in float32, and the network's penalty."""
         with autocast(self.device, self.precision):
             output = self.model(self.task.inputs(batch))
-        return self.task.loss(output.float(), batch)
+        loss = self.task.loss(output.float(), batch)
+        return loss + self.penalty() if self.penalty else loss
 
     def step(self, batch: Batch, rate: float) -> Tensor:
         """One step on a batch, at that learning rate; returns the loss before it, which may not be finite."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss = self.loss(batch)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=not self.keep_gradients)
         self.scaler.scale(loss).backward()
         if self.clip:
             self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]

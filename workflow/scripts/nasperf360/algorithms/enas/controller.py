@@ -53,12 +53,17 @@ class Controller(nn.Module):
         with torch.no_grad():
             return self._run(count, None, generator)[0]
 
-    def log_probability(self, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Log-probability of each architecture (B,), and the logits of its skips (B, number of pairs)."""
+    def log_probability(self, draw: Draw) -> tuple[Tensor, list[Tensor]]:
+        """Log-probability of each architecture (B,), and the logits of its skips, (B, layer) for each layer from 1 on.
+
+        A skip has two logits, ``-t`` and ``t``; ``t`` is what this gives. It is taken with probability sigmoid(2 t).
+        """
         _, log_probability, skip_logits = self._run(len(draw), draw, None)
         return log_probability, skip_logits
 
-    def _run(self, count: int, given: Draw | None, generator: torch.Generator | None) -> tuple[Draw, Tensor, Tensor]:
+    def _run(
+        self, count: int, given: Draw | None, generator: torch.Generator | None
+    ) -> tuple[Draw, Tensor, list[Tensor]]:
         device = self.start.device
         hidden = cell = torch.zeros(count, self.units, device=device)
         entry = self.start.expand(count, -1)
@@ -75,27 +80,23 @@ class Controller(nn.Module):
                 chosen = torch.multinomial(logits.softmax(-1).cpu(), 1, generator=generator)[:, 0].to(device)
             operations.append(chosen)
             log_probability = log_probability + logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0]
-            hidden, cell = self.lstm(self.embedding(chosen), (hidden, cell))
-            if anchors:
-                stacked = torch.stack(sources, 1)
-                scores = self.query(torch.tanh(stacked + self.target(hidden)[:, None]))[..., 0]
-                # Two logits, -q and q, each through temperature and tanh: their difference is that of the skip.
-                skip_logits = 2 * TANH * torch.tanh(scores / TEMPERATURE)
+            entry = self.embedding(chosen)
+            if anchors:  # the first layer has no skips to decide on, and so no second step
+                hidden, cell = self.lstm(entry, (hidden, cell))
+                scores = self.query(torch.tanh(torch.stack(sources, 1) + self.target(hidden)[:, None]))[..., 0]
+                skip_logits = TANH * torch.tanh(scores / TEMPERATURE)
                 if given is not None:
                     taken = given.skips[:, layer, :layer]
                 else:
                     draws = torch.rand(skip_logits.shape, generator=generator).to(device)
-                    taken = draws < skip_logits.sigmoid()
+                    taken = draws < (2 * skip_logits).sigmoid()
                 skips[:, layer, :layer] = taken
                 log_probability = log_probability - F.binary_cross_entropy_with_logits(
-                    skip_logits, taken.float(), reduction="none"
+                    2 * skip_logits, taken.float(), reduction="none"
                 ).sum(1)
                 all_logits.append(skip_logits)
                 weight = taken.float()[..., None]
                 entry = (weight * torch.stack(anchors, 1)).sum(1) / (1 + weight.sum(1))
-            else:
-                entry = self.start.expand(count, -1)
             anchors.append(hidden)
             sources.append(self.source(hidden))
-        draw = Draw(torch.stack(operations, 1), skips)
-        return draw, log_probability, torch.cat(all_logits, 1) if all_logits else skips.new_zeros(count, 0).float()
+        return Draw(torch.stack(operations, 1), skips), log_probability, all_logits

@@ -3,12 +3,14 @@
 Source: paper section 4.1; reference code, AMBER/amber/architect/generalController.py and AMBER/examples/amber_*.py.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nasperf360.algorithms.enas.controller import Controller, Draw
@@ -20,12 +22,12 @@ from nasperf360.spaces.shared.search_space import HasSharedLayers
 from nasperf360.tasks.shared.metrics import Targets
 from nasperf360.tasks.shared.ranking import auroc
 from nasperf360.tasks.shared.task_training import Batch
-from nasperf360.training.batches import prediction_loader, training_batches, training_loader
+from nasperf360.training.batches import prediction_loader, training_loader
 from nasperf360.training.fitting import predict
 from nasperf360.training.loop import Losses, Row, run_epochs
 from nasperf360.training.optimizers import Optimizer, make_optimizer
 from nasperf360.training.settings import OptimizerSettings
-from nasperf360.training.step import WeightSteps
+from nasperf360.training.step import WeightSteps, autocast
 
 ADVANTAGE = 10.0  # advantages are clipped to plus or minus this
 
@@ -69,6 +71,26 @@ class Memory:
             self.reward, self.best = float(rewards[row]), architecture(row)
 
 
+def skip_penalty(skip_logits: Sequence[Tensor], settings: EnasSettings) -> Tensor:
+    """Divergence of the skips' rates from ``skip_target``, of each architecture (B,).
+
+    The mean over the skips of a layer, then over layers. As published the rate is that of one logit, sigmoid(t), though
+    that of sampling is sigmoid(2 t).
+
+    Args:
+        skip_logits: of :meth:`Controller.log_probability`.
+        settings: ``skip_target`` and ``skip_penalty``.
+    """
+    factor = 2 if settings.skip_penalty == "sampled" else 1
+    log_target = math.log(settings.skip_target), math.log1p(-settings.skip_target)
+    layers = []
+    for logits in skip_logits:
+        log_taken, log_left = F.logsigmoid(factor * logits), F.logsigmoid(-factor * logits)
+        divergence = log_taken.exp() * (log_taken - log_target[0]) + log_left.exp() * (log_left - log_target[1])
+        layers.append(divergence.mean(1))
+    return torch.stack(layers).mean(0)
+
+
 def update_controller(
     controller: Controller,
     optimizer: Optimizer,
@@ -79,18 +101,16 @@ def update_controller(
 ) -> float:
     """REINFORCE over the architectures of an episode; returns the mean loss.
 
-    The loss of a batch is the sum of ``-log p(architecture) * advantage``, plus ``skip_weight`` times the mean
-    divergence of the skips' probabilities from ``skip_target``.
+    The loss of a batch is the sum of ``-log p(architecture) * advantage``, plus ``skip_weight`` times the mean of
+    :func:`skip_penalty`.
     """
-    target = torch.tensor(settings.skip_target)
     losses = []
     for _ in range(settings.controller_epochs):
         order = torch.from_numpy(rng.permutation(len(draw)))
         for rows in order.split(settings.controller_batch):
             log_probability, skip_logits = controller.log_probability(draw[rows])
-            rate = skip_logits.sigmoid().clamp(1e-6, 1 - 1e-6)
-            divergence = rate * (rate / target).log() + (1 - rate) * ((1 - rate) / (1 - target)).log()
-            loss = -(log_probability * advantages[rows]).sum() + settings.skip_weight * divergence.mean()
+            penalty = skip_penalty(skip_logits, settings).mean()
+            loss = -(log_probability * advantages[rows]).sum() + settings.skip_weight * penalty
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -111,8 +131,13 @@ class EnasSteps:
         self.valid, self.targets = prediction_loader(valid, settings, device), valid.targets()
         self.loader = training_loader(task, train, settings.batch_size, device)
         optimizer = make_optimizer(shared.parameters(), settings)
-        self.weights = WeightSteps(shared, task, optimizer, device, settings.precision)
-        adam = OptimizerSettings(optimizer="adam", lr=settings.controller_lr)
+        # What a step does not use has gradient zero, from the first step on, so Adam's moments go on moving it.
+        for weight in optimizer.parameters:
+            weight.grad = torch.zeros_like(weight)
+        self.weights = WeightSteps(shared, task, optimizer, device, settings.precision, keep_gradients=True)
+        adam = OptimizerSettings(
+            optimizer="adam", lr=settings.controller_lr, eps=settings.eps, eps_uncorrected=settings.eps_uncorrected
+        )
         self.policy = make_optimizer(controller.parameters(), adam)
         self.memory = Memory()
 
@@ -130,10 +155,12 @@ class EnasSteps:
         """Train the shared weights, reward architectures of the controller and update it."""
         settings, seed = self.settings, self.problem.seed
         draws = torch.Generator().manual_seed(derive_seed(seed, "architectures", number))
-        steps = settings.child_steps
         if number == 0:
-            steps += settings.warmup_epochs * self.loader.steps
-        loss = self._train_shared(number, steps, draws)
+            for turn in range(settings.warmup_epochs):
+                steps = len(self.loader) // settings.batch_size
+                self._train_shared(("warm-up", turn), steps, settings.dropout, draws)
+        dropout = settings.dropout if settings.dropout_after_warmup else 0.0
+        loss = self._train_shared(("episode", number), settings.child_steps, dropout, draws)
         draw = self.controller.sample(settings.samples, draws)
         rewards = np.array([self.reward(draw, row) for row in range(len(draw))])
         self.memory.keep(rewards, lambda row: self.space.compose(*draw.choices(row)))
@@ -152,21 +179,34 @@ class EnasSteps:
             "skip_rate": float(draw.skips.sum() / (len(draw) * self.space.depth * (self.space.depth - 1) / 2)),
         }
 
-    def _train_shared(self, number: int, steps: int, draws: torch.Generator) -> float:
+    def _train_shared(self, name: tuple[str, int], steps: int, dropout: float, draws: torch.Generator) -> float:
         self.shared.train()
+        self.shared.dropout = dropout
         losses = Losses("train_loss")
-        for batch in islice(self._endless(number), steps):
+        for batch in islice(self._batches(*name), steps):
             self._take_path(self.controller.sample(1, draws), 0)
             losses.add(self.weights.step(batch, self.settings.lr))
+        if self.settings.validation_statistics:
+            self._see_validation(draws)
         return losses.mean()
 
-    def _endless(self, number: int) -> Iterator[Batch]:
-        turn = 0
+    def _batches(self, *name: str | int) -> Iterator[Batch]:
+        """Full batches of one permutation of the training samples, over and over, as the reference takes them."""
+        augmentation = torch.Generator().manual_seed(derive_seed(self.problem.seed, "augment", *name))
         while True:
-            yield from training_batches(
-                self.problem.task, self.loader, derive_seed(self.problem.seed, "episode", number), turn
-            )
-            turn += 1
+            batches = self.loader.shuffled(generator(self.problem.seed, "order", *name))
+            for batch in islice(batches, len(self.loader) // self.loader.batch_size):
+                yield self.problem.task.augment(batch, augmentation)
+
+    @torch.no_grad()
+    def _see_validation(self, draws: torch.Generator) -> None:
+        """Passes in training mode, each of a fresh architecture, that move running statistics and nothing else."""
+        self.shared.dropout = 0.0
+        for batch in self.valid.in_order():
+            if len(batch["x"]) > 1:  # statistics need two
+                self._take_path(self.controller.sample(1, draws), 0)
+                with autocast(self.problem.device, self.settings.precision):
+                    self.shared(self.problem.task.inputs(batch))
 
     def _take_path(self, draw: Draw, row: int) -> None:
         """Make the shared network the architecture of that row."""

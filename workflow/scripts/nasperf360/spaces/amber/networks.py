@@ -9,85 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nasperf360.spaces.amber.layers import Reduction, init_weights, normalisation, operation, reduced_length
+
 BLOCK = 3  # layers between two reductions
-REDUCTION = 4  # of the length, at the end of a block
 DROPOUT = 0.1
+KEPT = 0.9  # of the running statistics of shared weights, at each pass
 
 Layer = tuple[str, Sequence[int]]
 """Operation of a layer, and the earlier layers whose outputs it adds."""
 
 
-class Convolution(nn.Module):
-    """Convolution that keeps the length, BN, ReLU."""
-
-    def __init__(self, channels: int, kernel: int, dilation: int = 1):
-        super().__init__()
-        span = dilation * (kernel - 1)
-        self.padding = (span // 2, span - span // 2)
-        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, bias=False)
-        self.norm = nn.BatchNorm1d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(F.pad(x, self.padding))))
-
-
-class Pooling(nn.Module):
-    """1x1 convolution, BN, ReLU, then maximum or average over four positions, keeping the length."""
-
-    def __init__(self, channels: int, average: bool):
-        super().__init__()
-        self.conv = Convolution(channels, 1)
-        self.average = average
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        if self.average:
-            # Positions outside the sequence do not count, as in the reference's "same" pooling.
-            ones = torch.ones_like(x[:1, :1])
-            return F.avg_pool1d(F.pad(x, (1, 2)), 4, 1) / F.avg_pool1d(F.pad(ones, (1, 2)), 4, 1)
-        return F.max_pool1d(F.pad(x, (1, 2), value=float("-inf")), 4, 1)
-
-
-def operation(name: str, channels: int) -> nn.Module:
-    """One of the seven operations of a layer."""
-    match name:
-        case "conv_8":
-            return Convolution(channels, 8)
-        case "conv_4":
-            return Convolution(channels, 4)
-        case "conv_8_dilation_10":
-            return Convolution(channels, 8, 10)
-        case "conv_4_dilation_10":
-            return Convolution(channels, 4, 10)
-        case "max_pool_4":
-            return Pooling(channels, average=False)
-        case "avg_pool_4":
-            return Pooling(channels, average=True)
-        case "identity":
-            return nn.Identity()
-    raise ValueError(f"operation {name!r}")
-
-
-class Reduction(nn.Module):
-    """1x1 convolution to the next block's width, then maximum over four positions; a rest counts as one more."""
-
-    def __init__(self, channels_in: int, channels_out: int):
-        super().__init__()
-        self.conv = nn.Conv1d(channels_in, channels_out, 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.max_pool1d(self.conv(x), REDUCTION, ceil_mode=True)
-
-
-def reduced_length(length: int, reductions: int) -> int:
-    """Length after so many reductions: 1000 -> 250 -> 63 -> 16."""
-    for _ in range(reductions):
-        length = -(-length // REDUCTION)
-    return length
-
-
 class AmberNetwork(nn.Module):
     """Layers that hold one or several operations each; which of them run, and what they add, is the ``path``.
+
+    Each layer but the first normalises the sum of its operation and of what it adds.
 
     Args:
         channels: of the input (B, channels, L).
@@ -97,9 +32,7 @@ class AmberNetwork(nn.Module):
         reduced: per reduction (after layers 2, 5, 8), the layers whose outputs it passes on.
         width: channels of the first block; they double in each further block.
         hidden: units of the fully connected layer.
-        dropout: before the fully connected layer, and where ``searching`` says.
-        searching: as in the reference's search: BN after the stem, and dropout before the output; else, as in its
-            final network, dropout after each layer.
+        searching: the layers of the reference's search, else those of its final network.
     """
 
     def __init__(
@@ -112,18 +45,19 @@ class AmberNetwork(nn.Module):
         *,
         width: int,
         hidden: int,
-        dropout: float,
         searching: bool,
     ):
         super().__init__()
         widths = [width * 2 ** (index // BLOCK) for index in range(len(operations))]
         self.stem = nn.Conv1d(channels, width, 8, bias=False)
-        self.stem_norm = nn.BatchNorm1d(width) if searching else nn.Identity()
+        self.stem_norm = normalisation(width, searching)
         self.layers = nn.ModuleList(
-            nn.ModuleDict({name: operation(name, channels) for name in names})
+            nn.ModuleDict({name: operation(name, channels, searching=searching) for name in names})
             for names, channels in zip(operations, widths, strict=True)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for channels in widths)
+        self.norms = nn.ModuleList(
+            normalisation(channels, searching) if index else nn.Identity() for index, channels in enumerate(widths)
+        )
         self.reductions = nn.ModuleList(
             nn.ModuleDict({str(layer): Reduction(channels, 2 * channels) for layer in layers})
             for layers, channels in zip(reduced, widths[BLOCK - 1 :: BLOCK], strict=False)
@@ -131,7 +65,8 @@ class AmberNetwork(nn.Module):
         flat = widths[-1] * reduced_length(length, len(self.reductions))
         self.dense = nn.Linear(flat, hidden)
         self.head = nn.Linear(hidden, outputs)
-        self.dropout, self.searching = dropout, searching
+        init_weights(self, searching)
+        self.dropout, self.searching = DROPOUT, searching
         self.path: Sequence[Layer] = [(names[0], ()) for names in operations]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -139,12 +74,10 @@ class AmberNetwork(nn.Module):
         states: dict[int, Tensor] = {}
         needed = [layer for _, skips in self.path for layer in skips]
         for index, (name, skips) in enumerate(self.path):
-            total = self.layers[index][name](x)  # type: ignore[index]
+            total = self._operate(index, name, x)
             for layer in skips:
                 total = total + states[layer]
-            x = self.norms[index](total)
-            if not self.searching:
-                x = F.dropout(x, self.dropout, self.training)
+            x = F.dropout(self.norms[index](total), self.dropout, self.training)
             states[index] = x
             needed = needed[len(skips) :]
             if index % BLOCK == BLOCK - 1 and index // BLOCK < len(self.reductions):
@@ -158,6 +91,10 @@ class AmberNetwork(nn.Module):
             x = F.dropout(x, self.dropout, self.training)
         return self.head(x)
 
+    def _operate(self, index: int, name: str, x: Tensor) -> Tensor:
+        y: Tensor = self.layers[index][name](x)  # type: ignore[index]
+        return y
+
 
 def layers_reduced(path: Sequence[Layer]) -> list[list[int]]:
     """For each reduction of a path, the layers whose outputs are needed after it: the last one, and later skips."""
@@ -169,7 +106,10 @@ def layers_reduced(path: Sequence[Layer]) -> list[list[int]]:
 
 
 class FinalNetwork(AmberNetwork):
-    """The network of one path; training bounds the norm of its convolutions."""
+    """The network of one path; training bounds and penalises the kernels of its stem and of its convolutions.
+
+    Those of 1x1 convolutions, before pools and in reductions, are free, as in the reference.
+    """
 
     def __init__(
         self,
@@ -181,6 +121,7 @@ class FinalNetwork(AmberNetwork):
         width: int,
         hidden: int,
         max_norm: float,
+        l2: float,
     ):
         super().__init__(
             channels,
@@ -190,23 +131,30 @@ class FinalNetwork(AmberNetwork):
             layers_reduced(path),
             width=width,
             hidden=hidden,
-            dropout=DROPOUT,
             searching=False,
         )
         self.path = path
-        self.max_norm = max_norm
+        self.max_norm, self.l2 = max_norm, l2
+        convolutions = [module for module in self.modules() if isinstance(module, nn.Conv1d)]
+        self._held = [module for module in convolutions if module.kernel_size[0] > 1]
+
+    def penalty(self) -> Tensor:
+        """``l2`` times the sum of squares of those kernels; part of the loss of each step."""
+        return self.l2 * torch.stack([module.weight.square().sum() for module in self._held]).sum()
 
     @torch.no_grad()
     def project_weights(self) -> None:
-        """Scale kernels down to ``max_norm`` along their positions; called after each optimiser step."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv1d):
-                norm = module.weight.norm(dim=-1, keepdim=True)
-                module.weight.mul_(norm.clamp(max=self.max_norm) / norm.clamp(min=1e-7))
+        """Scale those kernels down to ``max_norm`` along their positions; called after each optimiser step."""
+        for module in self._held:
+            norm = module.weight.norm(dim=-1, keepdim=True)
+            module.weight.mul_(norm.clamp(max=self.max_norm) / (norm + 1e-7))
 
 
 class SharedNetwork(AmberNetwork):
-    """Every operation and every connection of the space, with weights that all paths share."""
+    """Every operation and every connection of the space, with weights that all paths share.
+
+    In training all operations of a layer see its input, and so move their running statistics, whichever the path takes.
+    """
 
     def __init__(
         self,
@@ -228,6 +176,31 @@ class SharedNetwork(AmberNetwork):
             [list(range(end + 1)) for end in ends],
             width=width,
             hidden=hidden,
-            dropout=DROPOUT,
             searching=True,
         )
+        self.passes = 0  # in training
+        self._norms = [module for module in self.modules() if isinstance(module, nn.BatchNorm1d)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.passes += 1
+            for norm in self._norms:
+                # Averages that start from zero and are divided by the sum of their weights, as TensorFlow's are.
+                norm.momentum = (1 - KEPT) / (1 - KEPT**self.passes)
+        return super().forward(x)
+
+    def _operate(self, index: int, name: str, x: Tensor) -> Tensor:
+        if self.training:
+            with torch.no_grad():
+                for other, module in self.layers[index].items():  # type: ignore[operator]
+                    if other != name:
+                        module(x)
+        return super()._operate(index, name, x)
+
+    def get_extra_state(self) -> Tensor:
+        """The passes in training, for ``state_dict``; no buffer, as reading one would make a GPU wait at each pass."""
+        return torch.tensor(self.passes)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Continue from a saved number of passes."""
+        self.passes = int(state)

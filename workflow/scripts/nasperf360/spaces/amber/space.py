@@ -26,6 +26,7 @@ class AmberSpace(AmberEncoding, SearchSpace):
             width=self.settings.width,
             hidden=self.settings.hidden,
             max_norm=self.settings.max_norm,
+            l2=self.settings.l2,
         )
 
     def shared(self) -> SharedNetwork:

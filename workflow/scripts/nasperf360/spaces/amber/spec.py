@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from nasperf360.settings.declaration import Count, Positive, Settings, Several
+from nasperf360.settings.declaration import Amount, Count, Positive, Settings, Several
 from nasperf360.spaces.shared.space_spec import Capability, SpaceSpec
 
 
@@ -16,7 +16,10 @@ class AmberSettings(Settings):
         64, description="channels of the first block of the final network; doubled in each further one"
     )
     hidden: Count = Field(100, description="units of the final network's fully connected layer")
-    max_norm: Positive = Field(0.9, description="largest norm of the final network's kernels along their positions")
+    max_norm: Positive = Field(
+        0.9, description="largest norm along their positions of the final network's kernels, but of 1x1 convolutions"
+    )
+    l2: Amount = Field(5e-7, description="times the sum of squares of those kernels, added to the loss")
 
 
 SPEC = SpaceSpec(

@@ -57,9 +57,13 @@ class HasSampledSupernet(Protocol):
 
 
 class SharedNetwork(Protocol):
-    """A network that holds the weights of all architectures; ``path`` says which one it is."""
+    """A network that holds the weights of all architectures.
+
+    ``path`` says which one it is, ``dropout`` the share of values that training drops.
+    """
 
     path: Any
+    dropout: float
 
 
 @runtime_checkable
