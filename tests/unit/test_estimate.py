@@ -102,6 +102,7 @@ SEARCH = {
     "trials": 3,
     "split": "halves",
     "max_samples": None,
+    "validate_every": 0,
 }
 SIZE = estimate.Size((3, 32, 32), 1000, 100, 1100, 200)
 

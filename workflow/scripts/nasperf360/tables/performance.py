@@ -10,7 +10,7 @@ from typing import TextIO
 import pandas as pd
 
 from nasperf360.errors import DataError
-from nasperf360.labels import COMPLETE, algorithm_label, method_name, space_label, task_label
+from nasperf360.labels import COMPLETE, algorithm_label, method_name, space_label, task_label, task_note
 from nasperf360.tables.forms import Bold, Table, mean_and_std
 
 PAIR = ["task", "space", "algorithm"]
@@ -168,6 +168,12 @@ def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str,
             columns[head] = [show(task, method) for method in shown]
         blocks.append(pd.DataFrame(columns))
     reasons = [f"{task_label(row.task)}, {row.method}: {row.status}" for row in rows.values() if row.status != COMPLETE]
+    known = [f"{task_label(task)}: {task_note(task)}" for task in by_task.groups if task_note(task)]
     return Table(
-        "performance", performance, caption, blocks, notes=[*notes, *reasons], simulated=bool(frame["simulated"].any())
+        "performance",
+        performance,
+        caption,
+        blocks,
+        notes=[*notes, *known, *reasons],
+        simulated=bool(frame["simulated"].any()),
     )
