@@ -63,6 +63,15 @@ def test_asha_on_cifar100_by_hand():
     assert work.search == pytest.approx(expected, rel=DIFFERENCE)
 
 
+def test_seeds_that_share_searches_count_them_once():
+    config = configured("wrn-asha", tasks=["cifar100"], seeds=[0, 1, 2, 3], data_run="no-such-run")
+    (alone,) = estimate.estimate(config, "v100")
+    (shared,) = estimate.estimate({**config, "searches": 2}, "v100")
+    assert (alone.searches, shared.searches, shared.retrainings) == (4, 2, 4)
+    assert shared.search_hours == pytest.approx(alone.search_hours / 2, rel=DIFFERENCE)
+    assert shared.retrain_hours == alone.retrain_hours > 0
+
+
 def reached(order, factor, rungs):
     """How many trials reach each rung, one after the other, of which ``order`` holds the ranks."""
     seen = [[] for _ in range(rungs)]
@@ -134,6 +143,8 @@ class Networks:
         ("darts", {"split": "same", "max_samples": 200}, (10 + 6) * 200 * 3 * 11),
         ("darts", {"split": "same", "max_samples": 5000}, (10 + 6) * 1000 * 3 * 11),
         ("densenas", {}, 3 * (10 * 800 * 100 + 6 * 200 * 200)),
+        ("gaea", {"validate_every": 3}, 16 * 500 * 3 * 11 + 3 * 100 * 11),
+        ("densenas", {"validate_every": 1}, 3 * (10 * 800 * 100 + 6 * 200 * 200) + 10 * 100 * 100),
         ("enas", {"episodes": 5, "child_steps": 20, "samples": 2}, ((5 * 20 * 8 + 4 * 1000) * 3 + 5 * 2 * 100) * 13),
     ],
 )

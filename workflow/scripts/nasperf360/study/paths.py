@@ -8,6 +8,7 @@ from nasperf360.files import remembered
 Key = tuple[str, str, int]
 """Task, method and seed of an experiment."""
 
+
 def search_seed(seed: int, searches: int | None) -> int:
     """The seed of the search whose architecture an experiment's seed trains (``searches`` of the configuration)."""
     return seed % searches if searches else seed
@@ -32,7 +33,7 @@ def result_path(folder: str | Path, key: Key) -> Path:
 
 
 def architecture_path(folder: str | Path, key: Key) -> Path:
-    """Where the architecture that an experiment trains lies below ``results/<run>``, by the study that was asked for."""
+    """Where the architecture that an experiment trains lies below ``results/<run>``, by the study asked for last."""
     return stage_path(folder, "search", key)
 
 
@@ -56,9 +57,7 @@ def cost_path(folder: str | Path, stage: str, key: Key) -> Path:
 def costly(keys: Iterable[Key], searches: int | None = None) -> list[tuple[str, Key]]:
     """The searches and trainings of experiments, as stage and key, each once."""
     return list(
-        dict.fromkeys(
-            (stage, searched(key, searches) if stage == "search" else key) for key in keys for stage in COSTS
-        )
+        dict.fromkeys((stage, searched(key, searches) if stage == "search" else key) for key in keys for stage in COSTS)
     )
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 from nasperf360.errors import UserError
 from nasperf360.files import digest_file, read_json, remembered
 from nasperf360.labels import COMPLETE
-from nasperf360.study.paths import MADE, Key, architecture_path, cost_paths, data_folder, made_path, result_path, stage_path
+from nasperf360.study.paths import (
+    MADE,
+    Key,
+    architecture_path,
+    cost_paths,
+    data_folder,
+    made_path,
+    result_path,
+    stage_path,
+)
 from nasperf360.tasks.shared.task_spec import task_spec
 
 NOT_RUN = "not run"
