@@ -24,7 +24,7 @@ from nasperf360.settings.declaration import Settings
 from nasperf360.settings.messages import alternatives, any_of
 from nasperf360.spaces.shared.space_spec import space_spec
 from nasperf360.tasks.shared.task_spec import task_spec
-from nasperf360.training.settings import TrainingSettings
+from nasperf360.training.settings import RetrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -44,7 +44,7 @@ def sections() -> dict[str, dict[str, Model]]:
         "preprocess": {name: task.preprocess for name, task in tasks.items()},
         "spaces": {name: space_spec(name).settings for name in names("spaces")},
         "search": {name: algorithm_spec(name).settings for name in names("algorithms")},
-        "retrain": dict.fromkeys(names("spaces"), TrainingSettings),
+        "retrain": dict.fromkeys(names("spaces"), RetrainSettings),
     }
 
 
@@ -134,7 +134,7 @@ def settings_tables() -> str:
     """The settings of training, spaces, searches and tasks: type, range, default, meaning."""
     parts, head = sections(), ["setting", "type", "default", "what it means"]
     switches = {name: task_spec(name).switches for name in names("tasks")}
-    blocks = ["### Training", "`retrain.<space>.<layer>`.", table(head, list(_rows(TrainingSettings)))]
+    blocks = ["### Training", "`retrain.<space>.<layer>`.", table(head, list(_rows(RetrainSettings)))]
     for title, where, kind, models in (
         ("Search spaces", "`spaces.<space>.<layer>`", "space", parts["spaces"]),
         ("Searches", "`search.<algorithm>.<layer>`", "algorithm", parts["search"]),
@@ -150,7 +150,7 @@ def settings_tables() -> str:
 
 
 def _rows_but_those_of_training(model: Model) -> Iterator[list[str]]:
-    training = list(_rows(TrainingSettings))
+    training = list(_rows(RetrainSettings))
     yield from (row for row in _rows(model) if row not in training)
     if shared := list(dict.fromkeys(f"{row[0].split('.')[0].strip('`')}" for row in _rows(model) if row in training)):
         yield [", ".join(f"`{name}`" for name in shared), "as in training", "", ""]

@@ -27,7 +27,7 @@ from planted import CHOICES, OPTIONS, PlantedNet, planted
 
 SETTINGS = {
     "epochs": 30, "batch_size": 32, "lr": 0.1, "momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0,
-    "schedule": {"name": "cosine"}, "architecture_after": 5,
+    "schedule": {"name": "cosine"}, "architecture_after": 5, "validate_every": 0,
 }  # fmt: skip
 METHODS = {
     "gaea": {"architecture_lr": 1.0},

@@ -24,6 +24,7 @@ from nasperf360.training.checkpoints import Checkpoint
 SETTINGS = {
     "epochs": 6,
     "warmup_epochs": 1,
+    "validate_every": 0,
     "batch_size": 16,
     "lr": 0.05,
     "momentum": 0.9,

@@ -16,6 +16,7 @@ from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.spaces.shared.space_spec import space_spec
 from nasperf360.tasks.shared.task_spec import Metric, Signature
 from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.loop import History
 from synthetic import metric, write
 from wide_task import write_wide
 
@@ -129,7 +130,7 @@ def test_trials_train_as_retraining_at_the_start_of_its_schedule(tmp_path, monke
 
     def fit(model, task, train, settings, **options):
         seen.append((settings.epochs, options["epochs"], settings.batch_size, settings.lr, train.name))
-        return []
+        return History()
 
     monkeypatch.setattr("nasperf360.algorithms.shared.trials.fit", fit)
     data = write(tmp_path, samples={"train": 64, "valid": 32, "test": 16})

@@ -249,5 +249,7 @@ def test_a_supernet_whose_loss_becomes_nan_stops_and_keeps_its_last_good_state(m
     checkpoint.save = saved  # type: ignore[method-assign]
     bad[0] = False
     found = run_search(algorithm, space, problem)
-    assert len(found.history) == 3
-    assert all(np.isfinite(value) for row in found.history for value in row.values())
+    epochs = {row.get("epoch", row.get("episode")) for row in found.history}
+    assert epochs == {0, 1, 2}
+    numbers = [value for row in found.history for name, value in row.items() if name != "architecture"]
+    assert np.isfinite(numbers).all()

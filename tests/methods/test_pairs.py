@@ -16,7 +16,7 @@ from nasperf360.spaces.shared.space_spec import Capability
 from nasperf360.study import configuration
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.fitting import fit, predict
-from nasperf360.training.settings import PredictionSettings, TrainingSettings
+from nasperf360.training.settings import PredictionSettings, RetrainSettings
 
 CPU = torch.device("cpu")
 
@@ -152,7 +152,7 @@ def test_a_pair_searches_and_trains_what_it_found(space_name, algorithm_name, li
     torch.manual_seed(1)
     network = space.build(found.architecture)
     retrain = configuration.retrain_settings(config, like, name)
-    training = TrainingSettings.model_validate({**retrain, **space.hyperparameters(found.architecture)})
+    training = RetrainSettings.model_validate({**retrain, **space.hyperparameters(found.architecture)})
     history = fit(network, data.task, train, training, seed=1, device=CPU)
     assert len(history) == training.epochs
     outputs = predict(network, data.task, test, PredictionSettings(batch_size=8), device=CPU)

@@ -23,7 +23,7 @@ from nasperf360.tasks.shared.metrics import task_metric
 from nasperf360.tasks.shared.task_training import task_training
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.fitting import fit, setup_torch
-from nasperf360.training.settings import TrainingSettings
+from nasperf360.training.settings import RetrainSettings
 
 pytestmark = pytest.mark.slow
 
@@ -142,7 +142,7 @@ def test_one_step_of_an_experiment(method: str, task_name: str, tmp_path: Path, 
         task=task,
         dataset=dataset,
         settings=one_step,
-        trial_training={**retrain, **one_step.params().get("training", {})},
+        trial_training={**RetrainSettings.model_validate(retrain).of_trials(), **one_step.params().get("training", {})},
         metric=task_metric(task_name) if algorithm.ranks_by_metric(one_step) else None,
         seed=1,
         device=CPU,
@@ -186,7 +186,7 @@ def check_retraining(
     shape: tuple[int, ...],
 ) -> None:
     """One step of the architecture found, on a batch of two, by the schedule of the whole training."""
-    training = TrainingSettings.model_validate({**retrain, **space.hyperparameters(architecture), "batch_size": BATCH})
+    training = RetrainSettings.model_validate({**retrain, **space.hyperparameters(architecture), "batch_size": BATCH})
     task = task_training(problem.task.spec.name, training.task)
     train = problem.dataset.split("train").subset(np.arange(BATCH), "batch")
     task.fit(train)

@@ -50,6 +50,15 @@ def test_hours_are_sums_and_means_over_seeds_search_and_retraining_apart(tmp_pat
     assert (row["search_memory_gb"], row["retrain_memory_gb"]) == (0.5, 2)
 
 
+def test_a_search_that_seeds_share_counts_once(tmp_path):
+    make_costs(tmp_path)  # seed 1 has a search of its own, left from before
+    keys = [(task, method, seed) for task, method, _ in EXPERIMENTS[::2] for seed in (0, 1)]
+    row = costs.summarise(costs.job_costs(tmp_path, keys, searches=1), keys).iloc[0]
+    assert (row["search_hours"], row["search_seeds"]) == (1, 1)
+    assert (row["retrain_hours"], row["retrain_seeds"]) == (20, 2)
+    assert len(paths.cost_paths(tmp_path, keys, 1)) == len(keys) * 3 // 2
+
+
 def test_the_table_adds_up_a_method_s_tasks_and_names_devices(tmp_path):
     make_costs(tmp_path)
     write_cost(tmp_path, "retrain", EXPERIMENTS[0], 10 * HOUR, "cuda")

@@ -137,6 +137,21 @@ def test_a_stale_result_is_not_missing(run):
     assert lost(run) == STALE
 
 
+def test_a_search_that_seeds_share_counts_for_each_of_them(run):
+    study = run / "study.json"
+    study.write_text(json.dumps({**json.loads(study.read_text()), "searches": 1}))
+    other = ("ecg", "wrn-default", 1)
+    made_path(run, "search", other).unlink()  # not asked for
+    assert missing(run) == []
+    architecture_path(run, other).write_text(json.dumps({"architecture": {"space": "wrn", "lr": 0.2}}))
+    assert state(run, KEY) == state(run, other) == State("retrain", stale=True)
+    architecture_path(run, KEY).unlink()
+    fail(architecture_path(run, KEY).parent, "out of memory")
+    lines = [str(entry).replace(str(run), "RUN") for entry in missing(run)]
+    log = "RUN/logs/search/ecg/wrn-default/0.log"
+    assert lines == [f"ecg wrn-default seed {seed}: search failed: out of memory; see {log}" for seed in (0, 1)]
+
+
 def test_a_bad_raw_file_is_the_reason_of_all_its_experiments(run):
     path = write_log(run, "preprocess", "ecg")
     (run / "data/ecg.json").unlink()

@@ -75,6 +75,41 @@ def test_true_records_give_the_published_window_counts(samples):
     assert shared == [429, 424, 0]
 
 
+def test_the_final_test_says_which_records_no_search_has_seen(real):
+    """Tuning validated on about half of them; none was trained on."""
+    _, data = real
+    assert [name for name in SPLITS if "unseen" in data.split(name).fields] == ["final_test"]
+    final = data.split("final_test")
+    group, unseen = final.load("group"), final.load("unseen")
+    searched = set(data.split("train").load("group")) | set(data.split("valid").load("group"))
+    assert unseen.tolist() == [record not in searched for record in group]
+    assert 0 < unseen.mean() < 1
+    assert not set(group) & set(data.split("train").load("group"))
+
+
+def test_f1_of_unseen_records_is_that_of_the_rest_alone():
+    rng = np.random.default_rng(2)
+    group = np.sort(rng.integers(0, 80, 600))
+    y, unseen = rng.integers(0, 4, 80)[group], (rng.random(80) < 0.5)[group]
+    predicted = np.where(rng.random(600) < 0.4, y, rng.integers(0, 4, 600))
+    truth, votes = [], []
+    for record in np.unique(group[unseen]):
+        truth.append(y[group == record][0])
+        votes.append(Counter(predicted[group == record].tolist()).most_common(1)[0][0])
+    targets = {"y": y, "group": group, "unseen": unseen.astype(np.uint8)}
+    result = scores("ecg", np.eye(4, dtype=np.float32)[predicted], targets)
+    assert result["f1_unseen"] == pytest.approx(f1_score(truth, votes, labels=[0, 1, 2, 3], average="macro"))
+    assert result["records_unseen"] == len(truth) < result["records"]
+    del targets["unseen"]  # a data set of an earlier version
+    before = scores("ecg", np.eye(4, dtype=np.float32)[predicted], targets)
+    assert before.items() <= result.items()
+    assert result.keys() - before.keys() == {"f1_unseen", "records_unseen"}
+    targets["unseen"] = np.zeros(600, np.uint8)
+    none = scores("ecg", np.eye(4, dtype=np.float32)[predicted], targets)
+    assert none["records_unseen"] == 0
+    assert "f1_unseen" not in none
+
+
 def test_windows_begin_as_in_the_reference_loop():
     lengths, labels = np.array([1000, 1001, 2600, 1500, 900, 1760]), np.array([0, 3, 2, 1, 0, 0])
     members = np.array([5, 0, 2, 4, 3, 1])

@@ -63,6 +63,15 @@ def test_asha_on_cifar100_by_hand():
     assert work.search == pytest.approx(expected, rel=DIFFERENCE)
 
 
+def test_seeds_that_share_searches_count_them_once():
+    config = configured("wrn-asha", tasks=["cifar100"], seeds=[0, 1, 2, 3], data_run="no-such-run")
+    (alone,) = estimate.estimate(config, "v100")
+    (shared,) = estimate.estimate({**config, "searches": 2}, "v100")
+    assert (alone.searches, shared.searches, shared.retrainings) == (4, 2, 4)
+    assert shared.search_hours == pytest.approx(alone.search_hours / 2, rel=DIFFERENCE)
+    assert shared.retrain_hours == alone.retrain_hours > 0
+
+
 def reached(order, factor, rungs):
     """How many trials reach each rung, one after the other, of which ``order`` holds the ranks."""
     seen = [[] for _ in range(rungs)]
@@ -102,6 +111,7 @@ SEARCH = {
     "trials": 3,
     "split": "halves",
     "max_samples": None,
+    "validate_every": 0,
 }
 ENAS = {"episodes": 5, "child_steps": 20, "samples": 2, "validation_statistics": False}
 SIZE = estimate.Size((3, 32, 32), 1000, 100, 1100, 200)
@@ -140,6 +150,8 @@ class Networks:
             {**ENAS, "validation_statistics": True},
             (5 * 20 * 8 + 4 * 1000) * (31 + 2 * 13) + 5 * 2 * 100 * 13 + (5 + 4) * 100 * 31,
         ),
+        ("gaea", {"validate_every": 3}, 16 * 500 * 3 * 11 + 3 * 100 * 11),
+        ("densenas", {"validate_every": 1}, 3 * (10 * 800 * 100 + 6 * 200 * 200) + 10 * 100 * 100),
     ],
 )
 def test_searches_by_hand(algorithm, more, expected):

@@ -18,7 +18,7 @@ from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.spaces.shared.space_spec import space_spec
 from nasperf360.study import configuration
 from nasperf360.tasks.shared.task_spec import task_spec
-from nasperf360.training.settings import TrainingSettings
+from nasperf360.training.settings import RetrainSettings, TrainingSettings
 
 ROOT = configuration.ROOT
 SHIPPED = read_yaml(ROOT / "config" / "config.yaml")
@@ -469,8 +469,8 @@ def test_what_jobs_are_given_is_complete_and_plain():
     config = configuration.resolve({**SHIPPED, "scale": "paper"})
     for task, name in configuration.experiments(config):
         training = configuration.retrain_settings(config, task, name)
-        assert training.keys() == TrainingSettings.model_fields.keys()
-        assert TrainingSettings.model_validate(training).params() == training
+        assert training.keys() == RetrainSettings.model_fields.keys()
+        assert RetrainSettings.model_validate(training).params() == training
         assert training["task"] == task_spec(task).switches.model_validate(training["task"]).params()
         space = space_spec(configuration.method(config, name)["space"]).settings
         assert configuration.space_settings(config, task, name).keys() == space.model_fields.keys()

@@ -13,7 +13,7 @@ from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, labe
 from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params
 from nasperf360.stages.modules import stage_modules
-from nasperf360.study import configuration, runs
+from nasperf360.study import configuration, paths, runs
 from nasperf360.tasks.shared.task_spec import task_spec
 
 try:
@@ -31,6 +31,8 @@ CHECKPOINTS = f"{RESULTS}/checkpoints"
 TASKS = config["tasks"]
 METHODS = config["methods"]
 SEEDS = config["seeds"]
+SEARCHES = config["searches"]
+SEARCH_SEEDS = list(dict.fromkeys(paths.search_seed(seed, SEARCHES) for seed in SEEDS))
 EXPERIMENTS = configuration.experiments(config)
 # Of a task and a method; each takes a millisecond, and the jobs of all seeds ask for it.
 space_settings, search_settings, retrain_settings = (
@@ -53,10 +55,10 @@ onstart:
         sys.exit(f"Error: {error}")
 
 
-def experiment_paths(pattern):
+def experiment_paths(pattern, seeds=SEEDS):
     """``pattern`` for each task, method and seed of the study; with ``partial``, where that file exists."""
-    paths = [pattern.format(task=task, method=method, seed=seed) for task, method in EXPERIMENTS for seed in SEEDS]
-    return [path for path in paths if Path(path).exists()] if config["partial"] else paths
+    files = [pattern.format(task=task, method=method, seed=seed) for task, method in EXPERIMENTS for seed in seeds]
+    return [path for path in files if Path(path).exists()] if config["partial"] else files
 
 
 def modules_of(stage):
@@ -87,16 +89,22 @@ def search_inputs(wildcards):
     return inputs
 
 
+def trained_architecture(wildcards):
+    """What the search found that a seed trains: its own, or one that seeds share."""
+    found = paths.search_seed(int(wildcards.seed), SEARCHES)
+    return f"{RESULTS}/search/{wildcards.task}/{wildcards.method}/{found}/architecture.json"
+
+
 def space_of(method):
     """A method's search space."""
     return configuration.method(config, method)["space"]
 
 
 def architectures_of(method):
-    """What the method found on each task and seed; with ``partial``, of those that exist."""
+    """What the method found on each task and in each search; with ``partial``, of those that exist."""
     return [
         path
-        for path in experiment_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json")
+        for path in experiment_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json", SEARCH_SEEDS)
         if path.split("/")[-3] == method
     ]
 

@@ -13,7 +13,7 @@ DRAWN = [
     if has_room("spaces", space_of(method), "drawing") and method in [name for _, name in EXPERIMENTS]
 ]
 ARCHITECTURES = [
-    f"{RESULTS}/figures/architectures/{{method}}/{seed}.{form}" for seed in SEEDS for form in PICTURE_FORMS
+    f"{RESULTS}/figures/architectures/{{method}}/{seed}.{form}" for seed in SEARCH_SEEDS for form in PICTURE_FORMS
 ]
 
 

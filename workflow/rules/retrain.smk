@@ -7,7 +7,7 @@ rule retrain:
     input:
         data=ancient(f"{DATA}/{{task}}.h5"),
         manifest=f"{DATA}/{{task}}.json",
-        architecture=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json",
+        architecture=trained_architecture,
     output:
         history=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/history.csv",
         model=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/model.pt",

@@ -35,4 +35,4 @@ rule search:
 
 rule architectures:
     input:
-        experiment_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json"),
+        experiment_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json", SEARCH_SEEDS),

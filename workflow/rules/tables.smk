@@ -1,7 +1,7 @@
 # Results -> tables, of this run and, by the same rules, of the paper's printed results (results/reference/).
 
 from nasperf360.files import digest_file
-from nasperf360.study import paths, results
+from nasperf360.study import results
 
 STUDY = [(task, method, seed) for task, method in EXPERIMENTS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
@@ -141,7 +141,7 @@ rule task_table:
 # The only table that reads cost files, which differ between equal runs.
 rule cost_table:
     input:
-        [] if config["partial"] else paths.cost_paths(RESULTS, STUDY),
+        [] if config["partial"] else paths.cost_paths(RESULTS, STUDY, SEARCHES),
     output:
         expand(f"{RESULTS}/tables/cost.{{form}}", form=FORMS),
     log:
@@ -151,7 +151,8 @@ rule cost_table:
     params:
         **code_params("cost_table.py", *task_labels(RUN), *method_labels(RUN)),
         experiments=[list(key) for key in STUDY],
-        snapshot=results.cost_snapshot(RESULTS, STUDY) if config["partial"] else {},
+        searches=SEARCHES,
+        snapshot=results.cost_snapshot(RESULTS, STUDY, SEARCHES) if config["partial"] else {},
     script:
         "../scripts/cost_table.py"
 

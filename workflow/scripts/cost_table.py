@@ -9,9 +9,9 @@ from nasperf360.tables.costs import cost_table, job_costs, summarise
 CAPTION = "Hours of search and of retraining for each method, over all its tasks and on each task."
 
 
-def main(path_to_results, experiments, outputs):
+def main(path_to_results, experiments, searches, outputs):
     keys = [(task, method, int(seed)) for task, method, seed in experiments]
-    forms.write(cost_table(summarise(job_costs(path_to_results, keys), keys), CAPTION), outputs)
+    forms.write(cost_table(summarise(job_costs(path_to_results, keys, searches), keys), CAPTION), outputs)
 
 
 if __name__ == "__main__":
@@ -19,6 +19,7 @@ if __name__ == "__main__":
         lambda: main(
             path_to_results=Path(snakemake.output[0]).parents[1],  # results/<run>
             experiments=snakemake.params.experiments,
+            searches=snakemake.params.searches,
             outputs=list(snakemake.output),
         ),
         snakemake,

@@ -56,6 +56,14 @@ def published_size(task: str) -> str:
     return _label("tasks", task, "PUBLISHED_SIZE", "")
 
 
+def task_note(task: str) -> str:
+    """What a reader of a task's numbers must know; empty for most."""
+    if not has_room("tasks", task, "labels"):
+        return ""
+    text: str = getattr(room("tasks", task, "labels"), "NOTE", "")
+    return text
+
+
 def space_label(space: str) -> str:
     """A space as printed."""
     return _label("spaces", space, "TITLE", space)

@@ -122,6 +122,12 @@ class Configuration(Settings):
     seeds: Annotated[list[Whole], Len(1), AfterValidator(_each_once)] = _key(
         means="The repetitions of each experiment.", reruns="only new seeds, and tables and figures"
     )
+    searches: Count | None = _key(
+        None,
+        means="How many searches each experiment's method has: seed s trains what the search of seed s mod n found, so "
+        "that the spread of searches and that of trainings can be told apart; null: a search for each seed.",
+        reruns="the trainings of other architectures than before, and searches of new seeds",
+    )
     source: Literal["simulated", "original", "published"] = _key(
         means="Where data come from: the simulators, the original sites or a mirror, or data sets published to S3.",
         reruns="nothing; a run's folder refuses another source",

@@ -8,17 +8,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from nasperf360.data.datasets import Split
 from nasperf360.errors import UserError
 from nasperf360.files import atomic_path, read_json
+from nasperf360.job import log
 from nasperf360.seeds import derive_seed
 from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import SearchSpace, search_space
 from nasperf360.stages.experiment import Experiment, Machine, digests
 from nasperf360.stages.predictions import write_predictions
-from nasperf360.stages.training_job import training_job, write_history
-from nasperf360.tasks.shared.task_training import task_training
+from nasperf360.stages.training_job import TrainingJob, training_job, write_history
+from nasperf360.tasks.shared.task_training import TaskTraining, task_training
 from nasperf360.training.fitting import fit, predict
-from nasperf360.training.settings import TrainingSettings
+from nasperf360.training.settings import RetrainSettings
+from nasperf360.training.validation import Validation
 
 
 def read_architecture(path: str | Path, space: SearchSpace) -> Architecture:
@@ -73,13 +76,14 @@ def retrain(
         signature = task.signature(train.shape("x"))
         space = search_space(space_name, signature, space_settings)
         found = read_architecture(architecture, space)
-        training = TrainingSettings.model_validate({**settings, **space.hyperparameters(found)})
+        training = RetrainSettings.model_validate({**settings, **space.hyperparameters(found)})
         origin = job.provenance({"space": space_settings, "retrain": training.params(), "architecture": found})
         torch.manual_seed(derive_seed(experiment.derived_seed, "initial weights"))
         model = space.build(found)
         record = job.record(model, signature.input_shape, origin)
         model = model.to(job.device)
         with job.resumable(origin) as checkpoint:
+            validation = held_out(model, task, train, job, training)
             history = fit(
                 model,
                 task,
@@ -89,15 +93,33 @@ def retrain(
                 device=job.device,
                 checkpoint=checkpoint,
                 label=str(experiment),
+                after_epoch=validation.after if validation else None,
             )
             predicted = predict(model, task, test, training, device=job.device)
         write_history(outputs["history"], history)
         write_model(outputs["model"], model)
+        record["search_seed"] = read_json(architecture).get("seed", experiment.seed)
         record["samples"] = {"train": len(train), "test": len(test)}
         write_predictions(outputs["predictions"], predicted, record)
         # Last: it names the others, and so says that the training is done.
         files = digests(*(outputs[name] for name in ("history", "model", "predictions")))
-        job.write_cost(outputs["cost"], files=files)
+        job.write_cost(outputs["cost"], history, files=files)
+
+
+def held_out(
+    model: nn.Module, task: TaskTraining, train: Split, job: TrainingJob, settings: RetrainSettings
+) -> Validation | None:
+    """The validation of a final training on ``train``; None where it is not asked for, or no samples are held out.
+
+    They are where the final training does without the validation split and takes no split of its own: fsd50k, deepsea.
+    The test split is none to look at on the way.
+    """
+    every = settings.validate_every
+    if every and train.name != "train":
+        log(f"{job.experiment}: validate_every: {train.name} holds samples of the validation split; no loss is taken")
+        return None
+    valid = job.dataset.split("valid")
+    return Validation(model, task, valid, every, settings.batch_size, job.device, settings.precision)
 
 
 def write_model(path: str | Path, model: nn.Module) -> None:

@@ -83,7 +83,7 @@ def search(
             space.check(found.architecture)
             record = job.record(space.build(found.architecture), signature.input_shape, origin)
         write_history(outputs["history"], found.history)
-        job.write_cost(outputs["cost"])
+        job.write_cost(outputs["cost"], found.history)
         architecture = {**record, "architecture": found.architecture, "files": digests(outputs["history"])}
         write_json(outputs["architecture"], checksummed(architecture))
 

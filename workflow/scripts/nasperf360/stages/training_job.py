@@ -19,6 +19,7 @@ from nasperf360.stages.experiment import Experiment, Machine, provenance, verify
 from nasperf360.stages.provenance import CostMeter, versions
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.fitting import setup_torch
+from nasperf360.training.loop import History
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,17 @@ class TrainingJob:
             "provenance": dict(origin),
         }
 
-    def write_cost(self, path: str, **further: Any) -> None:
-        """What the job cost so far, and where it ran: all that is not reproducible."""
-        write_json(path, {**self.meter.read(), "simulated": self.dataset.simulated, **further})
+    def write_cost(self, path: str, history: Sequence[Mapping[str, Any]], **further: Any) -> None:
+        """What the job cost so far, and where it ran: all that is not reproducible.
+
+        Args:
+            path: of ``cost.json``.
+            history: of the job; where it knows the seconds of its rows, they are written too.
+            further: entries.
+        """
+        seconds = history.seconds if isinstance(history, History) else []
+        content = {**self.meter.read(), "simulated": self.dataset.simulated, "history_seconds": seconds, **further}
+        write_json(path, content)
 
 
 @contextmanager

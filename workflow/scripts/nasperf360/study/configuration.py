@@ -24,7 +24,7 @@ from nasperf360.settings.messages import unknown_name
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.spaces.shared.space_spec import SpaceSpec, space_spec
 from nasperf360.tasks.shared.task_spec import TaskSpec, task_spec
-from nasperf360.training.settings import TrainingSettings
+from nasperf360.training.settings import RetrainSettings, TrainingSettings
 
 Config = dict[str, Any]
 Part = Literal["spaces", "search", "retrain"]
@@ -135,7 +135,7 @@ def _check_layers(section: Mapping[str, Any], where: str, model: type[Settings])
 def _model(part: Part, name: str) -> type[Settings]:
     """What may be set in a section for the space or algorithm of that name."""
     if part == "retrain":
-        return TrainingSettings
+        return RetrainSettings
     return space_spec(name).settings if part == "spaces" else algorithm_spec(name).settings
 
 
@@ -308,14 +308,14 @@ def _switches(spec: TaskSpec, where: str, name: str, *given: Mapping[str, Any]) 
     return checked(spec.switches, merge(*given), f"{where}.task", _whose(spec.name, name)).params()
 
 
-def _retrain(config: Config, task: str, name: str) -> TrainingSettings:
+def _retrain(config: Config, task: str, name: str) -> RetrainSettings:
     where = f"retrain.{method(config, name)['space']}"
     given = {"precision": config["precision"], **_given(config, "retrain", task, name)}
-    training = checked(TrainingSettings, given, where, _whose(task, name))
+    training = checked(RetrainSettings, given, where, _whose(task, name))
     return training.but({"task": _switches(task_spec(task), where, name, training.task)})
 
 
-def _search(config: Config, task: str, name: str, training: TrainingSettings) -> Settings:
+def _search(config: Config, task: str, name: str, training: RetrainSettings) -> Settings:
     """Settings of a search; its trials, where it has some, train with ``training`` but for its own ``training``."""
     algorithm = _specs(config, name)[1]
     where = f"search.{algorithm.name}"
@@ -326,7 +326,7 @@ def _search(config: Config, task: str, name: str, training: TrainingSettings) ->
     switches = [settings.params()["task"]] if "task" in fields else []
     if algorithm.trains_trials:
         own = given.get("training", {})
-        trial = checked(TrainingSettings, {**training.params(), **own}, f"{where}.training", _whose(task, name))
+        trial = checked(TrainingSettings, {**training.of_trials(), **own}, f"{where}.training", _whose(task, name))
         switches = [training.task, trial.task, *switches]
     filled = _switches(task_spec(task), where, name, *switches)
     return settings.but({"task": filled}) if "task" in fields else settings
@@ -352,7 +352,7 @@ def search_settings(config: Config, task: str, name: str) -> Config:
     training = _retrain(config, task, name)
     settings = {"search": _search(config, task, name, training).params()}
     if _specs(config, name)[1].trains_trials:
-        settings["retrain"] = training.params()
+        settings["retrain"] = training.of_trials()
     return settings
 
 

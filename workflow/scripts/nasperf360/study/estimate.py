@@ -28,6 +28,7 @@ from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import SearchSpace, search_space
 from nasperf360.study import configuration
 from nasperf360.study.configuration import Config
+from nasperf360.study.paths import search_seed
 from nasperf360.tasks.shared.task_spec import task_spec
 from nasperf360.tasks.shared.task_training import task_training
 
@@ -264,14 +265,22 @@ def _bilevel(networks: Counted, settings: Any, size: Size) -> float:
     train = min(size.train, settings.max_samples or size.train)
     epoch = train if settings.split == "same" else train / 2
     epochs = settings.epochs + max(0, settings.epochs - settings.architecture_after)
-    return epochs * epoch * TRAINING * networks.supernet()
+    return (epochs * epoch * TRAINING + _validations(settings) * size.valid) * networks.supernet()
 
 
 def _densenas(networks: Counted, settings: Any, size: Size) -> float:
-    """Weight steps run one operation per layer on four fifths of the data, architecture steps two on the last fifth."""
-    weights = settings.epochs * size.train * 4 / 5 * networks.sampled_supernet(1)
+    """Weight steps and validations run one operation per layer, architecture steps two.
+
+    Weights train on four fifths of the data, the architecture on the last fifth.
+    """
+    one, two = networks.sampled_supernet(1), networks.sampled_supernet(2)
+    weights = settings.epochs * size.train * 4 / 5 * one
     searching = max(0, settings.epochs - settings.warmup_epochs)
-    return TRAINING * (weights + searching * size.train / 5 * networks.sampled_supernet(2))
+    return TRAINING * (weights + searching * size.train / 5 * two) + _validations(settings) * size.valid * one
+
+
+def _validations(settings: Any) -> int:
+    return settings.epochs // settings.validate_every if settings.validate_every else 0
 
 
 def _enas(networks: Counted, settings: Any, size: Size) -> float:
@@ -380,16 +389,16 @@ def _estimate(
     config: Config, method: str, device: str, utilisation: float | None, *, retrained: bool = True
 ) -> Estimate:
     rate = throughput(device, configuration.method(config, method)["space"], utilisation)  # refuses before it counts
-    data, seeds = Path("results", config["data_run"], "data"), len(config["seeds"])
+    data, seeds = Path("results", config["data_run"], "data"), config["seeds"]
+    searches = len({search_seed(seed, config["searches"]) for seed in seeds})
     tasks = [task for task, _ in configuration.experiments({**config, "methods": [method]})]
     works = [work(config, task, method, size_of(task, data)) for task in tasks]
-    hours = seeds / 3600 / rate
     return Estimate(
         method,
-        searches=len(tasks) * seeds,
-        retrainings=len(tasks) * seeds * retrained,
-        search_hours=hours * sum(each.search for each in works),
-        retrain_hours=hours * sum(each.retrain for each in works) * retrained,
+        searches=len(tasks) * searches,
+        retrainings=len(tasks) * len(seeds) * retrained,
+        search_hours=searches * sum(each.search for each in works) / 3600 / rate,
+        retrain_hours=len(seeds) * sum(each.retrain for each in works) / 3600 / rate * retrained,
     )
 
 

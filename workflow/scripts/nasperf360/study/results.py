@@ -7,7 +7,16 @@ from pathlib import Path
 from nasperf360.errors import UserError
 from nasperf360.files import digest_file, read_json, remembered
 from nasperf360.labels import COMPLETE, FAILED, OPEN
-from nasperf360.study.paths import MADE, Key, architecture_path, cost_paths, data_folder, made_path, result_path
+from nasperf360.study.paths import (
+    MADE,
+    Key,
+    architecture_path,
+    cost_paths,
+    data_folder,
+    made_path,
+    result_path,
+    stage_path,
+)
 from nasperf360.tasks.shared.task_spec import task_spec
 
 NOT_RUN = "not run"
@@ -58,7 +67,7 @@ def state(folder: str | Path, key: Key) -> State:
     if found := _data_failure(data_folder(folder), key[0], stale=stale):
         return found
     for stage in MADE:
-        made = made_path(folder, stage, key)
+        made = stage_path(folder, stage, key)
         if (failure := _failure(made.parent)) is not None:
             return State(stage, failure, stale)
         if not made.is_file():
@@ -118,6 +127,6 @@ def snapshot(folder: str | Path, keys: Iterable[Key]) -> dict[str, str]:
     }
 
 
-def cost_snapshot(folder: str | Path, keys: Iterable[Key]) -> dict[str, str]:
+def cost_snapshot(folder: str | Path, keys: Iterable[Key], searches: int | None = None) -> dict[str, str]:
     """Digest of each cost file that exists now: what a partial run takes as a param in place of inputs."""
-    return {str(path): digest_file(path) for path in cost_paths(folder, keys) if path.is_file()}
+    return {str(path): digest_file(path) for path in cost_paths(folder, keys, searches) if path.is_file()}

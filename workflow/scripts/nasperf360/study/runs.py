@@ -62,6 +62,7 @@ def _write(config: dict[str, Any]) -> None:
             "tasks": config["tasks"],  # some may have no experiment
             "experiments": configuration.experiments(config),
             "seeds": config["seeds"],
+            "searches": config["searches"],
         },
     )
 
@@ -73,6 +74,7 @@ class Study:
     data_run: str
     tasks: list[str]
     experiments: list[tuple[str, str, int]]  # task, method, seed
+    searches: int | None  # per experiment; None: one for each seed
 
 
 def read_study(folder: Path) -> Study:
@@ -87,6 +89,6 @@ def read_study(folder: Path) -> Study:
     study = read_json(path)
     try:
         experiments = [(task, method, seed) for task, method in study["experiments"] for seed in study["seeds"]]
-        return Study(study["data_run"], study["tasks"], experiments)
+        return Study(study["data_run"], study["tasks"], experiments, study.get("searches"))
     except KeyError as error:
         raise UserError(f"{path}: lacks the key {error}; it is of an earlier version: run it anew") from error

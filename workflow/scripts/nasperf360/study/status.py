@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from nasperf360.study.paths import MADE, Key, data_folder, made_path
+from nasperf360.study.paths import MADE, Key, data_folder, searched, stage_path
 from nasperf360.study.results import State, state
 from nasperf360.study.runs import read_study
 from nasperf360.tasks.shared.task_spec import task_spec
@@ -42,7 +42,7 @@ def missing(folder: Path) -> list[Missing]:
 def _missing(folder: Path, key: Key, stage: str, found: State) -> Missing:
     log = _log(folder, stage, key)
     if found.failure is None and stage in MADE:
-        made = made_path(folder, stage, key)
+        made = stage_path(folder, stage, key)
         if made.is_file():
             return Missing(key, str(found), None)  # the log is of what is at hand
         if _lost(made, stage, log):
@@ -61,7 +61,7 @@ def _lost(made: Path, stage: str, log: Path | None) -> bool:
 
 def _log(folder: Path, stage: str, key: Key) -> Path | None:
     """The log of a stage that was started."""
-    task, method, seed = key
+    task, method, seed = searched(key, read_study(folder).searches) if stage == "search" else key
     logs = data_folder(folder) / "logs"
     paths = {
         "preprocess": [logs / "preprocess" / f"{task}.log"],

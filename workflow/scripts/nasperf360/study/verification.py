@@ -143,7 +143,7 @@ def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) ->
     own = {*settings.get("architecture", {}), *expected.get("architecture", {})}
     if other := _differing(_of_every_seed(settings, own), _of_every_seed(expected, own)):
         yield f"{path}: settings differ from those of seed {first}: {other}"
-    found = architecture_path(folder, key)
+    found = path if stage == "search" else architecture_path(folder, key)
     searched = read_json(found)
     yield from _code_faults(path, experiment, origin, searched)
     if stage == "evaluate":
@@ -152,7 +152,7 @@ def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) ->
             data = data_folder(folder) / "data" / f"{task}.h5"
             yield from _prediction_faults(path, content, experiment, _predictions(folder, key), data)
     elif limiting := settings["method"].get("size_limit"):
-        other_network = read_json(architecture_path(folder, (task, limiting["method"], int(seed))))
+        other_network = read_json(made_path(folder, "search", (task, limiting["method"], int(seed))))
         if settings["limit"] != other_network["parameters"] + int(limiting.get("slack", 0)):
             yield f"{path}: its size limit is not that of {limiting['method']}"
 
@@ -191,6 +191,8 @@ def _training_faults(path: Path, content: Mapping[str, Any], found: Path, search
     settings = content["provenance"]["settings"]
     if settings["architecture"] != searched["architecture"]:
         yield f"{path}: trained another architecture than that of {found}"
+    if content["search_seed"] != searched["seed"]:
+        yield f"{path}: names search seed {content['search_seed']}, but {found} is of seed {searched['seed']}"
     if other := _differing(settings["space"], searched["provenance"]["settings"]["space"]):
         yield f"{path}: settings of the space differ from those of {found}: {other}"
     if content["value"] != content["scores"]["value"]:

@@ -10,15 +10,17 @@ import pandas as pd
 from nasperf360.errors import DataError
 from nasperf360.files import read_json
 from nasperf360.labels import algorithm_label, halves, space_label, task_label
-from nasperf360.study.paths import COSTS, Key, cost_path
+from nasperf360.study.paths import COSTS, Key, cost_path, costly
 from nasperf360.tables.forms import Table
 
 DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 MIXED = "mixed"
 
 
-def job_costs(folder: str | Path, keys: Iterable[Key]) -> pd.DataFrame:
+def job_costs(folder: str | Path, keys: Iterable[Key], searches: int | None = None) -> pd.DataFrame:
     """A row per job that has a cost file: task, method, seed, stage, hours, device, memory.
+
+    A search that seeds share is one job.
 
     Raises:
         DataError: a cost file that lacks a key.
@@ -26,8 +28,7 @@ def job_costs(folder: str | Path, keys: Iterable[Key]) -> pd.DataFrame:
     columns = ["task", "method", "seed", "stage", "hours", "device", "device_name", "memory_gb", "simulated"]
     rows = [
         _job(cost_path(folder, stage, key), key, stage)
-        for key in keys
-        for stage in COSTS
+        for stage, key in costly(keys, searches)
         if cost_path(folder, stage, key).is_file()
     ]
     return pd.DataFrame(rows, columns=columns)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nasperf360.errors import DataError
-from nasperf360.labels import COMPLETE, FAILED, OPEN, algorithm_label, method_name, space_label, task_label
+from nasperf360.labels import COMPLETE, FAILED, OPEN, algorithm_label, method_name, space_label, task_label, task_note
 from nasperf360.tables.forms import Bold, Table, mean_and_std
 
 PAIR = ["task", "space", "algorithm"]
@@ -208,11 +208,12 @@ def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str,
     marks += [OTHERS] if ((frame["seeds"] > 0) & (frame["seeds_open"] > 0)).any() else []
     marks += [DESPITE] if ((frame["seeds"] > 0) & (frame["seeds_failed"] > 0)).any() else []
     reasons = [f"{task_label(row.task)}, {row.method}: {row.status}" for row in rows.values() if row.status != COMPLETE]
+    known = [f"{task_label(task)}: {task_note(task)}" for task in by_task.groups if task_note(task)]
     return Table(
         "performance",
         performance,
         caption,
         blocks,
-        notes=[*notes, *marks, *reasons],
+        notes=[*notes, *marks, *known, *reasons],
         simulated=bool(frame["simulated"].any()),
     )

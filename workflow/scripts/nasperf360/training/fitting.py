@@ -13,7 +13,7 @@ from nasperf360.tasks.shared.task_training import TaskTraining
 from nasperf360.training.batches import Loader, prediction_loader, scheduled_batches, training_loader
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.hooks import RampedByEpoch
-from nasperf360.training.loop import Losses, Row, run_epochs
+from nasperf360.training.loop import History, Losses, Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.settings import PredictionSettings, TrainingSettings
 from nasperf360.training.step import WeightSteps, autocast
@@ -59,7 +59,7 @@ def fit(
     epochs: int | None = None,
     label: str = "",
     after_epoch: Callable[[int], Row] | None = None,
-) -> list[Row]:
+) -> History:
     """Train ``model`` in place and return its history.
 
     Args:

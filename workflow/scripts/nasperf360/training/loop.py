@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +15,22 @@ from nasperf360.training.checkpoints import Checkpoint
 
 Row = dict[str, float]
 """One line of history: numbers by name."""
+
+OBSERVED = {"valid_loss"}
+"""Numbers of a row that training does not rest on: one that is not finite does not stop it."""
+
+
+class History(list[dict[str, Any]]):
+    """The lines of a history, equal between equal runs, and beside them the seconds each took, which are not.
+
+    Args:
+        rows: one for each epoch, episode or trial.
+        seconds: one number for each row.
+    """
+
+    def __init__(self, rows: Iterable[dict[str, Any]] = (), seconds: Iterable[float] = ()):
+        super().__init__(rows)
+        self.seconds = list(seconds)
 
 
 class Losses:
@@ -69,11 +86,14 @@ def run_epochs(
     checkpoint: Checkpoint | None = None,
     label: str = "",
     unit: str = "epoch",
-) -> list[Row]:
+) -> History:
     """Call ``epoch(0)``, ..., ``epoch(epochs - 1)``, resuming after the last one that a checkpoint holds.
 
     Every random number of an epoch must come from the global torch generator, which is seeded here for each epoch, or
     from generators seeded by the epoch: then a resumed run equals an undisturbed one bit for bit.
+
+    The seconds of an epoch are those of the attempt that ended it; a row that has ``seconds`` knows better, and they
+    are taken out of it.
 
     Args:
         epoch: trains one epoch and returns its row of history.
@@ -87,9 +107,9 @@ def run_epochs(
     Raises:
         DivergedError: a loss or a value of the row is not finite; the last good checkpoint stays.
     """
-    history: list[Row] = []
+    history = History()
     if checkpoint and (saved := _load(checkpoint, epochs)):
-        history = saved["history"]
+        history = History(saved["history"], saved["seconds"])
         for name, item in state.items():
             item.load_state_dict(saved[name])
         tqdm.write(f"{checkpoint.folder}: resumed after epoch {len(history)}", file=sys.stderr)  # clear of other bars
@@ -98,10 +118,12 @@ def run_epochs(
     )
     for number in bar:
         torch.manual_seed(derive_seed(seed, "epoch", number))
+        started = time.monotonic()
         try:
             row = {"epoch": float(number), **epoch(number)}
+            seconds = row.pop("seconds", time.monotonic() - started)
             for name, value in row.items():
-                if not math.isfinite(value):
+                if name not in OBSERVED and not math.isfinite(value):
                     raise NotFiniteError(f"{name} became {value}")
         except NotFiniteError as fault:
             raise DivergedError(
@@ -109,10 +131,12 @@ def run_epochs(
                 f"lower the learning rate (lr) or clip gradients where there is a setting clip, then run again"
             ) from None
         history.append(row)
+        history.seconds.append(round(seconds, 3))
         bar.set_postfix({name: f"{value:.4g}" for name, value in row.items() if name != "epoch"}, refresh=False)
         if checkpoint:
             state_dicts = {name: item.state_dict() for name, item in state.items()}
-            checkpoint.save({"history": history, **state_dicts}, last=number + 1 == epochs)
+            held = {"history": list(history), "seconds": history.seconds, **state_dicts}
+            checkpoint.save(held, last=number + 1 == epochs)
     return history
 
 

@@ -91,3 +91,17 @@ class PredictionSettings(BatchSettings):
 
 class TrainingSettings(StepSettings, PredictionSettings):
     """Of ``fitting.fit`` and ``fitting.predict``."""
+
+
+class RetrainSettings(TrainingSettings):
+    """Of the training of the architecture that was found."""
+
+    validate_every: Whole = Field(
+        0,
+        description="the loss on the validation split after every so many epochs, 0: never; it changes no other "
+        "number. Only on tasks whose validation split is no part of the final training: fsd50k and deepsea",
+    )
+
+    def of_trials(self) -> dict[str, Any]:
+        """What trials of a search take from it: they are validated as the search says."""
+        return {name: value for name, value in self.params().items() if name != "validate_every"}

@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
 from nasperf360.algorithms.shared.problem import Problem, SearchResult
+from nasperf360.algorithms.shared.trial_rows import as_text
 from nasperf360.algorithms.shared.trials import Trial, trial_checkpoint
 from nasperf360.data.datasets import Split
 from nasperf360.errors import DivergedError, UserError
@@ -22,14 +23,15 @@ from nasperf360.job import log
 from nasperf360.seeds import generator
 from nasperf360.spaces.shared.search_space import SearchSpace
 from nasperf360.training.checkpoints import refused_name
+from nasperf360.training.loop import History
 
 
 def search(space: SearchSpace, problem: Problem) -> SearchResult:
     """Trials train by the retraining settings; at each rung the best ``1 / reduction_factor`` so far go on.
 
     The study lies in the checkpoint's folder, so that a later process resumes it: finished trials count, a killed one
-    goes on from its last epoch. The study records metrics alone: who goes on is decided from these in memory, anew in
-    each process, so that no kill can come in between.
+    goes on from its last epoch. Of a trial's course it records metrics and seconds alone: who goes on is decided from
+    these metrics in memory, anew in each process, so that no kill can come in between.
     """
     trials, task = problem.settings.trials, problem.task
     train, valid = problem.dataset.tuning()
@@ -44,12 +46,21 @@ def search(space: SearchSpace, problem: Problem) -> SearchResult:
     # The longest trials first: a value after 12 epochs is not compared with one after 200.
     sign = -1 if task.spec.metric.higher_is_better else 1
     best = min(alive, key=lambda trial: (-trial.last_step, sign * trial.intermediate_values[trial.last_step]))
-    history = [
-        {"trial": float(trial.number), "epochs": float(epochs), "valid_score": value}
-        for trial in study.trials
-        for epochs, value in sorted(trial.intermediate_values.items())
-    ]
-    return SearchResult(best.user_attrs["architecture"], history)
+    return SearchResult(best.user_attrs["architecture"], _history(study))
+
+
+def _history(study: optuna.Study) -> History:
+    """A row for each rung that a trial reached, and for the one at which it diverged; seconds count from its start."""
+    history = History()
+    for trial in study.trials:
+        given, scores = trial.user_attrs, trial.intermediate_values
+        for epochs, seconds in sorted((int(rung), seconds) for rung, seconds in given["seconds"].items()):
+            row = {"trial": float(trial.number), "epochs": float(epochs), "diverged": float(epochs not in scores)}
+            if epochs in scores:
+                row["valid_score"] = scores[epochs]
+            history.append({**row, "architecture": as_text(given["architecture"])})
+            history.seconds.append(round(seconds, 3))
+    return history
 
 
 def _open_study(problem: Problem) -> optuna.Study:
@@ -133,14 +144,18 @@ def _run_trial(
     architecture = space.sample(generator(problem.seed, "trial", number))
     recorded.set_user_attr("architecture", architecture)
     trial = Trial(space, problem, architecture, number, train, valid, epochs=rungs[-1])
+    seconds = dict(stored.user_attrs.get("seconds", {})) if stored else {}
     for epochs in rungs:
         if epochs not in metrics:
             try:
                 metrics[epochs] = trial.metric_after(epochs)
             except DivergedError:
                 # A learning rate drawn too high is a result, not a failure.
+                recorded.set_user_attr("seconds", {**seconds, str(epochs): trial.seconds})
                 study.tell(recorded, state=TrialState.PRUNED)
                 return
+            seconds[str(epochs)] = trial.seconds
+            recorded.set_user_attr("seconds", seconds)
             recorded.report(metrics[epochs], epochs)
         if _stops(shown, epochs, metrics[epochs], rungs):
             study.tell(recorded, state=TrialState.PRUNED)

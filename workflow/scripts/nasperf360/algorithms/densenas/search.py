@@ -26,6 +26,7 @@ from nasperf360.training.batches import scheduled_batches, training_loader
 from nasperf360.training.loop import Losses, Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.step import WeightSteps
+from nasperf360.training.validation import Validation
 
 WEIGHT_PARTS, PARTS = 4, 5  # 4 of 5 parts of the training split train weights, one the architecture
 
@@ -53,15 +54,18 @@ class DenseNasSteps:
         self.supernet, self.problem, self.task = supernet, problem, problem.task
         settings: DenseNasSettings = problem.settings
         self.settings, device = settings, problem.device
-        train, _ = problem.dataset.tuning()
+        train, valid = problem.dataset.tuning()
         weight_split, architecture_split = weight_and_architecture_splits(
             self.task, train, WEIGHT_PARTS, PARTS, problem.seed
         )
         self.task.fit(weight_split)
-        self.weight_loader = training_loader(self.task, weight_split, WEIGHT_PARTS * settings.batch_size, device)
+        weight_batch = WEIGHT_PARTS * settings.batch_size
+        self.weight_loader = training_loader(self.task, weight_split, weight_batch, device)
         self.architecture_loader = training_loader(self.task, architecture_split, settings.batch_size, device)
         optimizer = make_optimizer(supernet.weight_parameters(), settings)
         self.weights = WeightSteps(supernet, self.task, optimizer, device, settings.precision, settings.clip)
+        every, precision = settings.validate_every, settings.precision
+        self.validation = Validation(supernet, self.task, valid, every, weight_batch, device, precision)
         self.parameters = supernet.architecture_parameters()
         self.architecture = make_optimizer(self.parameters.values(), settings.architecture)
 
@@ -85,7 +89,9 @@ class DenseNasSteps:
         if searching:
             row["architecture_loss"] = architecture_losses.mean()
         with torch.no_grad():
-            return row | {"expected_cost": float(self.supernet.expected_cost())}
+            row["expected_cost"] = float(self.supernet.expected_cost())
+        with self.supernet.likeliest_operations():
+            return row | self.validation.after(number)
 
     def weight_step(self, batch: Batch, rate: float, *, uniform: bool) -> Tensor:
         """A step of the weights on one operation per layer; returns the loss."""

@@ -5,13 +5,13 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from nasperf360.algorithms.shared.algorithm_spec import AlgorithmSpec
-from nasperf360.algorithms.shared.supernet_settings import check_warmup
+from nasperf360.algorithms.shared.supernet_settings import ValidatedSettings, check_warmup
 from nasperf360.settings.declaration import Amount, Whole
 from nasperf360.spaces.shared.space_spec import Capability
 from nasperf360.training.settings import OptimizerSettings, StepSettings
 
 
-class DenseNasSettings(StepSettings):
+class DenseNasSettings(StepSettings, ValidatedSettings):
     """Of DenseNAS; weight steps take four times ``batch_size``, as they have four times the data."""
 
     warmup_epochs: Whole = Field(description="epochs before the first architecture step")

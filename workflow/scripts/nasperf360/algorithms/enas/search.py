@@ -16,6 +16,7 @@ from torch import Tensor
 from nasperf360.algorithms.enas.controller import Controller, Draw
 from nasperf360.algorithms.enas.spec import EnasSettings
 from nasperf360.algorithms.shared.problem import Problem, SearchResult
+from nasperf360.algorithms.shared.trial_rows import as_text
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import HasSharedLayers
@@ -24,7 +25,7 @@ from nasperf360.tasks.shared.ranking import auroc
 from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.batches import prediction_loader, training_loader
 from nasperf360.training.fitting import predict
-from nasperf360.training.loop import Losses, Row, run_epochs
+from nasperf360.training.loop import History, Losses, Row, run_epochs
 from nasperf360.training.optimizers import Optimizer, make_optimizer
 from nasperf360.training.settings import OptimizerSettings
 from nasperf360.training.step import WeightSteps, autocast
@@ -47,16 +48,35 @@ def search(space: HasSharedLayers, problem: Problem) -> SearchResult:
         label=problem.label,
         unit="episode",
     )
-    return SearchResult(parts.memory.best, history)
+    return SearchResult(parts.memory.best, by_trial(history, parts.memory.trials, problem.settings.samples))
+
+
+def by_trial(episodes: History, trials: list[tuple[float, str]], samples: int) -> History:
+    """A row for each architecture that was rewarded, with what its episode has, and an even share of its seconds.
+
+    Args:
+        episodes: their history.
+        trials: reward and architecture, in the order of the search.
+        samples: trials per episode.
+    """
+    history = History()
+    for number, (reward, architecture) in enumerate(trials):
+        place, sample = divmod(number, samples)
+        episode = dict(episodes[place])
+        row = {"episode": episode.pop("epoch"), "sample": float(sample), "reward": reward}
+        history.append({**row, **episode, "architecture": architecture})
+        history.seconds.append(round(episodes.seconds[place] / samples, 6))
+    return history
 
 
 class Memory:
-    """What outlives an episode besides weights: the baseline, and the best architecture of the whole search."""
+    """What outlives an episode besides weights: the baseline, and every architecture so far with its reward."""
 
     def __init__(self) -> None:
         self.baseline: float | None = None
         self.reward = float("-inf")
         self.best: Architecture = {}
+        self.trials: list[tuple[float, str]] = []
 
     def state_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -65,7 +85,8 @@ class Memory:
         vars(self).update(state)
 
     def keep(self, rewards: np.ndarray, architecture: Callable[[int], Architecture]) -> None:
-        """Remember the best architecture."""
+        """Remember the best architecture, and all as text."""
+        self.trials += [(float(reward), as_text(architecture(row))) for row, reward in enumerate(rewards)]
         row = int(rewards.argmax())
         if rewards[row] > self.reward:
             self.reward, self.best = float(rewards[row]), architecture(row)
@@ -173,7 +194,7 @@ class EnasSteps:
         )
         return {
             "train_loss": loss,
-            "reward": float(rewards.mean()),
+            "mean_reward": float(rewards.mean()),
             "best_reward": self.memory.reward,
             "controller_loss": controller_loss,
             "skip_rate": float(draw.skips.sum() / (len(draw) * self.space.depth * (self.space.depth - 1) / 2)),

@@ -4,10 +4,12 @@ Source: paper section 4.1, random search with a size limit; reference code, dens
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 
 from nasperf360.algorithms.shared.problem import Problem, SearchResult
+from nasperf360.algorithms.shared.trial_rows import as_text
 from nasperf360.algorithms.shared.trials import Trial, trial_checkpoint
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.seeds import derive_seed, generator
@@ -34,15 +36,20 @@ def search(space: SearchSpace, problem: Problem) -> SearchResult:
     sampler = make_sampler(space, settings.sampler)
     sign = 1 if task.spec.metric.higher_is_better else -1
 
+    @cache
+    def drawn(number: int) -> tuple[Architecture, int]:
+        return draw(space, problem, sampler, number)
+
     def run_trial(number: int) -> Row:
         if number:
             # Not sooner: its metric was no part of this search's own checkpoint before.
             trial_checkpoint(problem, number - 1).discard()
-        architecture, parameters = draw(space, problem, sampler, number)
+        architecture, parameters = drawn(number)
         row = {"trial": float(number), "parameters": float(parameters)}
         try:
             trial = Trial(space, problem, architecture, number, train, valid)
-            return row | {"diverged": 0.0, "valid_score": trial.metric_after(settings.epochs)}
+            score = trial.metric_after(settings.epochs)
+            return row | {"diverged": 0.0, "valid_score": score, "seconds": trial.seconds}
         except DivergedError:
             # A learning rate or a network drawn badly is a result, not a failure.
             return row | {"diverged": 1.0}
@@ -55,11 +62,11 @@ def search(space: SearchSpace, problem: Problem) -> SearchResult:
     rows = [row for row in history if not row["diverged"]]
     if not rows:
         raise UserError(f"{problem.label}: all {settings.trials} trials diverged; lower lr")
-    best = max(rows, key=lambda row: sign * row["valid_score"])
-    architecture, _ = draw(space, problem, sampler, int(best["trial"]))
+    number = int(max(rows, key=lambda row: sign * row["valid_score"])["trial"])
     for row in history:
         del row["epoch"]
-    return SearchResult(architecture, history)
+        row["architecture"] = as_text(drawn(int(row["trial"]))[0])
+    return SearchResult(drawn(number)[0], history)
 
 
 def draw(space: SearchSpace, problem: Problem, sampler: Sampler, trial: int) -> tuple[Architecture, int]:

@@ -24,6 +24,7 @@ from nasperf360.training.batches import scheduled_batches, training_loader
 from nasperf360.training.loop import Losses, Row, Stateful, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.step import WeightSteps
+from nasperf360.training.validation import Validation
 
 
 class ArchitectureRule(Protocol):
@@ -42,7 +43,7 @@ def bilevel_search(
 ) -> SearchResult:
     """Search by architecture steps of a rule, which is made of the supernet and the search's ``BilevelSettings``."""
     task, settings, device = problem.task, problem.settings, problem.device
-    train, _ = problem.dataset.tuning()
+    train, valid = problem.dataset.tuning()
     task.fit(train)
     train = random_subset(task, train, settings.max_samples, problem.seed)
     halves = settings.split != "same"
@@ -54,6 +55,8 @@ def bilevel_search(
     rule = make_rule(supernet, settings)
     optimizer = make_optimizer(supernet.weight_parameters(), settings)
     steps = WeightSteps(supernet, task, optimizer, device, settings.precision, settings.clip)
+    every, batch_size = settings.validate_every, settings.batch_size
+    validation = Validation(supernet, task, valid, every, batch_size, device, settings.precision)
 
     def one_epoch(epoch: int) -> Row:
         supernet.train()
@@ -69,7 +72,9 @@ def bilevel_search(
                 if gradients is not None:
                     rule.step(gradients)
         row = {"lr": rate, "train_loss": losses.mean(), "certainty": certainty(supernet)}
-        return row | ({"architecture_loss": architecture_losses.mean()} if searching else {})
+        if searching:
+            row["architecture_loss"] = architecture_losses.mean()
+        return row | validation.after(epoch)
 
     history = run_epochs(
         one_epoch,

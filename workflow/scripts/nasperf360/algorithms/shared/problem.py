@@ -58,10 +58,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The architecture found and the history of the search, one row per epoch or trial."""
+    """The architecture found and the history of the search, one row per epoch or trial.
+
+    A history that is a ``training.loop.History`` also has the seconds of each row, which go to ``cost.json``.
+    """
 
     architecture: Architecture
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 Search = Callable[[Any, Problem], SearchResult]

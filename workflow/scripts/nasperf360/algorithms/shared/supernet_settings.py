@@ -4,11 +4,21 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from nasperf360.settings.declaration import Count, Positive, Whole
+from nasperf360.settings.declaration import Count, Positive, Settings, Whole
 from nasperf360.training.settings import StepSettings
 
 
-class BilevelSettings(StepSettings):
+class ValidatedSettings(Settings):
+    """Of a search that looks at the validation split, and takes nothing from it."""
+
+    validate_every: Whole = Field(
+        1,
+        description="the supernet's loss on the validation split after every so many epochs, 0: never; it changes no "
+        "other number",
+    )
+
+
+class BilevelSettings(StepSettings, ValidatedSettings):
     """Of a search that learns weights and architecture parameters in turns."""
 
     architecture_lr: Positive = Field(description="learning rate of the architecture parameters")

@@ -1,11 +1,13 @@
 """What searches share that train networks one by one: a trial's network, trained as retraining does."""
 
+import time
 from typing import Any
 
 import torch
 
 from nasperf360.algorithms.shared.problem import Problem
 from nasperf360.data.datasets import Split
+from nasperf360.errors import DivergedError
 from nasperf360.seeds import derive_seed
 from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import SearchSpace
@@ -25,6 +27,9 @@ class Trial:
         train: split to train on.
         valid: split to validate on.
         settings: override all others.
+
+    Attributes:
+        seconds: of training, in earlier attempts too, and of this attempt's validations.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Trial:
         self.seed = derive_seed(problem.seed, "trial", number)
         torch.manual_seed(derive_seed(self.seed, "initial weights"))
         self.model = space.build(architecture).to(problem.device)
+        self.seconds = self._validating = 0.0
 
     def metric_after(self, epochs: int) -> float:
         """The metric on the validation split after so many epochs; more of them later go on from here.
@@ -52,19 +58,28 @@ class Trial:
             DivergedError: the training diverged.
         """
         problem = self.problem
-        fit(
-            self.model,
-            problem.task,
-            self.train,
-            self.training,
-            seed=self.seed,
-            device=problem.device,
-            checkpoint=trial_checkpoint(problem, self.number),
-            epochs=epochs,
-            label=f"{problem.label} trial {self.number + 1} of {problem.settings.trials}",
-        )
+        started = time.monotonic()
+        try:
+            history = fit(
+                self.model,
+                problem.task,
+                self.train,
+                self.training,
+                seed=self.seed,
+                device=problem.device,
+                checkpoint=trial_checkpoint(problem, self.number),
+                epochs=epochs,
+                label=f"{problem.label} trial {self.number + 1} of {problem.settings.trials}",
+            )
+        except DivergedError:
+            self.seconds += time.monotonic() - started
+            raise
+        started = time.monotonic()
         outputs = predict(self.model, problem.task, self.valid, self.training, device=problem.device)
-        return problem.measure(outputs, self.valid.targets())
+        metric = problem.measure(outputs, self.valid.targets())
+        self._validating += time.monotonic() - started
+        self.seconds = sum(history.seconds) + self._validating
+        return metric
 
 
 def trial_checkpoint(problem: Problem, number: int) -> Checkpoint:

@@ -1,6 +1,8 @@
 """A supernet that can run a few sampled operations per layer, and knows what the mixed network costs."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -37,6 +39,16 @@ class SampledSupernet(Supernet, ABC):
             count_here = min(count, weights.shape[-1])
             drawn = torch.multinomial(weights, count_here) if len(weights) else weights.long()[:, :count_here]
             self.sampled[name] = drawn.sort(-1).values
+
+    @contextmanager
+    def likeliest_operations(self) -> Iterator[None]:
+        """Within, each layer runs the one operation that weighs most; after it, the sampled ones again."""
+        before = self.sampled
+        self.sampled = {name: self.mixture(name).detach().cpu().argmax(-1, keepdim=True) for name in self.sampled_names}
+        try:
+            yield
+        finally:
+            self.sampled = before
 
     def use_all_operations(self) -> None:
         """Mix all operations again."""

@@ -1,6 +1,7 @@
 """ECG from its records: ``x`` windows (1, 1000) float32 of records standardised as a whole, ``y`` and ``group`` int64.
 
-``group`` tells which record a window is of.
+``group`` tells which record a window is of; ``unseen`` (uint8, of the final test alone) is 1 where no search has seen
+that record, which is where tuning did not validate on it.
 
 Raw files: ``<id>.mat`` (MATLAB v4, ``val``: int16, 300 Hz) of role ``records``, and ``REFERENCE-v3.csv`` (id, label) of
 role ``labels`` or among the records.
@@ -31,7 +32,9 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
     paths, labels = read_reference(raw)
     records = Records(paths)
     rng = generator("ecg", "order")
-    for name, members in split_records(len(paths), raw.manifest).items():
+    splits = split_records(len(paths), raw.manifest)
+    seen = np.concatenate([splits["train"], splits["valid"]])
+    for name, members in splits.items():
         record, start = window_table(records.lengths, labels, members, window, stride)
         if name.endswith("train"):
             order = rng.permutation(len(record))
@@ -43,11 +46,13 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
             classes=len(LABELS),
             source=raw.manifest,
             group=((), "int64"),
+            **({"unseen": ((), "uint8")} if name == "final_test" else {}),
         )
         for begin in range(0, len(record), BLOCK):
             these = record[begin : begin + BLOCK]
             windows = records.windows(these, start[begin : begin + BLOCK], window)
-            split.append(x=windows[:, None], y=labels[these], group=these)
+            more = {"unseen": (~np.isin(these, seen)).astype(np.uint8)} if name == "final_test" else {}
+            split.append(x=windows[:, None], y=labels[these], group=these, **more)
 
 
 class Records:
