@@ -86,7 +86,7 @@ BILEVEL = {
     "darts": {"architecture_lr": 0.1, "architecture_betas": [0.5, 0.99], "architecture_weight_decay": 0.02},
     "darts, the same split": {"architecture_lr": 0.1, "split": "same"},
     "gaea": {"architecture_lr": 3.0},
-    "gaea on the simplex": {"architecture_lr": 1000.0, "mixture": "simplex"},
+    "gaea on the simplex": {"architecture_lr": 3000.0, "mixture": "simplex"},
 }
 
 
@@ -142,7 +142,9 @@ def test_bilevel(case, tmp_path):
                 floor = 1e-5 if simplex else 0.0
                 architecture.data.copy_(floored(architecture.data, gradient, given["architecture_lr"], floor))
                 floors += int((architecture.data < 2e-5).any())
-    assert_equal_weights(ours, plain, 2e-5 if simplex else 2e-6)  # its rate enlarges the rounding of gradients
+    assert_equal_weights(ours, plain, 1e-4 if simplex else 2e-6)  # its rate enlarges the rounding of gradients
+    if simplex:  # small values too
+        torch.testing.assert_close(ours.architecture["options"].log(), architecture.log(), rtol=0, atol=1e-2)
     assert (floors > 0) == simplex, "the floor has to be reached to be tested"
     assert found.architecture["options"] == architecture.argmax(-1).tolist()
     half, whole = set(range(20)), set(range(40))
@@ -172,7 +174,7 @@ def simplex_rule(supernet):
 
 
 def test_densenas(tmp_path, monkeypatch):
-    """Weights on one operation a layer, the architecture on two, with the logarithm of the cost; their logits shifted."""
+    """Weights on one operation a layer, the architecture on two, with the cost's logarithm; logits are shifted."""
     data = recorded(tmp_path, {**SAMPLES, "train": 60}, dimensions=2)
     settings = {"stem": 4, "stages": [{"channels": [5, 6], "layers": 2, "stride": 2}], "last": 6}
     space: Any = search_space("densenas", data.signature, settings)
