@@ -86,7 +86,7 @@ BILEVEL = {
     "darts": {"architecture_lr": 0.1, "architecture_betas": [0.5, 0.99], "architecture_weight_decay": 0.02},
     "darts, the same split": {"architecture_lr": 0.1, "split": "same"},
     "gaea": {"architecture_lr": 3.0},
-    "gaea on the simplex": {"architecture_lr": 3000.0, "mixture": "simplex"},
+    "gaea on the simplex": {"architecture_lr": 5000.0, "mixture": "simplex"},
 }
 
 
@@ -141,7 +141,7 @@ def test_bilevel(case, tmp_path):
             else:
                 floor = 1e-5 if simplex else 0.0
                 architecture.data.copy_(floored(architecture.data, gradient, given["architecture_lr"], floor))
-                floors += int((architecture.data < 2e-5).any())
+                floors += int((architecture.data <= 1e-4).any())  # divided by a sum of an eighth or more
     assert_equal_weights(ours, plain, 1e-4 if simplex else 2e-6)  # its rate enlarges the rounding of gradients
     if simplex:  # small values too
         torch.testing.assert_close(ours.architecture["options"].log(), architecture.log(), rtol=0, atol=1e-2)
