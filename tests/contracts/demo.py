@@ -24,7 +24,6 @@ from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.study import configuration
 from nasperf360.tasks.shared.task_spec import task_spec
 
-
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = Path(__file__).with_name("demo_data.json")
 

@@ -88,7 +88,7 @@ def test_splits_share_no_sample(made):
 
 
 def test_the_demo_s_data_are_those_of_before(made):
-    """A change of what is simulated or preprocessed shows; if it is meant, ``write_demo_data.py`` writes the numbers anew."""
+    """A change of what is simulated or preprocessed shows; if meant, ``write_demo_data.py`` writes the numbers anew."""
     expected = read_json(NUMBERS).get(made.task)
     if expected is None:
         pytest.skip("nothing is noted of it")
