@@ -22,11 +22,20 @@ def uniform(shape: tuple[int, ...], tensor: int) -> np.ndarray:
     return ((z >> np.uint64(11)).astype(np.float64) / 2.0**52 - 1).reshape(shape)
 
 
-def value(shape: tuple[int, ...], tensor: int, kind: str, fan_in: int = 1) -> np.ndarray:
-    """A weight, bias, ``beta``, ``mean``, ``gamma`` or ``var`` of a network, float32."""
+def value(shape: tuple[int, ...], tensor: int, kind: str, fan_in: int | None = None, scale: float = 1.0) -> np.ndarray:
+    """A weight, bias, ``beta``, ``mean``, ``gamma`` or ``var`` of a network, float32.
+
+    Args:
+        shape: of the tensor.
+        tensor: its number.
+        kind: one of these.
+        fan_in: of a weight; that of torch, whose outputs come first, where it is not given.
+        scale: of weights.
+    """
     numbers = uniform(shape, tensor)
     if kind == "weight":
-        return (numbers * np.sqrt(6 / fan_in)).astype(np.float32)
+        fan_in = int(np.prod(shape[1:])) if fan_in is None else fan_in
+        return (numbers * np.sqrt(6 / fan_in)).astype(np.float32) * np.float32(scale)
     numbers = 1 + 0.5 * numbers if kind in ("gamma", "var") else 0.1 * numbers
     return numbers.astype(np.float32)
 

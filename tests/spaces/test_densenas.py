@@ -281,6 +281,28 @@ def test_costs_are_those_of_the_modules():
             assert counted == pytest.approx(net.layer_costs[index], rel=1e-9)
 
 
+def test_the_classifier_costs_what_one_position_costs():
+    """As published, of dense tasks, too: its counter does not multiply linear layers by positions."""
+    stages = [{"channels": [5], "layers": 0}]
+    space = search_space("densenas", Signature(2, True, (3, 7, 9), 4), {"stem": 2, "stages": stages, "last": 6})
+    stem = 7 * 9 * 9 * 3 * 2
+    assert space.supernet().fixed_cost == pytest.approx((stem + 6 * 4) / 1e6, rel=1e-12)
+
+
+def test_initial_weights():
+    """Kaiming-normal convolutions by fan out; the classifier as torch draws it, its bias too."""
+    space = search_space("densenas", CIFAR, {})
+    for network in (space.supernet(), space.build(architecture(FULL_PATH, [0, 5, 15, 5]))):
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d) and layer.weight.numel() > 20_000:
+                fan_out = layer.weight[:, 0].numel()
+                assert layer.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
+        linear = network.head.linear
+        bound = linear.in_features**-0.5
+        assert linear.bias.abs().max() <= bound
+        assert linear.bias.std().item() == pytest.approx(bound / 3**0.5, rel=0.3)
+
+
 def test_one_dimensional_cost_is_zero_as_published_or_counted():
     """Facts: on ECG the reference's cost is 0.000448 million whatever the architecture."""
     signature = Signature(1, False, (1, 1000), 4)

@@ -40,6 +40,16 @@ class Optimizer:
             else:
                 parameter.grad.zero_()
 
+    def zero_missing(self) -> None:
+        """Give a parameter without a gradient a gradient of zero, if it has moments of earlier ones.
+
+        Its momentum and its decay go on, as in the reference, whose torch sets old gradients to zero where newer ones
+        remove them. It matters where networks share weights and a step does not use them all.
+        """
+        for index, parameter in enumerate(self.parameters):
+            if parameter.grad is None and any(values[index] is not None for values in self.state.values()):
+                parameter.grad = torch.zeros_like(parameter)
+
     @torch.no_grad()
     def step(self) -> None:
         """One step along the gradients."""

@@ -67,6 +67,7 @@ class WeightSteps:
         loss = self.loss(batch)
         self.optimizer.zero_grad(set_to_none=not self.keep_gradients)
         self.scaler.scale(loss).backward()
+        self.optimizer.zero_missing()
         if self.clip:
             self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
             nn.utils.clip_grad_norm_(self.weights, self.clip)

@@ -182,7 +182,7 @@ class DenseNasSupernet(SampledSupernet):
             ("layers", (graph.layer_rows[-1].stop, 2)),
         ):
             self.architecture[name] = nn.Parameter(1e-3 * torch.randn(shape))
-        self._count_costs(dimensions, input_shape, outputs, dense, stem_stride, count_cost)
+        self._count_costs(dimensions, input_shape, outputs, stem_stride, count_cost)
 
     # -- forward -------------------------------------------------------------------------------------------------
 
@@ -249,19 +249,13 @@ class DenseNasSupernet(SampledSupernet):
     # -- cost ----------------------------------------------------------------------------------------------------
 
     def _count_costs(
-        self,
-        dimensions: int,
-        input_shape: tuple[int, ...],
-        outputs: int,
-        dense: bool,
-        stem_stride: int,
-        count_cost: bool,
+        self, dimensions: int, input_shape: tuple[int, ...], outputs: int, stem_stride: int, count_cost: bool
     ) -> None:
         blocks, kernel, counted = self.graph.blocks, 3**dimensions, float(count_cost)
         positions = [math.prod(-(-size // (stem_stride * block.scale)) for size in input_shape[1:]) for block in blocks]
         stem = positions[0] * blocks[0].width * input_shape[0] * kernel / MILLION
-        classifier = blocks[-1].width * outputs * (positions[-1] if dense else 1) / MILLION
-        self.fixed_cost = counted * stem + classifier
+        # Of one position: the reference's counter does not multiply linear layers by positions.
+        self.fixed_cost = counted * stem + blocks[-1].width * outputs / MILLION
         self.head_costs = {
             (source, target): counted
             * (

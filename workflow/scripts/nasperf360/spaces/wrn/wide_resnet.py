@@ -76,6 +76,7 @@ class WideResNet(nn.Module):
         self.head = nn.Linear(channels_in, outputs)
         self.dense, self.pooling = dense, pooling
         init_convolutions(self)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.norm(self.blocks(self.stem(x))))

@@ -51,8 +51,10 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
         for begin in range(0, len(record), BLOCK):
             these = record[begin : begin + BLOCK]
             windows = records.windows(these, start[begin : begin + BLOCK], window)
-            more = {"unseen": (~np.isin(these, seen)).astype(np.uint8)} if name == "final_test" else {}
-            split.append(x=windows[:, None], y=labels[these], group=these, **more)
+            batch = {"x": windows[:, None], "y": labels[these], "group": these}
+            if name == "final_test":
+                batch["unseen"] = (~np.isin(these, seen)).astype(np.uint8)
+            split.append(None, **batch)
 
 
 class Records:
