@@ -3,7 +3,7 @@
 Before: a list of indices for h5py, 16 batches at a time, chunks through HDF5's cache, nothing read ahead. After: the
 pipeline's loader, with memory for the labels alone. Each measurement is a process of its own: rows per second without a
 break, bytes read for each byte of a batch, peak memory, and the share of time that steps of 50 ms wait for their batch,
-from the second on; the main thread sleeps meanwhile, as one does that waits for a GPU. The file stays in the page cache.
+from the second on; the main thread sleeps meanwhile, as one does that waits for a GPU. The file is in the page cache.
 
 python benchmarks/loading.py [--psicov 1000] [--fsd50k 8000] [--batches 32] [--repeats 3] [--step 0.05]
 """

@@ -193,7 +193,7 @@ def test_retraining_names_an_architecture_file_that_holds_none(content, words, t
 def test_a_batch_larger_than_the_split_is_refused(section, method, tmp_path):
     module = method.split("-")[section == "search"]
     jobs = Jobs(tmp_path, "satellite", method, **{section: {module: {"satellite": {"batch_size": 65}}}})
-    with pytest.raises(UserError, match=r"a batch of \d+ is larger than the split 'train\S*' with \d+ samples; choose"):
+    with pytest.raises(UserError, match=r"a batch of \d+ is larger than the split 'train.*' with \d+ samples; choose"):
         jobs.search()
     assert not (tmp_path / "out").exists()
 
