@@ -61,6 +61,11 @@ def test_same_architectures_same_bytes_and_simulated_data_named(name, tmp_path):
         assert any(title in text for text in texts(figure))
 
 
+def test_no_two_operations_differ_in_hue_alone():
+    strokes = [(stroke.width, str(stroke.dashes)) for stroke in diagram.OPERATIONS.values()]
+    assert len(set(strokes)) == len(diagram.OPERATIONS)
+
+
 @pytest.mark.parametrize(("name", "cells"), [("darts", ("normal", "reduce")), ("autodl", ("cell",))])
 def test_a_cell_has_an_arc_per_operation(name, cells):
     architectures = sampled(name)

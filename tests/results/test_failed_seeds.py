@@ -153,6 +153,7 @@ def test_the_table_explains_what_stands_in_place_of_a_number(tmp_path):
     assert all(text == name for text, name in found.items())
     assert list(shown.notes[:3]) == list(ENTRIES.values())
     beside = comparison_table(compare(performance, read_reference(REFERENCE, LATER)), "Caption.").blocks[0]
+    assert not beside["Here"].str.contains("‡").any()
     assert sorted(beside["Here"][beside["Here"].isin(["open", "failed"])]) == ["failed", "open"]
 
 
@@ -272,6 +273,12 @@ def test_the_best_of_nas_has_no_failed_seed(lucky):
         "darcy": "darts-gaea",
         "ecg": "",
     }
+    (marked,) = [
+        text
+        for text in comparison_table(compare(performance, read_reference(REFERENCE, LATER)), "").blocks[0]["Here"]
+        if "‡" in text
+    ]
+    assert marked == "0.990 ‡"
     assert set(METHODS) == {"wrn-default", "darts-gaea"}
 
 

@@ -50,6 +50,7 @@ def lost(run):
     assert entry.key == KEY
     table = collect(run, [KEY])
     assert table["value"].isna().all()
+    assert list(table["outcome"]) == ["failed" if " failed: " in table["status"][0] else "open"]
     assert (
         snapshot(run, [KEY]) == {"ecg/wrn-default/0": str(state(run, KEY))} == {"ecg/wrn-default/0": table["status"][0]}
     )

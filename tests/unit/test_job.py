@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nasperf360.errors import UserError
+from nasperf360.errors import DivergedError, UserError
 from nasperf360.job import run_job
 from nasperf360.stages import code_digest as module
 
@@ -57,6 +57,15 @@ def test_a_failed_job_leaves_its_own(failure, capsys):
     assert end.value.code == 1
     assert json.loads(failure.read_text()) == {"reason": "data.h5: too short; make it again"}
     assert capsys.readouterr().err == "Error: data.h5: too short; make it again\n"
+
+
+def test_a_diverged_training_says_so_beside_its_reason(failure):
+    def diverges():
+        raise DivergedError("train_loss became nan")
+
+    with pytest.raises(SystemExit):
+        run_job(diverges, job(), failure=failure)
+    assert json.loads(failure.read_text()) == {"reason": "train_loss became nan", "kind": "diverged"}
 
 
 class OutOfMemoryError(Exception):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from nasperf360.labels import BASELINE, algorithm_label, space_label, task_label
+from nasperf360.tables.comparisons import mean_ranks, sentences
 from nasperf360.tables.forms import Bold, Table, number
 from nasperf360.tables.performance import error_matrix, with_errors
 from nasperf360.tables.ranks import ranks
@@ -116,7 +117,7 @@ def aggregate_table(
         table,
         caption,
         [pd.DataFrame(rows)],
-        notes=[*shown, *known, ZERO_RULE, *baseline_notes(performance), *notes],
+        notes=[*shown, *known, *sentences(mean_ranks(performance)), ZERO_RULE, *baseline_notes(performance), *notes],
         simulated=bool(table["simulated"].any()),
     )
 

@@ -29,8 +29,8 @@ COLUMNS = [
 EXPERT = method_name("expert", "human-designed")
 NO_SEARCH = "wrn"  # a fixed network; its ASHA tunes how it is trained
 NOTES = (
-    "error: the metric itself, or 1 − metric where higher is better; the ratio is here over paper, of the seeds that "
-    "did not fail",
+    "error: the metric itself, or 1 − metric where higher is better; the ratio is here over paper",
+    "‡ seeds failed: mean, difference and ratio are of the others",
     "best of NAS: the lowest error here of a method that searches an architecture and has no failed seed; expert: the "
     "network that experts designed for the task, as the paper's later version prints it, also where this run has other "
     "data",
@@ -81,8 +81,10 @@ def comparison_table(table: pd.DataFrame, caption: str) -> Table:
     rows = []
     for row in table.itertuples(index=False):
         digits = decimals(row.metric)
-        nothing = FAILED if row.status.startswith(FAILED) else OPEN
-        here = nothing if pd.isna(row.mean) else mean_and_std(row.mean, row.std, digits)
+        failed = row.status.startswith(FAILED)
+        here = mean_and_std(row.mean, row.std, digits) + (" ‡" if failed else "")
+        if pd.isna(row.mean):
+            here = FAILED if failed else OPEN
         paper = "n/a" if pd.isna(row.reference_mean) else mean_and_std(row.reference_mean, row.reference_std, digits)
         rows.append(
             {
