@@ -10,6 +10,7 @@ role ``labels`` or among the records.
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -51,7 +52,7 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
         for begin in range(0, len(record), BLOCK):
             these = record[begin : begin + BLOCK]
             windows = records.windows(these, start[begin : begin + BLOCK], window)
-            more = {"unseen": (~np.isin(these, seen)).astype(np.uint8)} if name == "final_test" else {}
+            more: dict[str, Any] = {"unseen": (~np.isin(these, seen)).astype(np.uint8)} if name == "final_test" else {}
             split.append(x=windows[:, None], y=labels[these], group=these, **more)
 
 
