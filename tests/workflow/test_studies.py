@@ -1,8 +1,13 @@
 """The ready studies plan as they say, and seeds that share a search train what it found."""
 
+import subprocess
+import sys
+
+import pandas as pd
 import pytest
 from checkout import ROOT, Checkout
 
+from nasperf360.files import read_json
 from nasperf360.settings.layers import merge
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.study import configuration
@@ -108,6 +113,31 @@ def test_tables_and_drawings_are_of_the_searches_that_there_are(checkout):
     text = checkout.snakemake("-n", "--cores", "1", "figures", config=TWO)
     assert "figures/architectures/densenas-original/1.svg" in text
     assert "figures/architectures/densenas-original/2.svg" not in text
+
+
+@pytest.mark.slow
+def test_a_run_whose_seeds_share_searches_fits_its_provenance(checkout):
+    """Trainings of one search differ as those of two searches do, and each result names its search."""
+    config = (*TWO[:1], "methods=[wrn-default,wrn-random]", "seeds=[0,1,2]", "searches=2", "run=shared")
+    checkout.snakemake("--cores", "1", "tables", config=config)
+    results = checkout.folder / "results" / "shared"
+    assert {path.name for path in (results / "search" / "satellite" / "wrn-random").iterdir()} == {"0", "1"}
+    found = [read_json(results / f"evaluate/satellite/wrn-random/{seed}/result.json") for seed in (0, 1, 2)]
+    assert [result["search_seed"] for result in found] == [0, 1, 0]
+    trained = [result["provenance"]["settings"]["architecture"] for result in found]
+    assert trained[0] == trained[2] != trained[1]
+    assert found[0]["files"]["model.pt"] != found[2]["files"]["model.pt"]
+    costs = pd.read_csv(results / "tables" / "cost.csv").set_index("algorithm")
+    assert costs.loc["random", ["search_seeds", "retrain_seeds"]].tolist() == [2, 3]
+    verified = subprocess.run(
+        [sys.executable, "workflow/scripts/verify.py", "results/shared"],
+        cwd=checkout.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert verified.stdout == "results/shared: everything fits\n", verified.stdout + verified.stderr
+    status = (results / "tables" / "scores.csv").read_text()
+    assert status.count(",complete") == 6
 
 
 def test_a_number_of_searches_is_a_count(checkout):

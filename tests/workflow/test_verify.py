@@ -104,6 +104,7 @@ TAMPERED = {
     "model": (f"retrain/{OF}/model.pt", append, "not the file that"),
     "history": (f"search/{OF}/history.csv", append, "not the file that"),
     "architecture": (f"search/{OF}/architecture.json", put("architecture", value={}), "trained another architecture"),
+    "search seed": (f"evaluate/{OF}/result.json", put("search_seed", value=1), "names search seed 1, but "),
     "limit": (
         "search/satellite/densenas-original/0/architecture.json",
         put("parameters", value=3),

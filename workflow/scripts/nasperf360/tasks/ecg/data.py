@@ -10,6 +10,7 @@ role ``labels`` or among the records.
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -51,10 +52,8 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
         for begin in range(0, len(record), BLOCK):
             these = record[begin : begin + BLOCK]
             windows = records.windows(these, start[begin : begin + BLOCK], window)
-            batch = {"x": windows[:, None], "y": labels[these], "group": these}
-            if name == "final_test":
-                batch["unseen"] = (~np.isin(these, seen)).astype(np.uint8)
-            split.append(None, **batch)
+            more: dict[str, Any] = {"unseen": (~np.isin(these, seen)).astype(np.uint8)} if name == "final_test" else {}
+            split.append(x=windows[:, None], y=labels[these], group=these, **more)
 
 
 class Records:
@@ -86,9 +85,11 @@ def read_record(path: Path) -> np.ndarray:
     """
     values = read_matlab(path, "val")["val"]
     if values.dtype != np.int16 or values.ndim != 2 or values.shape[0] != 1 or not values.size:
-        raise DataError(f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N)")
+        raise DataError(
+            f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N); fetch it again"
+        )
     if values.min() == values.max():
-        raise DataError(f"{path}: the signal is constant and cannot be standardised")
+        raise DataError(f"{path}: the signal is constant and cannot be standardised; remove the record and its label")
     return values[0]
 
 
@@ -112,7 +113,7 @@ def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:
     lost = sorted(labelled.keys() ^ paths.keys())
     if lost or len(labelled) < len(rows):
         what = f"'{lost[0]}' has a label or a .mat file but not both" if lost else "a record is listed twice"
-        raise DataError(f"{reference}: {what}")
+        raise DataError(f"{reference}: {what}; fetch the records and this file again")
     return [paths[name] for name in labelled], np.array(list(labelled.values()))
 
 
