@@ -25,7 +25,7 @@ from recorded import CPU, recorded
 
 KIND = {1: "satellite", 2: "ninapro"}
 SAMPLES = {"train": 32, "valid": 16, "test": 16}
-FEW = {"batch_size": 6, "child_steps": 2, "samples": 3, "controller_epochs": 2, "max_samples": 32}
+FEW = {"batch_size": 6, "child_steps": 2, "samples": 3, "controller_epochs": 2, "max_samples": 12}
 
 
 def first_space(algorithm: str) -> tuple[str, int]:
