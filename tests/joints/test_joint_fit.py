@@ -9,12 +9,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from recorded import CPU, Births, Recorded, assert_equal_weights, half_cosine, plain_outputs, plain_steps, recorded
 from torch import nn
 
 from nasperf360.training.batches import Loader, training_loader
 from nasperf360.training.fitting import fit, predict
 from nasperf360.training.settings import PredictionSettings, TrainingSettings
+from recorded import CPU, Births, Recorded, assert_equal_weights, half_cosine, plain_outputs, plain_steps, recorded
 
 SAMPLES = {"train": 44, "valid": 12, "test": 20}
 BATCH, EPOCHS = 8, 5
