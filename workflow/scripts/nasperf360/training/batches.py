@@ -72,6 +72,10 @@ class Loader:
         """An epoch in random order."""
         yield from self._batches(self._order(rng)[: self.steps * self.batch_size])
 
+    def random(self, rng: np.random.Generator) -> Batch:
+        """The first batch of a shuffled epoch."""
+        return next(self._batches(self._order(rng)[: self.batch_size]))
+
     def _order(self, rng: np.random.Generator) -> np.ndarray:
         indices = np.arange(len(self.split))
         if self.groups is not None:

@@ -1,6 +1,7 @@
 """What searches on a supernet share: their two splits, batches without end, architecture gradients."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch.amp import GradScaler
 
 from nasperf360.data.datasets import Split, group_starts
 from nasperf360.errors import UserError
-from nasperf360.seeds import derive_seed
+from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.supernet import Supernet
 from nasperf360.tasks.shared.task_training import Batch, TaskTraining
 from nasperf360.training.batches import Loader, training_batches
@@ -39,6 +40,13 @@ def architecture_batches(task: TaskTraining, loader: Loader, seed: int, epoch: i
     while True:
         yield from training_batches(task, loader, derive_seed(seed, "architecture", turn), epoch)
         turn += 1
+
+
+def random_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:
+    """The same, each the first of a fresh shuffle: a step knows nothing of the samples that others took."""
+    for step in count():
+        augmentation = torch.Generator().manual_seed(derive_seed(seed, "architecture augment", epoch, step))
+        yield task.augment(loader.random(generator(seed, "architecture order", epoch, step)), augmentation)
 
 
 def architecture_gradients(
