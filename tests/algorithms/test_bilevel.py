@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,15 @@ from nasperf360.algorithms.darts.search import AdamRule
 from nasperf360.algorithms.gaea.search import SimplexRule, exponentiated_gradient
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.algorithms.shared.problem import Problem, SearchResult, run_search
-from nasperf360.algorithms.shared.supernet_steps import architecture_gradients
+from nasperf360.algorithms.shared.supernet_steps import (
+    architecture_gradients,
+    random_batches,
+)
 from nasperf360.data.datasets import Split
 from nasperf360.errors import UserError
 from nasperf360.spaces.shared.search_space import SearchSpace, search_space
 from nasperf360.spaces.shared.space_spec import space_spec
+from nasperf360.training.batches import Loader
 from nasperf360.training.checkpoints import Checkpoint
 from planted import CHOICES, OPTIONS, PlantedNet, planted
 
@@ -227,12 +231,40 @@ def test_weights_and_architecture_learn_on_their_own_splits(
     monkeypatch.setattr("nasperf360.algorithms.shared.bilevel.architecture_gradients", gradients)
     data.task.loss = recorded  # type: ignore[method-assign]
     search(space, data, method, tmp_path, epochs=2, architecture_after=1, split=split)
-    rows = {row.tobytes() for row in data.dataset.split("train").load("x")}
-    if split == "same":
-        assert seen["weights"] == seen["architecture"] == rows
-    else:
+    rows = [row.tobytes() for row in data.dataset.split("train").load("x")]
+    if split == "halves":
         assert len(seen["weights"]) == len(seen["architecture"]) == len(rows) // 2
-        assert seen["weights"] | seen["architecture"] == rows
+        assert seen["weights"] | seen["architecture"] == set(rows)
+        return
+    assert seen["weights"] == set(rows)
+    # Random batches: from both halves of the file, and so many of them in one epoch leave some samples out.
+    assert seen["architecture"] < set(rows)
+    halves = set(rows[: len(rows) // 2]), set(rows[len(rows) // 2 :])
+    assert all(seen["architecture"] & half for half in halves)
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 0])
+def test_random_batches(tmp_path: Path, memory_bytes: int) -> None:
+    """Each the first of a fresh shuffle: no sample twice in a batch, each as often as others, the same for a seed."""
+    data, _ = planted(tmp_path, 0)
+    data.dataset.memory.free = memory_bytes
+    split = data.dataset.split("train").subset(np.arange(60), "60 samples")
+    loader = Loader(split, 8, torch.device("cpu"))
+    rows = [row.tobytes() for row in split.load("x")]
+
+    def draw(seed: int, epoch: int, batches: int) -> np.ndarray:
+        drawn = islice(random_batches(data.task, loader, seed, epoch), batches)
+        return np.array([[rows.index(row.numpy().tobytes()) for row in batch["x"]] for batch in drawn])
+
+    drawn = draw(0, 0, 600)
+    assert drawn.shape == (600, 8)
+    assert all(len(set(batch)) == 8 for batch in drawn.tolist())
+    counts = np.bincount(drawn.ravel(), minlength=60)
+    assert np.abs(counts - 80).max() < 6 * 80**0.5
+    assert len(set(drawn[:7].ravel().tolist())) < 56  # seven batches of an epoch would hold 56
+    assert (draw(0, 0, 600) == drawn).all()
+    assert (draw(0, 1, 9) != drawn[:9]).any()
+    assert (draw(1, 0, 9) != drawn[:9]).any()
 
 
 def test_batch_larger_than_the_half_is_refused(tmp_path: Path) -> None:

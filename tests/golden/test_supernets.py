@@ -21,15 +21,19 @@ from reference import (
 )
 from torch import Tensor, nn
 
-from formula import uniform
+from formula import uniform, value
 from nasperf360.algorithms.densenas.search import DenseNasSteps
 from nasperf360.algorithms.gaea.search import exponentiated_gradient
+from nasperf360.spaces.autodl.supernet import SearchCell
 from nasperf360.spaces.darts.encoding import NODES
 from nasperf360.spaces.darts.supernet import SearchNetwork
 from nasperf360.spaces.densenas.networks import BasicBlock, DenseNasSupernet
 from nasperf360.spaces.densenas.routing_graph import RoutingGraph
 from nasperf360.spaces.densenas.spec import DenseNasSettings
+from nasperf360.spaces.shared.cells import OPERATIONS
 from nasperf360.spaces.shared.edge_bundle import EdgeBundle
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.tasks.shared.task_spec import Signature
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.settings import OptimizerSettings
 from nasperf360.training.step import WeightSteps
@@ -263,3 +267,92 @@ def test_densenas(kind, monkeypatch):
 
 def sgd(**settings: float) -> OptimizerSettings:
     return OptimizerSettings(optimizer="sgd", **settings)
+
+
+# -- Auto-DeepLab --------------------------------------------------------------------------------------------------
+
+HEADS = ("aspp_4", "aspp_8", "aspp_16", "aspp_32")
+PATHS = ("preprocess_down", "preprocess_same", "preprocess_up")
+PARTS = (("1", "2", "5", "6"), ("1", "2"))  # of a separable and of a dilated convolution
+
+
+class Weights:
+    """A fixture's weights by the reference's names."""
+
+    def __init__(self, fixture: Fixture):
+        scale = fixture.meta["weight_scale"]
+        self.values = {
+            name: torch.from_numpy(value(tuple(shape), number, kind, scale))
+            for number, (name, kind, shape) in enumerate(fixture.meta["weights"])
+        }
+
+    def into(self, module: nn.Module, name: str) -> None:
+        """All of a layer; a parameter that the reference has and ours has not, or the reverse, is an error."""
+        own = {key: each for key, each in module.state_dict().items() if key != "num_batches_tracked"}
+        given = {key.rsplit(".", 1)[1] for key in self.values if key.rsplit(".", 1)[0] == name}
+        assert own.keys() == given
+        for key, each in own.items():
+            each.copy_(self.values[f"{name}.{key}"])
+
+    def into_cell(self, cell: SearchCell, name: str) -> None:
+        """All of a search cell but its running statistics, of which the reference has one set for all paths."""
+        given = [f"{name}.{path}.op" for path in PATHS if f"{name}.{path}.op.1.weight" in self.values]
+        for preprocess, source in zip(cell.preprocess1, given, strict=True):
+            self.into(preprocess[1], f"{source}.1")
+        if cell.preprocess0 is not None:
+            self.into(cell.preprocess0[1], f"{name}.pre_preprocess.op.1")
+        edge = 0
+        for node in range(5):
+            for state in range(node + 2):
+                bundle = cell.bundle0 if state == 0 else cell.bundles[state - 1]
+                for operation in (4, 5, 6, 7) if bundle is not None else ():
+                    prefix = f"{name}._ops.{edge}._ops.{operation}.op"
+                    weights = [self.values[f"{prefix}.{part}.weight"] for part in PARTS[operation // 6]]
+                    set_edge(bundle, node - max(0, state - 1), operation, weights)
+                edge += 1
+
+
+@torch.no_grad()
+def fill_auto_deeplab(network: Any, fixture: Fixture) -> None:
+    weights = Weights(fixture)
+    for number, layer in enumerate(network.stem):
+        for part in (0, 1):
+            weights.into(layer[part], f"stem{number}.{part}")
+    for head, name in zip(network.heads, HEADS, strict=True):
+        branches = (head.branches[0], head.branches[1], head.branches[2].branch)
+        for branch, kind in zip(branches, ("conv11", "conv33", "conv_p"), strict=True):
+            for part in (0, 1):
+                weights.into(branch[part], f"{name}.0.{kind}.{part}")
+        weights.into(head.join[0], f"{name}.0.concate_conv")
+        weights.into(head.join[1], f"{name}.0.concate_bn")
+        weights.into(head.classify, f"{name}.0.final_conv")
+    for number, cell in enumerate(cell for layer in network.layers for cell in layer):
+        weights.into_cell(cell, f"cells.{number}")
+    network.architecture["operations"].copy_(tensor((20, 8), 2000))
+    network.architecture["levels"].copy_(tensor((12, 4, 3), 2001).flatten(1))
+
+
+def test_auto_deeplab():
+    """Outputs, architecture gradients, and what is derived; the numbers are of single precision on both sides."""
+    fixture = load("autodl_supernet")
+    space = search_space("autodl", Signature(2, True, (2, 64, 128), 1), {"slips": True, "search": {"width": 2}})
+    network = space.supernet()
+    fill_auto_deeplab(network, fixture)
+    network.train()
+    y = network(fixture.x)
+    (y * cotangent(y)).sum().backward()
+    assert difference(y.detach().numpy()[:, :, ::5, ::5], fixture["train"]) < 1e-4
+    gradients = {name: parameter.grad.numpy() for name, parameter in network.architecture.items()}
+    assert difference(gradients["operations"], fixture["grad_alphas"]) < 1e-2
+    assert difference(gradients["levels"].reshape(12, 4, 3), fixture["grad_betas"]) < 1e-2
+
+    derived = space.derive(network)
+    assert derived["path"] == fixture["path"].tolist()
+    rows = [(OPERATIONS[operation], branch) for branch, operation in fixture["cell"]]
+    for node in range(5):
+        first = node * (node + 3) // 2
+        pairs = rows[2 * node : 2 * node + 2]
+        sources = sorted(branch - first for _, branch in pairs)
+        assert derived["cell"][2 * node : 2 * node + 2] == [
+            [operation, source] for (operation, _), source in zip(pairs, sources, strict=True)
+        ]

@@ -45,9 +45,12 @@ def test_golden_supernet() -> None:
     assert sum(len(layer) for layer in supernet.layers) == 45
 
 
-@pytest.mark.parametrize(("width", "golden"), [(20, 5_557_337), (32, 9_853_025)])
+@pytest.mark.parametrize(("width", "golden"), [(20, 5_557_337), (32, 9_853_025 - 64 * 64)])
 def test_golden_network(width: int, golden: int) -> None:
-    """Facts, section 6: the published Cityscapes architecture with a head of one class."""
+    """Facts, section 6: the published Cityscapes architecture with a head of one class.
+
+    At width 32 the first cell does not project the stem's 64 channels: the reference has that projection but skips it.
+    """
     cityscapes = space(128, evaluation={"width": width})
     assert count_parameters(cityscapes.build(cityscapes.default())) == golden
 
@@ -70,6 +73,49 @@ def test_output_has_the_size_of_the_input(size: int) -> None:
         assert network(torch.randn(1, 2, size, size)).shape == (1, 3, size, size)
         assert network(torch.randn(1, 2, size, size + 7)).shape == (1, 3, size, size + 7)
     assert count_multiply_adds(small.build(small.default()), (2, size, size)) > 0
+
+
+def test_initial_weights() -> None:
+    """Stems as torch draws them, all other convolutions by He's normal distribution."""
+    full = space(128)
+    for network in (full.supernet(), full.build(full.default())):
+        for name, weight in network.named_parameters():
+            if weight.ndim == 4 and weight.numel() > 1000:
+                fan_in = weight[0].numel()
+                wanted = (1 / (3 * fan_in) if "stem" in name else 2 / fan_in) ** 0.5
+                assert weight.std().item() == pytest.approx(wanted, rel=0.1), name
+
+
+def test_a_first_cell_of_the_stems_width_does_not_project_it() -> None:
+    cell = [["skip_connect", 0], ["skip_connect", 1]] * NODES
+    small = space(32, **{**SMALL, "evaluation": {**SMALL["evaluation"], "width": 4, "stem": 16}})
+    projected, passed = (
+        small.build(small.compose(path, cell)).encoder.cells[0].preprocess0 for path in ([0, 1, 1], [1, 1, 1])
+    )
+    assert sum(each.numel() for each in projected.parameters()) == 8 * 4
+    assert torch.equal(passed(x := torch.randn(2, 8, 3, 3)), x)
+
+
+def test_slips_as_published() -> None:
+    """The second layer's step from level 1 to itself has the weight of that to level 2; cells list inputs ascending."""
+    plain, slipping = (space(**SMALL, slips=slips) for slips in (False, True))
+    networks = [each.supernet().eval() for each in (plain, slipping)]
+    for parameter in networks[0].architecture_parameters().values():
+        torch.nn.init.normal_(parameter)
+    networks[1].load_state_dict(networks[0].state_dict())
+    x = torch.randn(2, 3, 32, 32)
+    assert not torch.allclose(networks[0](x), networks[1](x), rtol=1e-3)
+    levels = networks[0].architecture["levels"].unflatten(1, (4, 3))
+    with torch.no_grad():
+        levels[1, 1, 1] = levels[1, 1, 2]
+    networks[1].load_state_dict(networks[0].state_dict())
+    torch.testing.assert_close(networks[0](x), networks[1](x))  # alike where both weights are
+    weights = torch.full((EDGES, len(OPERATIONS)), 0.1)
+    weights[0, 4], weights[1, 5] = 0.3, 0.4
+    cell = plain.discretize(weights.numpy())
+    assert cell[:2] == [["sep_conv_5x5", 1], ["sep_conv_3x3", 0]]
+    assert plain.compose([0, 0, 0], cell)["cell"][:2] == cell[:2]
+    assert slipping.compose([0, 0, 0], cell)["cell"][:2] == [["sep_conv_5x5", 0], ["sep_conv_3x3", 1]]
 
 
 def test_best_path_is_the_best_of_all() -> None:

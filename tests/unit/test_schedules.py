@@ -6,6 +6,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.study.configuration import ROOT
 from nasperf360.training.schedules import learning_rate as rate_of
 from nasperf360.training.settings import StepSettings
 
@@ -57,7 +59,17 @@ def test_poly_with_warmup():
     schedule = {"name": "poly", "power": 0.9, "warmup": 10, "warmup_lr": 5e-6}
     settings = {"lr": 0.05, "epochs": 4, "schedule": schedule}
     assert learning_rate(settings, 0, 0, 10) == pytest.approx(5e-6)
-    assert learning_rate(settings, 1, 0, 10) == pytest.approx(0.05 * 0.75**0.9)
+    assert learning_rate(settings, 0, 5, 10) == pytest.approx(5e-6 * 100)  # half of the four decades
+    assert learning_rate(settings, 1, 0, 10) == pytest.approx(0.05)
+    assert learning_rate(settings, 2, 5, 10) == pytest.approx(0.05 * 0.5**0.9)
+    assert learning_rate({**settings, "schedule": {"name": "poly"}}, 1, 0, 10) == pytest.approx(0.05 * 0.75**0.9)
+
+
+def test_poly_as_published_on_darcy():
+    """Rates that the reference's scheduler gave: 500 epochs of 71 steps."""
+    settings = read_yaml(ROOT / "config" / "scales" / "paper.yaml")["retrain"]["autodl"]["all"]
+    assert learning_rate(settings, *divmod(1000, 71), 71) == pytest.approx(0.05, abs=5e-6)
+    assert learning_rate(settings, *divmod(5000, 71), 71) == pytest.approx(0.04475, abs=5e-6)
 
 
 def test_unknown_schedule_is_named():

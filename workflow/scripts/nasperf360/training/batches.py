@@ -56,12 +56,18 @@ class Loader:
 
     def shuffled(self, rng: np.random.Generator) -> Iterator[Batch]:
         """An epoch in random order, each as likely as any other: a file may be sorted."""
-        if self.groups is None:
-            indices = np.arange(len(self.split))
-        else:
+        yield from self._batches(self._order(rng)[: self.steps * self.batch_size])
+
+    def random(self, rng: np.random.Generator) -> Batch:
+        """The first batch of a shuffled epoch."""
+        return next(self._batches(self._order(rng)[: self.batch_size]))
+
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        indices = np.arange(len(self.split))
+        if self.groups is not None:
             starts, sizes = self.groups
             indices = starts + rng.integers(sizes)
-        yield from self._batches(rng.permutation(indices)[: self.steps * self.batch_size])
+        return rng.permutation(indices)
 
     def _batches(self, order: np.ndarray) -> Iterator[Batch]:
         on_disk = [field for field in self.split.fields if field not in self.held]

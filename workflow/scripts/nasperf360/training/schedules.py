@@ -16,7 +16,7 @@ def learning_rate(settings: StepSettings, epoch: int, step: int, steps: int) -> 
     """
     base, schedule = settings.lr, settings.schedule
     horizon = schedule.horizon or settings.epochs
-    progress = (epoch + step / steps) / horizon
+    done = epoch * steps + step
     match schedule:
         case Constant():
             return base
@@ -25,10 +25,11 @@ def learning_rate(settings: StepSettings, epoch: int, step: int, steps: int) -> 
             passed = sum(epoch >= int(fraction * horizon) for fraction in schedule.at)
             return base * schedule.factor**passed
         case Cosine():
-            position = progress if schedule.per_step else epoch / horizon
+            position = (epoch + step / steps if schedule.per_step else epoch) / horizon
             rate = schedule.final + (base - schedule.final) * (1 + math.cos(math.pi * position)) / 2
             return max(rate, schedule.floor)
-        case Poly(warmup_lr=float(first)) if (done := epoch * steps + step) < schedule.warmup:
+        case Poly(warmup_lr=float(first)) if done < schedule.warmup:
             return first * (base / first) ** (done / schedule.warmup)
         case Poly():
-            return base * max(0.0, 1 - progress) ** schedule.power
+            after = (done - schedule.warmup) / max(1, horizon * steps - schedule.warmup)
+            return base * max(0.0, 1 - after) ** schedule.power

@@ -40,7 +40,7 @@ class Poly(Settings):
 
     name: Literal["poly"]
     power: Amount = Field(0.9, description="of the decay")
-    warmup: Whole = Field(0, description="steps before the decay")
+    warmup: Whole = Field(0, description="steps before the decay, whose progress counts from their end")
     warmup_lr: Positive | None = Field(None, description="rate of the first step; needed where there is a warmup")
     horizon: Positive | None = Field(None, description="epochs that the schedule spans; those of the training if null")
 

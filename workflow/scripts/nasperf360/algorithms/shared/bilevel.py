@@ -14,6 +14,7 @@ from nasperf360.algorithms.shared.problem import Problem, SearchResult
 from nasperf360.algorithms.shared.supernet_steps import (
     architecture_batches,
     architecture_gradients,
+    random_batches,
     random_subset,
     weight_and_architecture_splits,
 )
@@ -50,6 +51,8 @@ def bilevel_search(
     splits = weight_and_architecture_splits(task, train, 1, 2, problem.seed) if halves else [train]
     loaders = [training_loader(task, split, settings.batch_size, device) for split in splits]
     weight_loader, architecture_loader = loaders[0], loaders[-1]
+    # As published: GAEA goes through its half in turn, Auto-DeepLab shuffles the shared data anew at each step.
+    draw = random_batches if settings.split == "same" else architecture_batches
     torch.manual_seed(derive_seed(problem.seed, "supernet"))
     supernet = space.supernet().to(device)
     rule = make_rule(supernet, settings)
@@ -62,7 +65,7 @@ def bilevel_search(
         supernet.train()
         searching = epoch >= settings.architecture_after
         losses, architecture_losses = Losses("train_loss"), Losses("architecture_loss")
-        others = architecture_batches(task, architecture_loader, problem.seed, epoch)
+        others = draw(task, architecture_loader, problem.seed, epoch)
         for batch, rate in scheduled_batches(task, weight_loader, settings, problem.seed, epoch):
             with supernet.fixed_architecture():
                 losses.add(steps.step(batch, rate))

@@ -1,6 +1,7 @@
 """What searches on a supernet share: their two splits, batches without end, architecture gradients."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import numpy as np
 import torch
@@ -67,6 +68,13 @@ def architecture_batches(task: TaskTraining, loader: Loader, seed: int, epoch: i
     while True:
         yield from training_batches(task, loader, derive_seed(seed, "architecture", turn), epoch)
         turn += 1
+
+
+def random_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:
+    """The same, each the first of a fresh shuffle: a step knows nothing of the samples that others took."""
+    for step in count():
+        augmentation = torch.Generator().manual_seed(derive_seed(seed, "architecture augment", epoch, step))
+        yield task.augment(loader.random(generator(seed, "architecture order", epoch, step)), augmentation)
 
 
 def architecture_gradients(

@@ -27,6 +27,19 @@ CITYSCAPES_CELL = (
 )  # fmt: skip
 
 
+def ascending(cell: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """The cell with the inputs of each node in ascending order, its operations in the order they had.
+
+    The reference lists the edges of a node by weight, then walks its inputs from the first on and takes the operations
+    as listed: two that were listed the other way round change places (retrain_model/new_model.py).
+    """
+    pairs: list[list[Any]] = []
+    for node in range(0, len(cell), 2):
+        (first, one), (second, other) = cell[node : node + 2]
+        pairs += [[first, min(one, other)], [second, max(one, other)]]
+    return pairs
+
+
 class AutoDeepLabEncoding(CellEncoding):
     """An architecture is ``{"space": "autodl", "path": levels, "cell": pairs}``.
 
@@ -73,5 +86,7 @@ class AutoDeepLabEncoding(CellEncoding):
         self.check_cell("cell", architecture.get("cell"))
 
     def compose(self, path: Sequence[int], cell: Sequence[Sequence[Any]]) -> Architecture:
-        """The architecture of a path and a cell."""
+        """The architecture of a path and a cell; with ``slips``, of the cell that the reference trains."""
+        if self.settings.slips:
+            cell = ascending(cell)
         return {"space": self.spec.name, "path": list(path), "cell": [list(pair) for pair in cell]}

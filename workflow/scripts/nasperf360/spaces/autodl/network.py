@@ -45,6 +45,10 @@ class Encoder(nn.Module):
                     cell, (before, last), channels, reduce=False, after_reduce=False, layers=layers, preprocess=layers
                 )
             )
+            if before == channels:
+                # As published: what has the cell's width already is not projected. Neither normalised nor activated,
+                # the outer maps of the stem enter so where the first cell is at level 1, at paper scale.
+                self.cells[-1].preprocess0 = nn.Identity()
             before, last = last, NODES * channels
         self.channels = last
 

@@ -14,11 +14,14 @@ def stem_layer(channels_in: int, channels_out: int, stride: int = 1) -> nn.Seque
     return nn.Sequential(nn.Conv2d(channels_in, channels_out, 3, stride, 1), nn.BatchNorm2d(channels_out), nn.ReLU())
 
 
-def conv_norm(channels_in: int, channels_out: int, kernel: int = 1, dilation: int = 1) -> nn.Sequential:
+def conv_norm(
+    channels_in: int, channels_out: int, kernel: int = 1, dilation: int = 1, *, eps: float = 1e-5
+) -> nn.Sequential:
     """Convolution that keeps the size, and batch normalisation."""
     padding = dilation * (kernel - 1) // 2
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, kernel, 1, padding, dilation, bias=False), nn.BatchNorm2d(channels_out)
+        nn.Conv2d(channels_in, channels_out, kernel, 1, padding, dilation, bias=False),
+        nn.BatchNorm2d(channels_out, eps=eps),
     )
 
 
@@ -40,9 +43,12 @@ class ImagePool(nn.Module):
 
 @torch.no_grad()
 def initialise(network: nn.Module) -> None:
-    """Weights of all convolutions by He's normal distribution, as the reference draws them."""
+    """Weights of all convolutions by He's normal distribution, but of the stems, which stay as torch draws them.
+
+    As in the reference: the stems' weights are 2.4 times smaller.
+    """
     for name, parameter in network.named_parameters():
-        if parameter.ndim == 4 and not name.startswith("architecture."):
+        if parameter.ndim == 4 and not name.removeprefix("encoder.").startswith(("stem", "architecture.")):
             nn.init.kaiming_normal_(parameter)
 
 

@@ -14,19 +14,19 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     Two matrix products: unlike torch's own function they are deterministic on GPUs backwards, too.
     """
     if x.shape[2] != size[0]:
-        x = torch.einsum("bchw,gh->bcgw", x, interpolation(x.shape[2], size[0], x.device))
+        x = torch.einsum("bchw,gh->bcgw", x, interpolation(x.shape[2], size[0], x.device, x.dtype))
     if x.shape[3] != size[1]:
-        x = torch.einsum("bchw,vw->bchv", x, interpolation(x.shape[3], size[1], x.device))
+        x = torch.einsum("bchw,vw->bchv", x, interpolation(x.shape[3], size[1], x.device, x.dtype))
     return x
 
 
 @cache
-def interpolation(source: int, target: int, device: torch.device) -> Tensor:
+def interpolation(source: int, target: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Weights (target, source) of linear interpolation between ``source`` points, ends onto ends."""
     positions = np.linspace(0, source - 1, target)
     weights = np.maximum(0, 1 - np.abs(positions[:, None] - np.arange(source)))
     with torch.inference_mode(False):  # cached, and used in training, too
-        return torch.tensor(weights, dtype=torch.float32, device=device)
+        return torch.tensor(weights, dtype=dtype, device=device)
 
 
 def pad(x: Tensor, multiple: int) -> Tensor:

@@ -37,6 +37,7 @@ class AutoDeepLabSpace(AutoDeepLabEncoding, SearchSpace):
             width=self.settings.search.width,
             layers=self.settings.layers,
             pad_to=self.settings.pad_to,
+            slips=self.settings.slips,
         )
 
     def derive(self, supernet: SearchNetwork) -> Architecture:

@@ -31,6 +31,10 @@ class AutoDeepLabSettings(Settings):
     layers: Count = Field(12, description="layers of cells, in the search and after; at least 3")
     pad_to: Count = Field(32, description="images are padded to a multiple of it; itself a multiple of 32")
     none: bool = Field(True, description="whether cells may hold the operation `none`; published: yes")
+    slips: bool = Field(
+        False,
+        description="whether to repeat two slips of the published code's indices (docs/protocol.md); published: yes",
+    )
     search: AutoDeepLabSearch = Field(AutoDeepLabSearch(), description="of the supernet")
     evaluation: AutoDeepLabEvaluation = Field(
         AutoDeepLabEvaluation(), description="of the network trained from scratch"

@@ -20,6 +20,7 @@ from nasperf360.spaces.shared.supernet import Supernet
 
 BORDER_WEIGHT = 2 / 3  # of levels that have two ways to go on, so that each weighs as one of three
 NOISE = 1e-3  # standard deviation of the first architecture parameters
+JOIN_EPS = 3e-4  # of the heads' last normalisation: the reference passes a number meant as momentum
 
 
 class PathNorm(Norm):
@@ -108,7 +109,7 @@ class SmallASPP(nn.Module):
         self.branches = nn.ModuleList(
             [conv_norm(channels, channels), conv_norm(channels, channels, 3, dilation), ImagePool(channels, channels)]
         )
-        self.join = conv_norm(3 * channels, channels)
+        self.join = conv_norm(3 * channels, channels, eps=JOIN_EPS)
         self.classify = nn.Conv2d(channels, outputs, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,11 +128,12 @@ class SearchNetwork(Supernet):
         width: channels per node at the finest level; doubled from level to level.
         layers: of cells.
         pad_to: images are padded to a multiple of it, and the output cut back.
+        slips: whether the second layer's step from level 1 to itself has the weight of that to level 2, as published.
     """
 
-    def __init__(self, input_channels: int, outputs: int, *, width: int, layers: int, pad_to: int):
+    def __init__(self, input_channels: int, outputs: int, *, width: int, layers: int, pad_to: int, slips: bool):
         super().__init__()
-        self.pad_to = pad_to
+        self.pad_to, self.slips = pad_to, slips
         channels = [width * NODES << level for level in range(LEVELS)]
         self.stem = nn.Sequential(
             stem_layer(input_channels, channels[0] // 2, 2),
@@ -163,11 +165,19 @@ class SearchNetwork(Supernet):
         weights = self.mixture("levels").unflatten(1, (LEVELS, DIRECTIONS))
         return torch.cat([weights[:, :1] * BORDER_WEIGHT, weights[:, 1:-1], weights[:, -1:] * BORDER_WEIGHT], 1)
 
+    def _mixing_weights(self) -> Tensor:
+        """The same with the published slip, if wanted, which does not touch what is derived."""
+        weights = self.level_weights()
+        if self.slips:
+            weights = weights.clone()
+            weights[1, 1, direction(1, 1)] = weights[1, 1, direction(1, 2)].clone()
+        return weights
+
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         x = pad(x, self.pad_to)
         sizes = level_sizes(x.shape[2], x.shape[3], LEVELS)
-        operations, levels = self.mixture("operations"), self.level_weights()
+        operations, levels = self.mixture("operations"), self._mixing_weights()
         before: list[Tensor] = []
         last: list[Tensor] = [self.stem(x)]
         for weights, cells in zip(levels, self.layers, strict=True):

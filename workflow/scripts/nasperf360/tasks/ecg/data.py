@@ -10,7 +10,6 @@ role ``labels`` or among the records.
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -52,8 +51,10 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
         for begin in range(0, len(record), BLOCK):
             these = record[begin : begin + BLOCK]
             windows = records.windows(these, start[begin : begin + BLOCK], window)
-            more: dict[str, Any] = {"unseen": (~np.isin(these, seen)).astype(np.uint8)} if name == "final_test" else {}
-            split.append(x=windows[:, None], y=labels[these], group=these, **more)
+            batch = {"x": windows[:, None], "y": labels[these], "group": these}
+            if name == "final_test":
+                batch["unseen"] = (~np.isin(these, seen)).astype(np.uint8)
+            split.append(None, **batch)
 
 
 class Records:
@@ -85,11 +86,9 @@ def read_record(path: Path) -> np.ndarray:
     """
     values = read_matlab(path, "val")["val"]
     if values.dtype != np.int16 or values.ndim != 2 or values.shape[0] != 1 or not values.size:
-        raise DataError(
-            f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N); fetch it again"
-        )
+        raise DataError(f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N)")
     if values.min() == values.max():
-        raise DataError(f"{path}: the signal is constant and cannot be standardised; remove the record and its label")
+        raise DataError(f"{path}: the signal is constant and cannot be standardised")
     return values[0]
 
 
@@ -113,7 +112,7 @@ def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:
     lost = sorted(labelled.keys() ^ paths.keys())
     if lost or len(labelled) < len(rows):
         what = f"'{lost[0]}' has a label or a .mat file but not both" if lost else "a record is listed twice"
-        raise DataError(f"{reference}: {what}; fetch the records and this file again")
+        raise DataError(f"{reference}: {what}")
     return [paths[name] for name in labelled], np.array(list(labelled.values()))
 
 
