@@ -11,6 +11,7 @@ from reference import (
     ChannelsLast,
     Fixture,
     assert_agrees,
+    cotangent,
     difference,
     fill,
     load,

@@ -102,3 +102,28 @@ print("torch._dynamo" in sys.modules)
     folder = next(path for path in sys.path if path.endswith("scripts"))
     found = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("settings", "torch_optimizer"), CASES[1::2])
+def test_what_a_step_leaves_out_goes_on_by_its_moments(settings, torch_optimizer):
+    """As torch with gradients set to zero instead of removed, through a checkpoint; untouched before its first one."""
+    settings = OptimizerSettings.model_validate(settings)
+    ours, theirs = network(), network()
+    optimizer = make_optimizer(ours.parameters(), settings)
+    reference = torch_optimizer(theirs.parameters())
+    uses_last = (False, True, False, False, True, False)
+    for step, used in enumerate(uses_last):
+        before = ours[3].weight.clone()
+        for model, each in ((ours, optimizer), (theirs, reference)):
+            each.zero_grad(set_to_none=model is ours)
+            loss(model, 5 if used else 0).backward()
+            if model is ours:
+                optimizer.zero_missing()
+            each.step()
+        assert torch.equal(before, ours[3].weight) == (step == 0)
+        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+        if step == 2:
+            state = optimizer.state_dict()
+            optimizer = make_optimizer(ours.parameters(), settings)
+            optimizer.load_state_dict(state)
