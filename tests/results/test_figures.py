@@ -84,8 +84,8 @@ def test_a_run_of_one_method_is_drawn(name, run, tmp_path):
     style.save(figure, [tmp_path / "x.png", tmp_path / "x.csv"], True, numbers)
     wanted = {
         "scores": "WRN default has no result, so no error is relative to it: CIFAR-100, Darcy Flow, ECG.",
-        "critical_difference": "No test of the ranking: it takes three methods that have every task, and two tasks "
-        "(here 3 tasks).",
+        "critical_difference": "No test of the ranking: it takes three methods that have every task, and two tasks; "
+        "here are 1 and 3.",
         "profiles_settings": "no results in this run",
         "profiles_tasks": "All tasks (n = 3)",
         "profiles_groups": "1-D (n = 1)",

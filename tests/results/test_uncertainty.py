@@ -192,7 +192,7 @@ def test_one_task_gives_no_interval_and_two_methods_no_test_of_ranks():
     assert list(table["p"]) == [1.0]
     assert table[["critical_difference", "friedman_p"]].isna().all(axis=None)
     text = forms.to_markdown(comparisons_table(table, performance, "Caption."))
-    assert "it takes three methods that have every task, and two tasks (here 1 tasks)" in text
+    assert "it takes three methods that have every task, and two tasks; here are 2 and 1." in text
     alone = with_errors(make_performance({"a-x": [2.0, 1.0]}))
     assert comparisons(alone).empty
     forms.to_latex(comparisons_table(comparisons(alone), alone, "Caption."))

@@ -34,7 +34,9 @@ rule draw_figure:
         **code_params(
             "draw_figure.py",
             lambda wildcards: [
-                f"figures.{wildcards.figure}", *task_labels(wildcards.run), *method_labels(wildcards.run)
+                f"figures.{wildcards.figure}",
+                *task_labels(wildcards.run),
+                *method_labels(wildcards.run),
             ],
         ),
     script:
@@ -53,9 +55,7 @@ rule draw_experts:
     conda:
         ENVIRONMENT
     params:
-        **code_params(
-            "draw_experts.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)
-        ),
+        **code_params("draw_experts.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)),
     script:
         "../scripts/draw_experts.py"
 

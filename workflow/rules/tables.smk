@@ -94,9 +94,7 @@ rule aggregate_table:
     conda:
         ENVIRONMENT
     params:
-        **code_params(
-            "aggregate_table.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)
-        ),
+        **code_params("aggregate_table.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)),
     script:
         "../scripts/aggregate_table.py"
 

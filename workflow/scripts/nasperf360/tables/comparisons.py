@@ -173,17 +173,18 @@ def comparisons_table(table: pd.DataFrame, performance: pd.DataFrame, caption: s
 
 def sentences(found: MeanRanks) -> list[str]:
     """What Friedman's test and the critical difference say, and of which methods."""
-    tasks = f"{len(found.errors)} tasks"
+    tasks, methods = found.errors.shape
     lines = []
     if np.isnan(found.friedman_p):
         lines.append(
-            f"No test of the ranking: it takes three methods that have every task, and two tasks (here {tasks})."
+            "No test of the ranking: it takes three methods that have every task, and two tasks; "
+            f"here are {methods} and {tasks}."
         )
     else:
         gap = found.ranks.max() - found.ranks.min()
         verdict = "larger" if gap > found.critical_difference else "not larger"
         lines.append(
-            f"On {tasks} Friedman's p is {number(found.friedman_p, 2)}; the largest gap of mean ranks, "
+            f"On {tasks} tasks Friedman's p is {number(found.friedman_p, 2)}; the largest gap of mean ranks, "
             f"{number(gap, 2)}, is {verdict} than the critical difference (Nemenyi, 5 %), "
             f"{number(found.critical_difference, 2)}."
         )
