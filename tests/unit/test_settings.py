@@ -485,7 +485,13 @@ def test_schema_and_tables_are_those_of_the_declarations():
 
 
 @pytest.mark.parametrize(
-    "file", ["config/config.yaml", "config/scales/demo.yaml", "config/scales/paper.yaml", "tests/workflow/small.yaml"]
+    "file",
+    [
+        "config/config.yaml",
+        *(f"config/scales/{name}.yaml" for name in ("demo", "paper")),
+        *(f"config/studies/{name}.yaml" for name in ("paper", "paper-fast", "random", "recipe")),
+        "tests/workflow/small.yaml",
+    ],
 )
 def test_the_schema_for_editors_takes_the_shipped_files_and_no_mistakes(file):
     validator = jsonschema.Draft202012Validator(

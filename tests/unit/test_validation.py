@@ -51,6 +51,24 @@ def test_it_is_the_mean_loss_of_the_samples_in_evaluation_mode(tmp_path):
     assert found == {"valid_loss": pytest.approx(expected.item(), rel=1e-6)}
 
 
+def test_of_a_group_it_sees_one_sample_always_the_same(tmp_path):
+    """As an epoch of FSD50K visits one chunk of each clip; to see them all would cost half of a search."""
+    data = synthetic.write_grouped(tmp_path, sizes=[5, 2, 4, 3, 6])
+    seen, loss = [], data.task.loss
+
+    def recorded(output, batch):
+        seen.append(batch["group"].tolist())
+        return loss(output, batch)
+
+    data.task.loss = recorded
+    looks = Validation(Restless(), data.task, data.dataset.split("train"), 1, 2, CPU)
+    first, second = looks.after(0), looks.after(1)
+    assert first == second
+    assert [len(batch) for batch in seen] == [2, 2] * 2  # a single one left over is left out, as in training
+    assert seen[:2] == seen[2:]
+    assert len({group for batch in seen[:2] for group in batch}) == 4
+
+
 def test_model_and_generators_are_as_before(tmp_path):
     data = synthetic.write(tmp_path, samples={"train": 32, "valid": 16, "test": 8})
     model = Restless()

@@ -192,6 +192,7 @@ def second_seed(checkout):
         made.append(checkout.folder / "results/small" / stage / "satellite/wrn-default/1" / MADE[stage])
         put("seed", value=1)(made[-1])
         put("provenance", "seed", value=Experiment(computed, "satellite", "wrn-default", 1).derived_seed)(made[-1])
+    put("search_seed", value=1)(made[1])
     recorded(made[1])
     yield made
     for folder in folders:

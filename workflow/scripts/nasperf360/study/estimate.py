@@ -57,6 +57,7 @@ class Size:
         valid: evaluated once per validation.
         final_train: in an epoch of retraining.
         test: evaluated after retraining.
+        groups: of validation samples, where a validation loss looks at one of each.
     """
 
     shape: tuple[int, ...]
@@ -64,6 +65,7 @@ class Size:
     valid: int
     final_train: int
     test: int
+    groups: int | None = None
 
 
 PUBLISHED = {
@@ -71,7 +73,7 @@ PUBLISHED = {
     "spherical": Size((3, 60, 60), 40_000, 10_000, 50_000, 10_000),
     "ninapro": Size((1, 16, 52), 2_638, 659, 3_297, 659),
     # An epoch visits a chunk per clip; every chunk, two per second of sound, is evaluated: about 8 and 28 hours.
-    "fsd50k": Size((1, 96, 101), 36_796, 55_000, 36_796, 191_000),
+    "fsd50k": Size((1, 96, 101), 36_796, 55_000, 36_796, 191_000, groups=4_170),
     "darcy": Size((1, 85, 85), 900, 100, 1_000, 100),
     "psicov": Size((57, 128, 128), 3_356, 100, 3_456, 150 * 16),  # test proteins of 512 x 512
     "cosmic": Size((1, 128, 128), 4_347, 483, 4_830, 420),
@@ -106,7 +108,8 @@ def _size_on_disk(name: str, path: Path) -> Size:
             return len(np.unique(split.load("group"))) if spec.one_per_group else len(split)
 
         larger = math.prod(test.shape("x")) / math.prod(train.shape("x"))
-        return Size(train.shape("x"), epoch(train), len(valid), epoch(final_train), round(len(test) * larger))
+        groups = epoch(valid) if spec.one_per_group else None
+        return Size(train.shape("x"), epoch(train), len(valid), epoch(final_train), round(len(test) * larger), groups)
 
 
 @dataclass(frozen=True)
@@ -265,7 +268,7 @@ def _bilevel(networks: Counted, settings: Any, size: Size) -> float:
     train = min(size.train, settings.max_samples or size.train)
     epoch = train if settings.split == "same" else train / 2
     epochs = settings.epochs + max(0, settings.epochs - settings.architecture_after)
-    return (epochs * epoch * TRAINING + _validations(settings) * size.valid) * networks.supernet()
+    return (epochs * epoch * TRAINING + _validations(settings, size)) * networks.supernet()
 
 
 def _densenas(networks: Counted, settings: Any, size: Size) -> float:
@@ -276,11 +279,13 @@ def _densenas(networks: Counted, settings: Any, size: Size) -> float:
     one, two = networks.sampled_supernet(1), networks.sampled_supernet(2)
     weights = settings.epochs * size.train * 4 / 5 * one
     searching = max(0, settings.epochs - settings.warmup_epochs)
-    return TRAINING * (weights + searching * size.train / 5 * two) + _validations(settings) * size.valid * one
+    return TRAINING * (weights + searching * size.train / 5 * two) + _validations(settings, size) * one
 
 
-def _validations(settings: Any) -> int:
-    return settings.epochs // settings.validate_every if settings.validate_every else 0
+def _validations(settings: Any, size: Size) -> int:
+    """Samples that validation losses of a search look at."""
+    looks: int = settings.epochs // settings.validate_every if settings.validate_every else 0
+    return looks * (size.groups or size.valid)
 
 
 def _enas(networks: Counted, settings: Any, size: Size) -> float:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from nasperf360.data.datasets import Split
+from nasperf360.data.datasets import Split, group_starts
+from nasperf360.seeds import generator
 from nasperf360.tasks.shared.task_training import TaskTraining
 from nasperf360.training.batches import Loader
 from nasperf360.training.loop import Row
@@ -16,6 +17,8 @@ from nasperf360.training.step import autocast
 
 class Validation:
     """The task's loss, never its metric: so a changed metric trains nothing again.
+
+    Where an epoch of training visits one sample of each group, so does this, always the same ones.
 
     Args:
         model: what is trained; supernets too.
@@ -39,7 +42,11 @@ class Validation:
     ):
         self.model, self.task, self.every = model, task, every
         self.device, self.precision = device, precision
-        self.loader = Loader(valid, min(batch_size, len(valid)), device) if every else None
+        self.loader: Loader | None = None
+        if every:
+            grouped = task.spec.one_per_group
+            count = len(group_starts(valid.load("group"))) if grouped else len(valid)
+            self.loader = Loader(valid, min(batch_size, count), device, one_per_group=grouped)
 
     def after(self, epoch: int) -> Row:
         """``valid_loss`` after each ``every``-th epoch, counted from 0, and nothing after the others."""
@@ -50,13 +57,15 @@ class Validation:
     @torch.no_grad()
     def _loss(self, loader: Loader) -> float:
         """Mean over batches, each weighed by its samples."""
-        losses = []
+        losses, samples = [], 0
+        batches = loader.shuffled(generator("validation")) if self.task.spec.one_per_group else loader.in_order()
         with unchanged(self.model, self.device):
-            for batch in loader.in_order():
+            for batch in batches:
                 with autocast(self.device, self.precision):
                     output = self.model(self.task.inputs(batch))
                 losses.append(len(batch["y"]) * self.task.loss(output.float(), batch).double())
-        return float(torch.stack(losses).sum()) / len(loader.split)
+                samples += len(batch["y"])
+        return float(torch.stack(losses).sum()) / samples
 
 
 @contextmanager
