@@ -1,0 +1,428 @@
+"""Plant one-line faults in the library, one at a time, and see which of them the fast tests catch.
+
+A seed draws each fault from the syntax trees of the whole library: first a kind, all equally likely, then a place of that
+kind. It is applied in a clone of the checkout (of what is committed). There the tests that belong to the file run first
+and, if these pass, all fast tests. A test that fails counts only if it passes in a clone without the fault; tests that
+never end count too. Every survivor is printed with its line, those too that change nothing that matters: which these are
+is for the reader to say.
+
+Left out by rule, since no fault can be told from a choice there: code that only speaks (errors, logs, progress, labels,
+text, ``__repr__``) and how drawings look. See ``Sites``, ``SPEAKS`` and ``TELLS``.
+
+    python benchmarks/planted_faults.py --seed 1 --count 40
+"""
+
+import argparse
+import ast
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = Path("workflow/scripts/nasperf360")
+SPEAKS = (
+    "labels.py",  # of the package, and of every task, space and algorithm
+    "settings/messages.py",
+    "errors.py",
+    "figures/style.py",
+    "figures/diagram.py",
+    "drawing.py",
+)
+"""Ends of the paths of files that only speak, or say how a drawing looks."""
+TELLS = re.compile(r"^(log|print|warn|set_postfix|set_verbosity|tqdm|write|\w*Error|refusal|annotate|text|legend)$")
+"""Functions whose arguments are for people."""
+SPLITS = {"train": "test", "test": "train", "valid": "train", "final_train": "final_test", "final_test": "final_train"}
+COMPARISONS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
+UNWRAPPED = {
+    "abs",
+    "clamp",
+    "clamp_min",
+    "clip",
+    "copy",
+    "detach",
+    "exp",
+    "log",
+    "mean",
+    "sorted",
+    "sqrt",
+    "sum",
+    "float",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Bytes ``start`` to ``stop`` of a file, which begin in ``line``, become ``after``."""
+
+    kind: str
+    file: str  # below the library
+    line: int
+    start: int
+    stop: int
+    before: str
+    after: str
+
+    def applied(self, source: bytes) -> bytes:
+        """The file with the fault."""
+        return source[: self.start] + self.after.encode() + source[self.stop :]
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.kind}: {self.before.strip()} -> {self.after.strip()}"
+
+
+class Sites(ast.NodeVisitor):
+    """Finds where a fault of each kind can be planted in a file."""
+
+    def __init__(self, file: str, source: bytes):
+        self.file, self.source, self.found = file, source, list[Fault]()
+        self.starts = [0]
+        for line in source.splitlines(keepends=True):
+            self.starts.append(self.starts[-1] + len(line))
+        self.visit(ast.parse(source))
+
+    def add(self, kind: str, node: ast.expr | ast.stmt | ast.keyword, after: str, upto: ast.expr | None = None) -> None:
+        """One at a node that stands in one line; ``upto``: the node ends where that one begins."""
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        start = self.starts[node.lineno - 1] + node.col_offset
+        stop = self.starts[node.end_lineno - 1] + node.end_col_offset
+        if upto is not None:
+            stop = self.starts[upto.lineno - 1] + upto.col_offset
+        before = self.source[start:stop].decode()
+        if "\n" not in before and before != after:
+            self.found.append(Fault(kind, self.file, node.lineno, start, stop, before, after))
+
+    # What only speaks, or says what a type is.
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        pass
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        pass
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        pass
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value:
+            self.visit(node.value)
+
+    def visit_arg(self, node: ast.arg) -> None:
+        pass
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        if node.name in ("__repr__", "__str__"):
+            return
+        body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+        inside = [inner for statement in node.body for inner in ast.walk(statement)]
+        speaks = isinstance(body[-1], ast.Raise | ast.Assert) if body else True
+        # Its last statement is not reached. Where something is given back, a caller would see at once that nothing is.
+        gives = any(isinstance(inner, ast.Yield | ast.YieldFrom | ast.Return) for inner in inside)
+        if len(body) > 1 and not speaks and not gives:
+            self.add("return early", body[-1], "return")
+        for part in (*node.args.defaults, *(value for value in node.args.kw_defaults if value), *node.body):
+            self.visit(part)
+
+    def visit_If(self, node: ast.If) -> None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return
+        only_speaks = all(isinstance(statement, ast.Raise) for statement in node.body) and not node.orelse
+        self.condition(node.test)
+        if not only_speaks:
+            self.generic_visit(node)
+        else:
+            self.visit(node.test)
+
+    # What a fault can be planted in.
+
+    def condition(self, test: ast.expr) -> None:
+        negated = ast.UnaryOp(ast.Not(), test)
+        self.add("negate condition", test, f"({ast.unparse(negated)})")
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self.condition(node.test)
+        self.generic_visit(node)
+
+    def visit_While(self, node: ast.While) -> None:
+        self.condition(node.test)
+        self.generic_visit(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        for test in node.ifs:
+            self.condition(test)
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        first = COMPARISONS[type(node.ops[0])]()
+        self.add("swap comparison", node, ast.unparse(ast.Compare(node.left, [first, *node.ops[1:]], node.comparators)))
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        text = any(isinstance(side, ast.JoinedStr) or _is_text(side) for side in (node.left, node.right))
+        if type(node.op) in ARITHMETIC and not text:
+            other = ast.BinOp(node.left, ARITHMETIC[type(node.op)](), node.right)
+            self.add("swap arithmetic", node, f"({ast.unparse(other)})")
+        self.generic_visit(node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        self.add("swap and with or", node, f"({ast.unparse(ast.BoolOp(other, node.values))})")
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        value = node.value
+        if isinstance(value, bool):
+            self.add("constant", node, str(not value))
+        elif isinstance(value, int | float):
+            self.add("constant", node, repr(value + 1 if isinstance(value, int) else value * 2))
+            self.add("constant", node, "0" if value else "1")
+        elif isinstance(value, str) and value in SPLITS:
+            self.add("swap split", node, f'"{SPLITS[value]}"')
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Constant):
+            return
+        if isinstance(node.value, ast.Call) and not _tells(node.value):
+            self.add("drop call", node, "pass")
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if _tells(node):
+            return
+        for keyword in node.keywords:
+            if keyword.arg and keyword.arg not in ("description", "desc", "label", "unit", "source"):
+                rest = [other for other in node.keywords if other is not keyword]
+                self.add("drop keyword", node, ast.unparse(ast.Call(node.func, node.args, rest)))
+        if isinstance(node.func, ast.Attribute) and node.func.attr in UNWRAPPED:
+            module = isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "torch", "math", "F")
+            kept = node.args[0] if module and node.args else node.func.value
+            if not (module and not node.args):
+                self.add("unwrap call", node, f"({ast.unparse(kept)})")
+        self.visit(node.func)
+        for argument in node.args:
+            self.visit(argument)
+        for keyword in node.keywords:
+            if keyword.arg not in ("description", "desc", "label", "unit"):
+                self.visit(keyword.value)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _tells(call: ast.Call) -> bool:
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    # A file's write and a progress bar's have one name: text is written by ``write_text`` in the library.
+    return bool(TELLS.match(name))
+
+
+def sites(root: Path) -> list[Fault]:
+    """All faults that could be planted in the library below ``root``, in a fixed order."""
+    found: list[Fault] = []
+    for path in sorted((root / LIBRARY).rglob("*.py")):
+        file = path.relative_to(root / LIBRARY).as_posix()
+        if not file.endswith(SPEAKS):
+            found += Sites(file, path.read_bytes()).found
+    return found
+
+
+def draw(root: Path, seed: int, count: int) -> list[Fault]:
+    """Faults drawn without replacement, one a line at most: a kind first, then a place."""
+    rng, kinds = random.Random(seed), dict[str, list[Fault]]()
+    for fault in sites(root):
+        kinds.setdefault(fault.kind, []).append(fault)
+    for places in kinds.values():
+        rng.shuffle(places)
+    drawn: list[Fault] = []
+    while len(drawn) < count:
+        places = kinds[rng.choice(sorted(kinds))]
+        if places and not any((place := places[-1]).file == old.file and place.line == old.line for old in drawn):
+            drawn.append(places[-1])
+        if places:
+            places.pop()
+    return drawn
+
+
+# Tests that belong to a part of the library, besides those that name the module; the first that fits.
+BELONG: tuple[tuple[str, str], ...] = (
+    (r"tasks/shared/", "tests/tasks tests/contracts/test_task_contract.py"),
+    (r"tasks/(\w+)/", r"tests/tasks/test_\1.py tests/joints/test_edges.py tests/joints/test_published_constants.py"),
+    (r"algorithms/shared/", "tests/joints/test_joint_searches.py tests/algorithms"),
+    (r"algorithms/(\w+)/", r"tests/joints/test_joint_searches.py tests/algorithms/test_\1.py"),
+    (r"spaces/shared/", "tests/spaces tests/contracts/test_space_contract.py"),
+    (r"spaces/(\w+)/", r"tests/spaces/test_\1.py tests/contracts/test_space_contract.py"),
+    (r"training/", "tests/joints tests/unit/test_training.py"),
+    (r"stages/", "tests/methods/test_experiments.py tests/unit/test_provenance.py"),
+    (r"(tables|figures)/", "tests/results"),
+    (r"(study|settings)/", "tests/unit/test_settings.py tests/results tests/unit/test_estimate.py tests/methods"),
+    (r"data/", "tests/joints/test_edges.py tests/unit"),
+    (r"", "tests/unit"),
+)
+CONTRACTS = {"tasks": "task", "algorithms": "algorithm", "spaces": "space"}
+
+
+def commands(root: Path, file: str) -> list[list[str]]:
+    """Arguments of pytest for a fault in a file, in the order in which to try them; the last are all fast tests."""
+    dotted = "nasperf360." + file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    package, _, module = dotted.rpartition(".")
+    named = re.compile(rf"{re.escape(dotted)}\b|from {re.escape(package)} import .*\b{module}\b")
+    tests = sorted((root / "tests").rglob("test_*.py"))
+    by_name = [path.relative_to(root).as_posix() for path in tests if named.search(path.read_text())]
+    rule, belonging = next((rule, belonging) for rule, belonging in BELONG if re.match(rule, file))
+    match = re.match(rule, file)
+    assert match is not None
+    others = [name for name in match.expand(belonging).split() if (root / name).exists()]
+    first = list(dict.fromkeys([*by_name, *others]))
+    tried = [first] if first else []
+    kind, name = [*file.split("/"), ""][:2]
+    if kind in CONTRACTS and name != "shared":
+        tried.append([f"tests/contracts/test_{CONTRACTS[kind]}_contract.py", "-k", name])
+    return [*tried, []]
+
+
+@dataclass
+class Outcome:
+    """What the tests said to a fault."""
+
+    fault: Fault
+    caught_by: str  # a test, "no end", or nothing: a survivor
+    seconds: float
+
+
+class Trials:
+    """Clones of the checkout: one without a fault, and one for each worker."""
+
+    def __init__(self, folder: Path, quick: bool, limit: float):
+        self.folder, self.quick, self.limit = folder, quick, limit
+        shared = ROOT.parent / "shared"
+        if shared.is_dir():
+            (folder / "shared").symlink_to(shared)  # real samples, where tests look for them
+        self.clean = self.clone("clean")
+
+    def clone(self, name: str) -> Path:
+        """A clone of what is committed."""
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.folder / name)], check=True)
+        return self.folder / name
+
+    def pytest(self, root: Path, arguments: Sequence[str]) -> tuple[str, str]:
+        """The first test that fails, ``no end``, or nothing; and all that was printed."""
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-n", "0", "-p", "no:cacheprovider", *arguments]
+        settings = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            printed, _ = process.communicate(timeout=self.limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return "no end", ""
+        if process.returncode in (0, 5):  # 5: none was chosen
+            return "", printed
+        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
+        return (failed[0] if failed else "the tests do not start"), printed
+
+    def passes_without(self, test: str, arguments: Sequence[str]) -> bool:
+        """Whether that test, or all of those, pass without a fault."""
+        one = [test] if "::" in test else list(arguments)
+        return self.pytest(self.clean, one)[0] == ""
+
+    def run(self, number: int, fault: Fault) -> Outcome:
+        """Plant a fault in a clone of its own, and test it."""
+        began, root = time.monotonic(), self.clone(f"fault-{number}")
+        path = root / LIBRARY / fault.file
+        path.write_bytes(fault.applied(path.read_bytes()))
+        caught = ""
+        for arguments in commands(root, fault.file):
+            if not arguments and self.quick:
+                break
+            caught, _ = self.pytest(root, arguments)
+            if caught and self.passes_without(caught, arguments):
+                break
+            caught = ""
+        shutil.rmtree(root)
+        outcome = Outcome(fault, caught, time.monotonic() - began)
+        print(f"{number + 1}: {caught or 'SURVIVES'} ({outcome.seconds:.0f} s): {fault}", file=sys.stderr, flush=True)
+        return outcome
+
+
+def report(outcomes: Sequence[Outcome], seed: int, quick: bool) -> Iterator[str]:
+    """Lines of a Markdown table, and every survivor with its line."""
+    survivors = [outcome for outcome in outcomes if not outcome.caught_by]
+    tests = "the tests that belong to the file" if quick else "the fast tests"
+    yield f"Seed {seed}: {tests} catch {len(outcomes) - len(survivors)} of {len(outcomes)} faults."
+    yield ""
+    yield "| | file and line | kind | before | after | caught by |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for number, outcome in enumerate(outcomes, 1):
+        fault = outcome.fault
+        before, after = (f"`` {text.replace('|', chr(92) + '|')} ``" for text in (fault.before, fault.after))
+        caught = outcome.caught_by or "**survives**"
+        yield f"| {number} | {fault.file}:{fault.line} | {fault.kind} | {before} | {after} | {caught} |"
+    yield ""
+    yield "Survivors:" if survivors else "No survivor."
+    for outcome in survivors:
+        source = (ROOT / LIBRARY / outcome.fault.file).read_text().splitlines()
+        yield f"- {outcome.fault}"
+        yield f"      {source[outcome.fault.line - 1].strip()}"
+
+
+def main() -> None:
+    """Draw, plant, test, report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1, help="of the draw")
+    parser.add_argument("--count", type=int, default=40, help="how many faults")
+    parser.add_argument("--numbers", type=int, nargs="*", help="of these faults of the draw only, from 1")
+    parser.add_argument("--jobs", type=int, default=1, help="faults at a time")
+    parser.add_argument("--quick", action="store_true", help="leave out the run of all fast tests at the end")
+    parser.add_argument("--list", action="store_true", help="only say what was drawn")
+    parser.add_argument("--limit", type=float, default=1800, help="seconds after which a run of tests has no end")
+    parser.add_argument("--output", type=Path, help="a JSON file of the outcomes")
+    given = parser.parse_args()
+    faults = draw(ROOT, given.seed, given.count)
+    if given.numbers:
+        faults = [faults[number - 1] for number in given.numbers]
+    if given.list:
+        print(*faults, sep="\n")
+        return
+    with tempfile.TemporaryDirectory(prefix="planted-faults-") as folder:
+        trials = Trials(Path(folder), given.quick, given.limit)
+        with ThreadPoolExecutor(given.jobs) as pool:
+            outcomes = list(pool.map(trials.run, range(len(faults)), faults))
+    print(*report(outcomes, given.seed, given.quick), sep="\n")
+    if given.output:
+        given.output.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+
+
+if __name__ == "__main__":
+    main()
