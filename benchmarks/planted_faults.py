@@ -1,10 +1,10 @@
 """Plant one-line faults in the library, one at a time, and see which of them the fast tests catch.
 
-A seed draws each fault from the syntax trees of the whole library: first a kind, all equally likely, then a place of that
-kind. It is applied in a clone of the checkout (of what is committed). There the tests that belong to the file run first
-and, if these pass, all fast tests. A test that fails counts only if it passes in a clone without the fault; tests that
-never end count too. Every survivor is printed with its line, those too that change nothing that matters: which these are
-is for the reader to say.
+A seed draws each fault from the syntax trees of the whole library: first a kind, all equally likely, then a place of
+that kind. It is applied in a clone of the checkout (of what is committed). There the tests that belong to the file run
+first and, if these pass, all fast tests. A test that fails counts only if it passes in a clone without the fault; tests
+that never end count too. Every survivor is printed with its line, those too that change nothing that matters: which
+these are is for the reader to say.
 
 Left out by rule, since no fault can be told from a choice there: code that only speaks (errors, logs, progress, labels,
 text, ``__repr__``) and how drawings look. See ``Sites``, ``SPEAKS`` and ``TELLS``.
@@ -27,6 +27,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -240,14 +241,15 @@ def _tells(call: ast.Call) -> bool:
     return bool(TELLS.match(name))
 
 
-def sites(root: Path) -> list[Fault]:
+@cache
+def sites(root: Path) -> tuple[Fault, ...]:
     """All faults that could be planted in the library below ``root``, in a fixed order."""
     found: list[Fault] = []
     for path in sorted((root / LIBRARY).rglob("*.py")):
         file = path.relative_to(root / LIBRARY).as_posix()
         if not file.endswith(SPEAKS):
             found += Sites(file, path.read_bytes()).found
-    return found
+    return tuple(found)
 
 
 def draw(root: Path, seed: int, count: int) -> list[Fault]:
