@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from demo import config, processed, simulated
+from demo import NUMBERS, config, processed, simulated, summary
 from torch import nn
 
 from nasperf360.data.datasets import Dataset, Split
@@ -85,6 +85,20 @@ def test_splits_share_no_sample(made):
         assert not rows(splits["final_train"]) & rows(made.dataset.final(True)[1])
     for first, second in apart:
         assert not rows(splits[first]) & rows(splits[second]), (first, second)
+
+
+def test_the_demo_s_data_are_those_of_before(made):
+    """A change of what is simulated or preprocessed shows; if meant, ``write_demo_data.py`` writes the numbers anew."""
+    expected = read_json(NUMBERS).get(made.task)
+    if expected is None:
+        pytest.skip("nothing is noted of it")
+    found = summary(made.dataset)
+    assert found.keys() == expected.keys()
+    for split, fields in found.items():
+        assert fields.keys() == expected[split].keys()
+        for field, numbers in fields.items():
+            scale = abs(expected[split][field][1]) + expected[split][field][2]
+            assert numbers == pytest.approx(expected[split][field], rel=1e-4, abs=1e-4 * scale), (split, field)
 
 
 def test_inputs_are_as_the_signature_says(made):

@@ -56,6 +56,12 @@ class Page:
         assert done.returncode == 0, done.stdout[-6000:]
 
 
+def contracts(checkout: Checkout, names: str) -> None:
+    """The contract tests of new folders pass, as the pages say; it is an error that there are none."""
+    tests = f"{sys.executable} -m pytest -q -p no:cacheprovider tests/contracts -k '{names}'"
+    Page.execute(checkout, f"NASPERF_CONTRACT_CONFIG=config/mine.yaml {tests}")
+
+
 def performance(checkout: Checkout, run: str = "mine") -> pd.DataFrame:
     frame = pd.read_csv(checkout.folder / "results" / run / "tables" / "performance.csv")
     return frame.assign(method=frame["space"] + "-" + frame["algorithm"]).set_index(["task", "method"])
@@ -65,6 +71,7 @@ def test_a_new_algorithm_and_a_new_space_need_a_folder_each(tmp_path):
     page, checkout = Page("add_a_method.md"), Checkout(tmp_path / "checkout")
     assert page.folders() == {f"{LIBRARY}/algorithms/halving", f"{LIBRARY}/spaces/plain", "config"}
     page.install(checkout)
+    contracts(checkout, "plain or halving")
     page.run(checkout, "'tasks=[satellite,darcy]'", "'seeds=[0]'")
 
     table = performance(checkout)
@@ -105,6 +112,7 @@ def test_a_new_task_needs_a_folder(tmp_path):
     page, checkout = Page("add_a_task.md"), Checkout(tmp_path / "checkout")
     assert page.folders() == {f"{LIBRARY}/tasks/pulses", "config"}
     page.install(checkout)
+    contracts(checkout, "pulses")
     page.run(checkout, "'seeds=[0]'")
 
     table = performance(checkout)
