@@ -323,7 +323,7 @@ class Trials:
         shared = ROOT.parent / "shared"
         if shared.is_dir():
             (folder / "shared").symlink_to(shared)  # real samples, where tests look for them
-        self.clean = self.clone("clean")
+        self.clean, self.passing = self.clone("clean"), dict[str, bool]()
 
     def clone(self, name: str) -> Path:
         """A clone of what is committed."""
@@ -356,8 +356,9 @@ class Trials:
 
     def passes_without(self, test: str, arguments: Sequence[str]) -> bool:
         """Whether that test, or all of those, pass without a fault."""
-        one = [test] if "::" in test else list(arguments)
-        return self.pytest(self.clean, one)[0] == ""
+        if test not in self.passing:
+            self.passing[test] = self.pytest(self.clean, [test] if "::" in test else arguments)[0] == ""
+        return self.passing[test]
 
     def run(self, number: int, fault: Fault) -> Outcome:
         """Plant a fault in a clone of its own, and test it."""

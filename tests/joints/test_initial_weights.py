@@ -20,7 +20,11 @@ CASES = {
 }
 SETTINGS = {
     "wrn": {"depth": 10, "widen": 2},
-    "densenas": {},
+    "densenas": {
+        "stem": 8,
+        "stages": [{"channels": [16, 20], "layers": 2, "stride": 2}, {"channels": [24, 28], "layers": 2, "stride": 2}],
+        "last": 32,
+    },
     "autodl": {"layers": 3, "search": {"width": 4}, "evaluation": {"width": 4, "stem": 16, "aspp": 32, "low_level": 8}},
 }
 
