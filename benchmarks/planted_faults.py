@@ -281,8 +281,8 @@ BELONG: tuple[tuple[str, str], ...] = (
     (r"stages/", "tests/methods/test_experiments.py tests/unit/test_provenance.py"),
     (r"(tables|figures)/", "tests/results"),
     (r"(study|settings)/", "tests/unit/test_settings.py tests/results tests/unit/test_estimate.py tests/methods"),
-    (r"data/", "tests/joints/test_edges.py tests/unit"),
-    (r"", "tests/unit"),
+    (r"data/", "tests/joints/test_edges.py"),
+    (r"", ""),
 )
 CONTRACTS = {"tasks": "task", "algorithms": "algorithm", "spaces": "space"}
 
@@ -298,7 +298,7 @@ def commands(root: Path, file: str) -> list[list[str]]:
     match = re.match(rule, file)
     assert match is not None
     others = [name for name in match.expand(belonging).split() if (root / name).exists()]
-    first = list(dict.fromkeys([*by_name, *others]))
+    first = list(dict.fromkeys([*others, *by_name]))
     tried = [first] if first else []
     kind, name = [*file.split("/"), ""][:2]
     if kind in CONTRACTS and name != "shared":
@@ -323,7 +323,7 @@ class Trials:
         shared = ROOT.parent / "shared"
         if shared.is_dir():
             (folder / "shared").symlink_to(shared)  # real samples, where tests look for them
-        self.clean, self.passing = self.clone("clean"), dict[str, bool]()
+        self.clean, self.passing = self.clone("clean"), dict[tuple[str, ...], bool]()
 
     def clone(self, name: str) -> Path:
         """A clone of what is committed."""
@@ -356,9 +356,10 @@ class Trials:
 
     def passes_without(self, test: str, arguments: Sequence[str]) -> bool:
         """Whether that test, or all of those, pass without a fault."""
-        if test not in self.passing:
-            self.passing[test] = self.pytest(self.clean, [test] if "::" in test else arguments)[0] == ""
-        return self.passing[test]
+        chosen = (test,) if "::" in test else tuple(arguments)
+        if chosen not in self.passing:
+            self.passing[chosen] = self.pytest(self.clean, chosen)[0] == ""
+        return self.passing[chosen]
 
     def run(self, number: int, fault: Fault) -> Outcome:
         """Plant a fault in a clone of its own, and test it."""

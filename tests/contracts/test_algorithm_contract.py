@@ -24,7 +24,8 @@ from nasperf360.training.checkpoints import Checkpoint
 from recorded import CPU, recorded
 
 KIND = {1: "satellite", 2: "ninapro"}
-SAMPLES = {"train": 40, "valid": 16, "test": 16}
+SAMPLES = {"train": 32, "valid": 16, "test": 16}
+FEW = {"batch_size": 6, "child_steps": 2, "samples": 3, "controller_epochs": 2, "max_samples": 12}
 
 
 def first_space(algorithm: str) -> tuple[str, int]:
@@ -58,8 +59,7 @@ def search(algorithm: str, folder: Path, seed: int) -> tuple[Any, Found]:
     of_search = configuration.search_settings(resolved, task, method)
     spec = algorithm_spec(algorithm)
     given = of_search["search"]
-    if "batch_size" in given:
-        given = {**given, "batch_size": 8}
+    given = {**given, **{name: value for name, value in FEW.items() if name in given}}
     settings = spec.settings.model_validate(given)
     training = {**of_search["retrain"], **given["training"], "batch_size": 8} if "retrain" in of_search else {}
     problem = Problem(
