@@ -150,12 +150,21 @@ class Sites(ast.NodeVisitor):
     def visit_If(self, node: ast.If) -> None:
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             return
-        only_speaks = all(isinstance(statement, ast.Raise) for statement in node.body) and not node.orelse
         self.condition(node.test)
-        if not only_speaks:
-            self.generic_visit(node)
-        else:
-            self.visit(node.test)
+        self.visit(node.test)
+        for block in (node.body, node.orelse):
+            self.block(block)
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        self.block(node.body)
+
+    def block(self, statements: list[ast.stmt]) -> None:
+        """One that ends in an error only prepares, by assignments, what this says."""
+        if not (statements and isinstance(statements[-1], ast.Raise)) or not all(
+            isinstance(statement, ast.Assign) for statement in statements[:-1]
+        ):
+            for statement in statements:
+                self.visit(statement)
 
     # What a fault can be planted in.
 

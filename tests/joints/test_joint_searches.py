@@ -11,18 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
-from torch import nn
-
-import synthetic
-from nasperf360.algorithms.enas import search as enas
-from nasperf360.algorithms.gaea.search import SimplexRule
-from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
-from nasperf360.algorithms.shared.problem import Problem, SearchResult, run_search
-from nasperf360.spaces.shared.sampled_supernet import SampledSupernet
-from nasperf360.spaces.shared.search_space import search_space
-from nasperf360.training.checkpoints import Checkpoint
-from planted import CHOICES, OPTIONS, PlantedNet, PlantedSpace
 from recorded import (
     CPU,
     FIRST,
@@ -35,6 +23,18 @@ from recorded import (
     plain_steps,
     recorded,
 )
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+import synthetic
+from nasperf360.algorithms.enas import search as enas
+from nasperf360.algorithms.gaea.search import SimplexRule
+from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
+from nasperf360.algorithms.shared.problem import Problem, SearchResult, run_search
+from nasperf360.spaces.shared.sampled_supernet import SampledSupernet
+from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.training.checkpoints import Checkpoint
+from planted import CHOICES, OPTIONS, PlantedNet, PlantedSpace
 
 SAMPLES = {"train": 40, "valid": 16, "test": 16}
 DECAY, LR = 1e-3, 0.05
