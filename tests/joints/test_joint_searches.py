@@ -11,18 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recorded import (
-    CPU,
-    FIRST,
-    Births,
-    Recorded,
-    assert_equal_weights,
-    half_cosine,
-    plain_error,
-    plain_outputs,
-    plain_steps,
-    recorded,
-)
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
@@ -35,6 +23,18 @@ from nasperf360.spaces.shared.sampled_supernet import SampledSupernet
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.training.checkpoints import Checkpoint
 from planted import CHOICES, OPTIONS, PlantedNet, PlantedSpace
+from recorded import (
+    CPU,
+    FIRST,
+    Births,
+    Recorded,
+    assert_equal_weights,
+    half_cosine,
+    plain_error,
+    plain_outputs,
+    plain_steps,
+    recorded,
+)
 
 SAMPLES = {"train": 40, "valid": 16, "test": 16}
 DECAY, LR = 1e-3, 0.05
