@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nasperf360.data.datasets import Split, group_starts
 from nasperf360.errors import UserError
@@ -71,17 +72,19 @@ class Loader:
 
     def _batches(self, order: np.ndarray) -> Iterator[Batch]:
         on_disk = [field for field in self.split.fields if field not in self.held]
-        starts = range(0, len(order), self.batch_size)
-        reads = (self._read(on_disk, order[start : start + self.batch_size]) for start in starts)
+        parts = torch.from_numpy(order).split(self.batch_size)
         indices = torch.from_numpy(order).to(self.device).split(self.batch_size)
-        for rows, read in zip(indices, ahead(reads) if on_disk else reads, strict=True):
-            held = {field: values.index_select(0, rows) for field, values in self.held.items()}
-            yield held | {field: values.to(self.device, non_blocking=True) for field, values in read.items()}
+        batches = (self._batch(on_disk, *rows) for rows in zip(parts, indices, strict=True))
+        yield from ahead(batches) if on_disk else batches
 
-    def _read(self, fields: list[str], indices: np.ndarray) -> Batch:
-        """A batch in the computer's memory, from which a GPU can copy without making anybody wait."""
-        batch = {field: torch.from_numpy(self.split.read(field, indices)) for field in fields}
-        return {field: values.pin_memory() for field, values in batch.items()} if self.device.type == "cuda" else batch
+    def _batch(self, on_disk: list[str], rows: Tensor, on_device: Tensor) -> Batch:
+        batch = {field: values.index_select(0, on_device) for field, values in self.held.items()}
+        for field in on_disk:
+            read = torch.from_numpy(self.split.read(field, rows.numpy()))
+            # From such memory a GPU copies without making anybody wait.
+            read = read.pin_memory() if self.device.type == "cuda" else read
+            batch[field] = read.to(self.device, non_blocking=True)
+        return batch
 
 
 def hold(split: Split, device: torch.device) -> Batch:
