@@ -20,8 +20,9 @@ from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.spaces.shared.space_spec import space_spec
 from nasperf360.study import configuration
 from nasperf360.tasks.shared.task_spec import task_spec
+from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.checkpoints import Checkpoint
-from recorded import CPU, recorded
+from recorded import CPU, RecordedTask, recorded
 
 KIND = {1: "satellite", 2: "ninapro"}
 SAMPLES = {"train": 32, "valid": 16, "test": 16}
@@ -38,12 +39,25 @@ def first_space(algorithm: str) -> tuple[str, int]:
     raise AssertionError(f"no space has all that algorithm '{algorithm}' needs, for point tasks")
 
 
+class LearningTask(RecordedTask):
+    """Tells the samples that something is learned of, by a gradient, from those whose loss is but looked at."""
+
+    def __init__(self, dimensions: int):
+        super().__init__(dimensions)
+        self.learned, self.looked_at = set[int](), set[int]()
+
+    def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        (self.learned if output.requires_grad else self.looked_at).update(batch["number"].tolist())
+        return super().loss(output, batch)
+
+
 @dataclass
 class Found:
-    """What a search returned, and the samples that it trained on and predicted."""
+    """What a search returned, and the samples that it trained on, looked at and predicted."""
 
     result: SearchResult
     trained: set[int] = field(default_factory=set)
+    looked_at: set[int] = field(default_factory=set)
     predicted: set[int] = field(default_factory=set)
     fitted: list[str] = field(default_factory=list)
 
@@ -54,6 +68,7 @@ def search(algorithm: str, folder: Path, seed: int) -> tuple[Any, Found]:
     method, task = f"{space_name}-{algorithm}", KIND[dimensions]
     folder.mkdir()
     data = recorded(folder, SAMPLES, dimensions)
+    data.task = learning = LearningTask(dimensions)
     resolved = config(task, method)
     space = search_space(space_name, data.signature, configuration.space_settings(resolved, task, method))
     of_search = configuration.search_settings(resolved, task, method)
@@ -75,7 +90,7 @@ def search(algorithm: str, folder: Path, seed: int) -> tuple[Any, Found]:
     )
     result = run_search(algorithm, space, problem)
     predicted = {int(number) for batch in data.task.predicted for number in batch}
-    return space, Found(result, set(data.task.seen()), predicted, data.task.fitted)
+    return space, Found(result, learning.learned, learning.looked_at, predicted, learning.fitted)
 
 
 @pytest.mark.parametrize("algorithm", names("algorithms"))
@@ -88,7 +103,7 @@ def test_a_search_finds_an_architecture_of_its_space_by_its_seed_on_the_tuning_s
     assert bool(first.result.history) == spec.trains == bool(first.trained)
     # Weights and architectures see training samples alone; scores are of validation; nothing is of the test.
     assert first.trained <= set(range(SAMPLES["train"]))
-    assert first.predicted <= set(range(1000, 1000 + SAMPLES["valid"]))
+    assert first.predicted | first.looked_at <= set(range(1000, 1000 + SAMPLES["valid"]))
     if spec.ranks_by_metric(spec.settings.model_construct(reward="metric")):
         assert len(first.predicted) == SAMPLES["valid"]
     assert all(name.startswith("train") for name in first.fitted)

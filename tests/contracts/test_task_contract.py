@@ -170,7 +170,7 @@ class Jobs:
         out = self.folder / f"{seed}-{len(list(self.folder.iterdir())) if self.folder.exists() else 0}"
         out.mkdir(parents=True)
         (out / "architecture.json").write_text(json.dumps({"architecture": architecture}))
-        machine = Machine(1, "cpu", 0, str(out / "checkpoints"), 0.0)
+        machine = Machine(1, "cpu", 0, str(out / "checkpoints"), 0.0, 1024)
         files = {"history": "history.csv", "model": "model.pt", "predictions": "predictions.h5", "cost": "cost.json"}
         retrain(
             Experiment("retrain", self.made.task, METHOD, seed),
@@ -246,7 +246,7 @@ def test_what_the_task_learned_of_the_training_split_is_of_these_rows_alone(made
     batch = batch_of(train, 4)
     first, second = copy.copy(made.fitted()), copy.copy(made.fitted())
     first.fit(train)
-    second.fit(train.part(0, len(train) // 2))
+    second.fit(train.subset(np.arange(len(train) // 2), "first half"))
     whole, half = first.inputs(batch), second.inputs(batch)
     learned = {name: value for name, value in vars(first).items() if name != "switches"}
     by_value = any(not isinstance(value, int) for value in learned.values())

@@ -283,7 +283,7 @@ class Weights:
     def __init__(self, fixture: Fixture):
         scale = fixture.meta["weight_scale"]
         self.values = {
-            name: torch.from_numpy(value(tuple(shape), number, kind, scale))
+            name: torch.from_numpy(value(tuple(shape), number, kind, scale=scale))
             for number, (name, kind, shape) in enumerate(fixture.meta["weights"])
         }
 

@@ -38,10 +38,10 @@ def by_position(rate):
 
 
 def warm_poly(number: int) -> float:
-    """Seven steps that rise exponentially from 0.001, then (1 - progress) ** 0.9."""
+    """Seven steps that rise exponentially from 0.001, then (1 - progress since) ** 0.9."""
     if number < 7:
         return 0.001 * 50 ** (number / 7)
-    return 0.05 * (1 - number / (EPOCHS * STEPS)) ** 0.9
+    return 0.05 * (1 - (number - 7) / (EPOCHS * STEPS - 7)) ** 0.9
 
 
 SGD = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-3}
@@ -157,9 +157,11 @@ def test_two_seeds_differ_in_order_and_noise(data):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_split_on_disk_is_shuffled_too(tmp_path, seed):
     """Many windows of blocks: neighbours part, samples end up far from their place, each epoch has its own order."""
-    split = recorded(tmp_path, {**SAMPLES, "train": 400}).dataset.split("train")
-    loader = Loader(split, 2, CPU, memory_bytes=0)
-    assert loader.memory is None
+    dataset = recorded(tmp_path, {**SAMPLES, "train": 400}).dataset
+    dataset.memory.free = 0
+    split = dataset.split("train")
+    loader = Loader(split, 2, CPU)
+    assert not loader.held
     orders = [
         [int(number) for batch in loader.shuffled(np.random.default_rng([seed, epoch])) for number in batch["number"]]
         for epoch in range(2)
@@ -175,10 +177,10 @@ def test_a_split_on_disk_is_shuffled_too(tmp_path, seed):
         assert np.array_equal(batch["x"].numpy(), split.load("x")[batch["number"].numpy()])
 
 
-def test_training_from_disk_and_from_memory_see_the_same_samples(data, monkeypatch):
+def test_training_from_disk_sees_every_sample_in_an_order_of_its_own(data):
     """``fit`` itself reads from disk what does not fit."""
-    monkeypatch.setattr(Loader.__init__, "__defaults__", (0,))
-    assert training_loader(data.task, data.dataset.split("train"), 8, CPU).memory is None
+    data.dataset.memory.free = 0
+    assert not training_loader(data.task, data.dataset.split("train"), 8, CPU).held
     fit(network(), data.task, data.dataset.split("train"), settings(epochs=2), seed=3, device=CPU)
     seen = np.reshape(data.task.seen(), (2, -1))
     assert (np.sort(seen, 1) == np.arange(SAMPLES["train"])).all()

@@ -5,6 +5,7 @@ so that it does not matter whether those that a step left out have a gradient of
 """
 
 import copy
+import json
 import math
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_bilevel(case, tmp_path):
     space, given = Bilevel(data.signature), BILEVEL[case]
     settings = {
         **{"epochs": 3, "batch_size": 5, "lr": LR, "momentum": 0.9, "weight_decay": DECAY, "clip": 0.5},
-        **{"schedule": {"name": "cosine"}, "architecture_after": 1},
+        **{"schedule": {"name": "cosine"}, "architecture_after": 1, "validate_every": 0},
     }
     found = run(case.split()[0].strip(","), space, data, tmp_path, **settings, **given)
     ((ours, plain),) = space.births.networks
@@ -120,19 +121,20 @@ def test_bilevel(case, tmp_path):
         assert torch.equal(start, torch.full((CHOICES, OPTIONS), 1 / OPTIONS))
         plain.relax = (lambda values: values) if simplex else plain.relax
     sgd = torch.optim.SGD(weights, LR, momentum=0.9, weight_decay=DECAY)
-    used: dict[str, set[int]] = {"weights": set(), "architecture": set()}
+    for_weights: list[list[int]] = [[], [], []]  # samples by epoch
+    for_architecture: list[list[int]] = [[], [], []]
     floors = 0
     plain.train()
     for epoch in range(3):
         rate = half_cosine(LR, 0.0, epoch / 3)
         for _ in range(steps):
             batch = batches[next(number)]
-            used["weights"] |= {int(value) for value in batch["number"]}
+            for_weights[epoch] += batch["number"].tolist()
             plain_steps(plain, sgd, [batch], [rate], clip=0.5)
             if epoch < 1:
                 continue
             batch = batches[next(number)]
-            used["architecture"] |= {int(value) for value in batch["number"]}
+            for_architecture[epoch] += batch["number"].tolist()
             loss = nn.functional.cross_entropy(plain(batch["x"]), batch["y"])
             (gradient,) = torch.autograd.grad(loss, [architecture])
             if darts:
@@ -147,10 +149,18 @@ def test_bilevel(case, tmp_path):
         torch.testing.assert_close(ours.architecture["options"].log(), architecture.log(), rtol=0, atol=1e-2)
     assert (floors > 0) == simplex, "the floor has to be reached to be tested"
     assert found.architecture["options"] == architecture.argmax(-1).tolist()
-    half, whole = set(range(20)), set(range(40))
-    assert used == (
-        {"weights": whole, "architecture": whole} if same else {"weights": half, "architecture": whole - half}
-    )
+    whole = list(range(40))
+    half = sorted(for_weights[0])
+    assert [sorted(epoch) for epoch in for_weights] == 3 * [whole if same else half]
+    if same:  # each architecture step draws of all samples, whatever the steps before took
+        for epoch in for_architecture[1:]:
+            assert [len(set(epoch[start : start + 5])) for start in range(0, 40, 5)] == 8 * [5]
+            assert set(epoch) < set(whole)
+        assert set(for_architecture[1] + for_architecture[2]) & set(range(20))
+        assert set(for_architecture[1] + for_architecture[2]) & set(range(20, 40))
+    else:  # random halves, each gone through in turn
+        assert len(set(half)) == 20 and half != whole[:20]
+        assert [sorted(epoch) for epoch in for_architecture[1:]] == 2 * [sorted(set(whole) - set(half))]
     assert data.task.fitted == ["train"]
 
 
@@ -193,18 +203,20 @@ def test_densenas(tmp_path, monkeypatch):
         tmp_path,
         **{"epochs": 3, "warmup_epochs": 1, "batch_size": 4, "lr": LR, "clip": 1.0},
         **{"schedule": {"name": "cosine", "per_step": True}, "cost_weight": 0.3, "cost_base": 40.0},
+        validate_every=0,
         architecture={"optimizer": "adam", "lr": 0.05, "betas": [0.5, 0.99], "weight_decay": 0.01},
     )
     ((ours, plain),) = births.networks
-    # 48 of 60 samples train weights, 16 a step; the other 12 train the architecture, 4 a step.
+    # 48 random ones of 60 samples train weights, 16 a step; the other 12 train the architecture, 4 a step.
     assert [entry[:2] for entry in draws] == [(1, True)] * 3 + [(2, False), (1, False)] * 6
     sgd = torch.optim.SGD(plain.weight_parameters(), LR)
     parameters = plain.architecture_parameters()
     adam = torch.optim.Adam(parameters.values(), 0.05, betas=(0.5, 0.99), weight_decay=0.01)
-    number, step, used = 0, 0, {1: set(), 2: set()}
+    number, step = 0, 0
+    used: dict[int, list[int]] = {1: [], 2: []}
     plain.train()
     for (count, _, sampled), batch in zip(draws, data.task.batches, strict=True):
-        used[count] |= {int(value) for value in batch["number"]}
+        used[count] += batch["number"].tolist()
         assert len(batch["x"]) == (16 if count == 1 else 4)
         plain.sampled = dict(sampled)
         if count == 1:
@@ -228,7 +240,11 @@ def test_densenas(tmp_path, monkeypatch):
                 parameters[name].data[layer] = restored
         number += 1
     assert number == 6
-    assert used == {1: set(range(48)), 2: set(range(48, 60))}
+    first, other = sorted(used[1][:48]), sorted(used[2][:12])
+    assert sorted(first + other) == list(range(60))
+    assert first != list(range(48))
+    assert [sorted(used[1][start : start + 48]) for start in (48, 96)] == [first, first]
+    assert [len(used[1]), sorted(used[2][12:])] == [144, other]
     assert_equal_weights(ours, plain, 1e-5)
     assert max(float(parameters[name].detach().abs().max()) for name in plain.sampled_names) > 0.05
 
@@ -256,15 +272,16 @@ def test_enas(reward, tmp_path, monkeypatch):
     settings = {
         **{"episodes": 2, "warmup_epochs": 1, "child_steps": 3, "samples": 4, "batch_size": 8, "lr": LR},
         **{"controller_epochs": 3, "controller_batch": 4, "controller_lr": 0.02, "reward": reward},
-        **{"skip_weight": 0.0, "skip_target": 0.4},
+        **{"skip_weight": 0.0, "skip_target": 0.4, "eps": 1e-6},
     }
     found = run("enas", space, data, tmp_path, **settings)
     ((ours, plain),) = births.networks
     policy: Any = controllers[1]
     # Five steps of warm-up and three in the first episode, three in the second; then four architectures, rewarded.
     assert [len(draw) for draw in draws] == [1] * 8 + [4] + [1] * 3 + [4]
-    sgd, adam = torch.optim.SGD(plain.parameters(), LR), torch.optim.Adam(policy.parameters(), 0.02)
-    batches, baseline, best, rewarded = iter(data.task.batches), None, (-math.inf, None), []
+    sgd, adam = torch.optim.SGD(plain.parameters(), LR), torch.optim.Adam(policy.parameters(), 0.02, eps=1e-6)
+    batches, baseline, best = iter(data.task.batches), None, (-math.inf, None)
+    rewarded, means, bests, architectures = [], [], [], []
     turn = iter(draws)
     for steps in (8, 3):
         for _ in range(steps):
@@ -280,12 +297,15 @@ def test_enas(reward, tmp_path, monkeypatch):
             )
             error = 100 * float((outputs.argmax(1) != labels).mean())
             rewards.append(float(auroc) if reward == "auroc" else -error)
+            architectures.append(architecture)
             if rewards[-1] > best[0]:
                 best = rewards[-1], architecture
         baseline = np.mean(rewards) if baseline is None else baseline
         advantages = torch.tensor([min(10.0, max(-10.0, value - baseline)) for value in rewards], dtype=torch.float32)
         baseline = np.mean(rewards)
-        rewarded.append(baseline)
+        rewarded += rewards
+        means += 4 * [baseline]
+        bests += 4 * [best[0]]
         for _ in range(3):
             adam.zero_grad()
             (-(policy.log_probability(draw)[0] * advantages).sum()).backward()
@@ -294,8 +314,14 @@ def test_enas(reward, tmp_path, monkeypatch):
     assert_equal_weights(ours, plain, 1e-5)
     assert_equal_weights(controllers[0], policy, 1e-5)
     assert [row["reward"] for row in found.history] == pytest.approx(rewarded, abs=1e-5)
-    assert [found.history[-1]["best_reward"], found.architecture] == [pytest.approx(best[0], abs=1e-5), best[1]]
-    assert set(data.task.seen()) == set(range(40))
+    assert [row["mean_reward"] for row in found.history] == pytest.approx(means, abs=1e-5)
+    assert [row["best_reward"] for row in found.history] == pytest.approx(bests, abs=1e-5)
+    assert [json.loads(str(row["architecture"])) for row in found.history] == architectures
+    assert found.architecture == best[1]
+    # The warm-up goes through all samples once; so would the episodes, from a new order each.
+    seen = data.task.seen()
+    assert sorted(seen[:40]) == list(range(40))
+    assert [len(set(seen[40:64])), len(set(seen[64:]))] == [24, 24]
     assert {int(value) for batch in data.task.predicted for value in batch} == set(range(1000, 1024))
 
 

@@ -19,6 +19,7 @@ from nasperf360.algorithms.gaea import search as gaea
 from nasperf360.algorithms.random import search as random_search
 from nasperf360.figures import profiles
 from nasperf360.registry import room
+from nasperf360.seeds import generator
 from nasperf360.spaces.wrn import encoding as wrn
 from nasperf360.tasks.shared.task_spec import task_spec
 
@@ -131,14 +132,14 @@ def test_bands_leave_out_two_and_a_half_percent_on_each_side():
     """As they say; the quantiles are those of profiles drawn here by the same seeds' names, one by one."""
     values = {"a-x": np.linspace(1, 2, 7), "b-x": np.linspace(1.2, 2.6, 7)}
     scores = pd.DataFrame(
-        [("p", method, value, False) for method, all_values in values.items() for value in all_values],
-        columns=["task", "method", "value", "higher_is_better"],
+        [("p", method, value, False, "complete") for method, all_values in values.items() for value in all_values],
+        columns=["task", "method", "value", "higher_is_better", "outcome"],
     )
     taus = np.array([1.0, 1.1, 1.2, 1.3, 1.5])
     low, high = profiles.bands(scores, ["p"], ["a-x", "b-x"], taus)
     # A share of one task is 0 or 1: the band reaches 1 where more than 2.5 % of the draws solve, 0 where 97.5 % do not.
     draws = {
-        method: all_values[profiles.generator("bootstrap", "p", method).integers(7, size=(1000, 7))].mean(1)
+        method: all_values[generator("bootstrap", "p", method).integers(7, size=(1000, 7))].mean(1)
         for method, all_values in values.items()
     }
     best = np.minimum(draws["a-x"], draws["b-x"])
