@@ -36,7 +36,7 @@ from nasperf360.study import configuration  # noqa: E402
 from nasperf360.tasks.shared.task_training import TaskTraining, task_training  # noqa: E402
 from nasperf360.training.checkpoints import Checkpoint  # noqa: E402
 from nasperf360.training.fitting import fit, setup_torch  # noqa: E402
-from nasperf360.training.settings import StepSettings, TrainingSettings  # noqa: E402
+from nasperf360.training.settings import RetrainSettings, StepSettings, TrainingSettings  # noqa: E402
 
 Loop = Callable[[torch.nn.Module, TaskTraining, Split, Any, torch.device], None]
 
@@ -137,7 +137,11 @@ def main() -> None:
             )
             retrain = configuration.retrain_settings(config, "cifar100", method)
             training = TrainingSettings.model_validate(
-                {**retrain, "batch_size": options.batch, "precision": options.precision}
+                {
+                    **RetrainSettings.model_validate(retrain).of_trials(),
+                    "batch_size": options.batch,
+                    "precision": options.precision,
+                }
             )
             rng = np.random.default_rng(0)
             architecture = space.default() if definition["algorithm"] == "default" else space.sample(rng)
