@@ -1,10 +1,11 @@
 """A web server on loopback that serves a folder, honours Range, and can be told to misbehave."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from services.running import running
 
 
 class FileServer(ThreadingHTTPServer):
@@ -65,11 +66,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def file_server(folder: Path) -> Iterator[FileServer]:
     """A running server, stopped at the end."""
-    with FileServer(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(FileServer(folder)) as server:
+        yield server

@@ -1,11 +1,12 @@
 """A web server on loopback that answers as a test tells it to, byte by byte, also as no server should."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from services.running import running
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def wayward_server(script: Script) -> Iterator[WaywardServer]:
     """A running server, stopped at the end."""
-    with WaywardServer(script) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(WaywardServer(script)) as server:
+        yield server
 
 
 def whole(content: bytes, **headers: str) -> Answer:
