@@ -129,3 +129,8 @@ def method_labels(run):
     methods = [*(PAPER_METHODS if run == "reference" else METHODS), BASELINE]
     spaces, algorithms = zip(*map(halves, methods))
     return [*label_modules("spaces", spaces), *label_modules("algorithms", algorithms)]
+
+
+def seeds_of(wildcards):
+    """The scores of each seed, as an input; of the paper's results only mean and deviation are printed."""
+    return {} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"}

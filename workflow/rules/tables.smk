@@ -78,11 +78,6 @@ rule comparison_table:
         "../scripts/comparison_table.py"
 
 
-# The seeds of a run; of the paper's results only mean and deviation are printed.
-def seeds_of(wildcards):
-    return {} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"}
-
-
 rule aggregate_table:
     input:
         unpack(seeds_of),
