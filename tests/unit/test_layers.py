@@ -24,10 +24,11 @@ PLACES = {
     "tasks/shared": {
         "tasks.spec": {"task_spec", "option_kinds"},
         "tasks.part": {"pickles"},
-        "tasks.data": {"cifar_archive", "matlab"},
+        "tasks.data": {"cifar_archive", "file_options", "matlab", "matlab_v5"},
         "tasks.metric": {"metrics", "ranking", "error_rate"},
         "tasks.training": {"task_training", "classification", "binary_labels"},
     },
+    "tasks/deepsea": {"tasks.data": {"matlab_stream"}},
     "spaces/shared": {
         "spaces.spec": {"space_spec"},
         "spaces.encoding": {"encoding", "cells"},
@@ -37,8 +38,8 @@ PLACES = {
     "settings": {"settings.declaration": {"declaration"}},
     "training": {"training.settings": {"settings"}},
     "data": {
-        "data.sources": {"sources"},
-        "data.records": {"raw", "fetched"},
+        "data.sources": {"sources", "sources_file"},
+        "data.records": {"names", "reading", "raw", "fetched"},
         "data.jobs": {"preprocess", "simulate"},
     },
     "stages": {
@@ -79,11 +80,11 @@ ALLOWED: dict[str, set[str]] = {
     "settings": BASIS | {"settings.declaration", "training.settings", "tasks.spec", "spaces.spec", "algorithms.spec"},
     "stages.modules": {"registry", "algorithms.spec"},
     # Data.
-    "data.sources": BASIS | {"settings"},
+    "data.sources": BASIS | {"data.records", "settings", "settings.declaration", "tasks.spec"},
     "data.records": {"errors", "files"},
     "data": BASIS | {"data.sources", "data.records"},
     "data.jobs": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec"},
-    "tasks.part": {"errors", "seeds", "tasks.spec"},
+    "tasks.part": {"errors", "seeds", "data.records", "tasks.spec"},
     "tasks.data": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.part"},
     "tasks.simulator": BASIS | {"settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
     "tasks.metric": {"errors", "registry", "tasks.spec", "tasks.part"},

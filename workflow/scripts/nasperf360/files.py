@@ -12,6 +12,7 @@ from typing import Any
 from nasperf360.errors import UserError
 
 BLOCK = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -19,15 +20,15 @@ def disk_full_named(target: str | os.PathLike[str]) -> Iterator[None]:
     """Turn a full disk into one line.
 
     Raises:
-        UserError: the disk of ``target`` is full, or the user's quota.
+        UserError: the disk of ``target`` is full, or the user's quota, or a limit for the size of files is reached.
     """
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{target}: the disk is full; free some space and run the same command again, it continues"
-            ) from error
+        if error.errno in _FULL:
+            fault = "files may not be so large here" if error.errno == errno.EFBIG else "the disk is full"
+            mend = "raise the limit (ulimit -f)" if error.errno == errno.EFBIG else "free some space"
+            raise UserError(f"{target}: {fault}; {mend} and run the same command again, it continues") from error
         raise
 
 

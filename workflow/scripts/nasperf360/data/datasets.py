@@ -6,6 +6,7 @@ same first axis. No torch here: preprocessing does not need it.
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from nasperf360.data.disk_room import DiskRoom
 from nasperf360.data.memory import DataMemory
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import atomic_path, digest_file, read_json, remembered, write_json
@@ -30,8 +32,17 @@ Field = tuple[tuple[int, ...], str]
 class SplitWriter:
     """Appends samples to one split, checking each batch; memory stays bounded by the batch given."""
 
-    def __init__(self, group: h5py.Group, name: str, fields: Mapping[str, Field], classes: int | None, source: str):
+    def __init__(
+        self,
+        group: h5py.Group,
+        name: str,
+        fields: Mapping[str, Field],
+        classes: int | None,
+        source: str,
+        room: DiskRoom,
+    ):
         self.name, self.source, self.classes, self.samples = name, source, classes, 0
+        self._room = room
         self._datasets: dict[str, h5py.Dataset] = {}
         for key, (shape, dtype) in fields.items():
             row_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize)
@@ -60,6 +71,7 @@ class SplitWriter:
         labels = np.asarray(batch["y"])
         if self.classes is not None and count and (labels.min() < 0 or labels.max() >= self.classes):
             raise DataError(f"{where}: labels {labels.min()} to {labels.max()}, allowed are 0 to {self.classes - 1}")
+        self._room.take(dict.fromkeys(self._datasets.values(), count))
         for key, values in batch.items():
             dataset = self._datasets[key]
             dataset.resize(self.samples + count, axis=0)
@@ -81,8 +93,11 @@ class DatasetWriter:
         self._splits: dict[str, SplitWriter] = {}
 
     def __enter__(self) -> "DatasetWriter":
-        self._atomic = atomic_path(self.path)
-        self._file = h5py.File(self._atomic.__enter__(), "w", libver="latest")
+        with ExitStack() as stack:
+            partial = stack.enter_context(atomic_path(self.path))
+            self._file = stack.enter_context(h5py.File(partial, "w", libver="latest"))
+            self._room = DiskRoom(self._file)
+            self._stack = stack.pop_all()
         return self
 
     def split(
@@ -91,24 +106,22 @@ class DatasetWriter:
         """Start a split. ``classes`` bounds integer labels (None for real targets); ``source`` names its raw file."""
         if name not in SPLITS:
             raise ValueError(f"split {name!r}, expected one of {SPLITS}")
-        writer = SplitWriter(
-            self._file.create_group(name), name, {"x": x, "y": y, **fields}, classes, str(source or self.path)
-        )
+        self._room.take({})
+        group = self._file.create_group(name)
+        writer = SplitWriter(group, name, {"x": x, "y": y, **fields}, classes, str(source or self.path), self._room)
         self._splits[name] = writer
         return writer
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is None:
+        if error is None:
+            try:
                 self._finish()
-        except BaseException as failure:
-            self._file.close()
-            self._atomic.__exit__(type(failure), failure, failure.__traceback__)
-            raise
-        self._file.close()
-        self._atomic.__exit__(kind, error, trace)
+            except BaseException as failure:
+                self._stack.__exit__(type(failure), failure, failure.__traceback__)
+                raise
+        self._stack.__exit__(kind, error, trace)
         if error is None:
             self.manifest["bytes"] = self.path.stat().st_size
             self.manifest["sha256"] = digest_file(self.path)
@@ -132,8 +145,10 @@ class DatasetWriter:
             for name, group in self._file.items()
         }
         self.manifest: dict[str, Any] = {**self.attributes, "splits": splits}
+        self._room.take({})
         for key, value in self.attributes.items():
             self._file.attrs[key] = value if isinstance(value, str) else repr(value)
+        self._room.give_back()
 
 
 class Split:
