@@ -40,7 +40,7 @@ PLACES = {
     "data": {
         "data.sources": {"sources", "sources_file"},
         "data.records": {"names", "reading", "raw", "fetched"},
-        "data.jobs": {"preprocess", "simulate"},
+        "data.jobs": {"preprocess", "simulate", "publish", "published"},
     },
     "stages": {
         "stages.code_digest": {"code_digest", "digest_cache"},
@@ -83,7 +83,7 @@ ALLOWED: dict[str, set[str]] = {
     "data.sources": BASIS | {"data.records", "settings", "settings.declaration", "tasks.spec"},
     "data.records": {"errors", "files"},
     "data": BASIS | {"data.sources", "data.records"},
-    "data.jobs": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec"},
+    "data.jobs": BASIS | {"data", "data.sources", "data.records", "settings.declaration", "tasks.spec"},
     "tasks.part": {"errors", "seeds", "data.records", "tasks.spec"},
     "tasks.data": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.part"},
     "tasks.simulator": BASIS | {"settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
@@ -99,7 +99,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"data", "training", "training.settings", "algorithms.spec", "tasks.metric", "tasks.training"}
     | {"spaces.encoding", "spaces.networks", "spaces.space"},
     # Stages of an experiment.
-    "stages.experiment": BASIS,
+    "stages.experiment": BASIS | {"tasks.spec"},
     "stages.predictions": {"files"},
     "stages.evaluate": BASIS | {"data", "stages.experiment", "tasks.spec", "tasks.metric"},
     "stages.training": BASIS

@@ -87,7 +87,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_text())
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
@@ -95,7 +95,7 @@ def remembered(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The JSON mapping of a file that nothing rests on; empty where it is absent, damaged or no mapping."""
     try:
         content = json.loads(Path(path).read_text())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

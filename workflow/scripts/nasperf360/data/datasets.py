@@ -15,8 +15,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from nasperf360.data.dataset_content import check_content
+from nasperf360.data.dataset_manifest import read_manifest
 from nasperf360.data.disk_room import DiskRoom
 from nasperf360.data.memory import DataMemory
+from nasperf360.data.reading import reading
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import atomic_path, digest_file, read_json, remembered, write_json
 
@@ -24,6 +27,8 @@ SPLITS = ("train", "valid", "test", "final_train", "final_test")
 CHUNK_BYTES = 1 << 20
 READ_BYTES = 16 << 20  # the most that one call reads
 GAP_BYTES = 1 << 16  # between two rows; to read so much and leave it takes no longer than a second call
+
+_MEND = "delete both and run again to rebuild it"
 
 Field = tuple[tuple[int, ...], str]
 """Shape of one sample of a field, and its dtype."""
@@ -288,15 +293,14 @@ class Dataset:
 
     def __init__(self, path: str | Path, memory_bytes: float = math.inf):
         self.path, self.memory = Path(path), DataMemory(memory_bytes)
-        self.manifest: dict[str, Any] = read_json(self.path.with_suffix(".json"))
+        place = self.path.with_suffix(".json")
+        self.manifest = dict(read_manifest(read_json(place), place, _MEND))
         size = self.path.stat().st_size if self.path.is_file() else 0
         if size != self.manifest["bytes"]:
-            raise DataError(
-                f"{self.path}: {size} bytes, but its manifest says {self.manifest['bytes']}; "
-                f"delete both and run again to rebuild it"
-            )
-        # HDF5's cache would read whole chunks of many samples for a single one.
-        self._file = h5py.File(self.path, "r", rdcc_nbytes=0)
+            raise DataError(f"{self.path}: {size} bytes, but its manifest says {self.manifest['bytes']}; {_MEND}")
+        with reading(self.path, "a data set"):
+            # HDF5's cache would read whole chunks of many samples for a single one.
+            self._file = h5py.File(self.path, "r", rdcc_nbytes=0)
 
     def __enter__(self) -> "Dataset":
         return self
@@ -309,11 +313,12 @@ class Dataset:
         """Whether it was made from simulated raw files."""
         return bool(self.manifest["origin"] == "simulated")
 
-    def verify(self, memory: Path | None = None) -> None:
-        """Compare the file's bytes with the manifest's digest.
+    def verify(self, memory: Path | None = None, classes: int | None = None) -> None:
+        """Compare the file with its manifest: its bytes by their digest, and what they hold.
 
         Args:
-            memory: remembers which file, by size, time and inode, has which digest: that one is not read again.
+            memory: remembers which file, by size, time and inode, was compared: that one is not read again.
+            classes: how many values labels take; None if that is not known.
 
         Raises:
             DataError: they differ.
@@ -323,7 +328,8 @@ class Dataset:
         if memory and remembered(memory) == found:
             return
         if digest_file(self.path) != wanted:
-            raise DataError(f"{self.path}: its content differs from its manifest; delete both and run again")
+            raise DataError(f"{self.path}: its content differs from its manifest; {_MEND}")
+        check_content(self.path, self.manifest, classes, _MEND)
         if memory:
             write_json(memory, found)
 

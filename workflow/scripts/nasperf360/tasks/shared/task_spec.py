@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nasperf360.registry import room
+from nasperf360.registry import has_room, room
 from nasperf360.settings.declaration import NoSettings, Settings
 
 
@@ -73,6 +73,11 @@ class TaskSpec:
     def signature(self, input_shape: tuple[int, ...] = ()) -> Signature:
         """What a search space may know; the shape of inputs lies in data that need not exist yet."""
         return Signature(self.dimensions, self.dense, input_shape, self.outputs)
+
+
+def label_classes(task: str) -> int | None:
+    """:attr:`TaskSpec.classes` of a task; None where there is no task of that name."""
+    return task_spec(task).classes if has_room("tasks", task, "spec") else None
 
 
 def task_spec(name: str) -> TaskSpec:
