@@ -236,6 +236,17 @@ def test_bad_input_names_the_file_and_leaves_nothing(simulated, tmp_path, fault)
     assert not list((tmp_path / "data").iterdir())
 
 
+def test_all_clips_are_checked_before_the_work_and_named_together(simulated, tmp_path, monkeypatch):
+    clips = [file.path for role in ("dev_audio", "eval_audio") for file in simulated.all(role)]
+    bad = [clips[0], clips[3], clips[-1]]
+    for path in bad:
+        _truncate(path)
+    monkeypatch.setattr("nasperf360.tasks.fsd50k.data.log_mel", lambda *_, **__: pytest.fail("the work has begun"))
+    with pytest.raises(DataError, match=f"^3 of {len(clips)} files are faulty: ") as caught:
+        preprocessed(simulated, tmp_path / "d.h5")
+    assert all(f"{path}: truncated: its header says" in str(caught.value) for path in bad)
+
+
 PEAK = """
 import sys, pathlib
 sys.path[:0] = [{scripts!r}]

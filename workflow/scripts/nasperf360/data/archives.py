@@ -62,7 +62,7 @@ class _Members:
 
     def refused(self, member: str, reason: str) -> DataError:
         """What is wrong with a member."""
-        shown = member[:200].encode(errors="backslashreplace").decode()
+        shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in member[:200])
         return DataError(f"{self.archive}: member '{shown}' {reason}, which is refused")
 
     def write(self, member: str, source: IO[bytes]) -> None:

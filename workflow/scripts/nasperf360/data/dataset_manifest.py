@@ -73,6 +73,8 @@ def read_manifest(content: Any, where: str | Path, mend: str) -> Mapping[str, An
         for field in ("x", "y"):
             if field not in split.fields:
                 raise DataError(f"{where}: no field '{field}' of the split '{name}' in the manifest; {mend}")
+    for name, split in manifest.splits.items():
+        for field in ("x", "y"):
             first, here = manifest.splits["train"].fields[field], split.fields[field]
             if (first.dtype, len(first.shape)) != (here.dtype, len(here.shape)):
                 raise DataError(f"{where}: '{field}' of '{name}' is of another kind than that of 'train'; {mend}")

@@ -37,9 +37,10 @@ def group(file: h5py.File, key: str) -> h5py.Group:
     Raises:
         DataError: there is none of that name, or a link stands in its place.
     """
-    found = _own(file, key)
+    with reading(file.filename, "an HDF5 file"):
+        found = _own(file, key)
     if not isinstance(found, h5py.Group):
-        raise DataError(f"{file.file.filename}: no group '{key}'; it has {_listed(file)}")
+        raise DataError(f"{file.filename}: no group '{key}'; it has {_listed(file)}")
     return found
 
 
@@ -50,20 +51,22 @@ def array(parent: h5py.Group, key: str) -> h5py.Dataset:
         DataError: there is none of that name, it lies in another file, it is no array of numbers, or it is said to be
             larger than the file can hold.
     """
-    found, path = _own(parent, key), parent.file.filename
-    if not isinstance(found, h5py.Dataset):
-        raise DataError(f"{path}: no array '{key}'; it has {_listed(parent)}")
-    if found.external or found.is_virtual:
-        raise DataError(f"{path}: the values of '{key}' lie in another file, which is refused")
-    if found.dtype.kind not in NUMBERS or found.dtype.subdtype or found.shape is None:
-        raise DataError(f"{path}: '{key}' has values of type {found.dtype}, real or whole numbers are expected")
-    if found.size:
-        stored = found.id.get_storage_size()
-        if not stored:
-            raise DataError(f"{path}: '{key}' of shape {found.shape} holds no values")
-        declared = max(found.size, math.prod(found.chunks or ())) * found.dtype.itemsize
-        check_size(path, f"'{key}' of shape {found.shape}", declared, stored)
-    return found
+    path = parent.file.filename
+    with reading(path, "an HDF5 file"):
+        found = _own(parent, key)
+        if not isinstance(found, h5py.Dataset):
+            raise DataError(f"{path}: no array '{key}'; it has {_listed(parent)}")
+        if found.external or found.is_virtual:
+            raise DataError(f"{path}: the values of '{key}' lie in another file, which is refused")
+        if found.dtype.kind not in NUMBERS or found.dtype.subdtype or found.shape is None:
+            raise DataError(f"{path}: '{key}' has values of type {found.dtype}, real or whole numbers are expected")
+        if found.size:
+            stored = found.id.get_storage_size()
+            if not stored:
+                raise DataError(f"{path}: '{key}' of shape {found.shape} holds no values")
+            declared = max(found.size, math.prod(found.chunks or ())) * found.dtype.itemsize
+            check_size(path, f"'{key}' of shape {found.shape}", declared, min(stored, Path(path).stat().st_size))
+        return found
 
 
 def _own(parent: h5py.Group, key: str) -> h5py.Group | h5py.Dataset | None:

@@ -1,6 +1,7 @@
 """Names of files in lists that others wrote: sources files, archives, records, mirrors. Inside the folder, and no
 names of ours."""
 
+import os
 import re
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,6 +20,11 @@ def is_junk(name: str) -> bool:
     """Whether a file is what operating systems leave beside files: ``._a``, ``.DS_Store``, ``Thumbs.db``."""
     parts = PurePosixPath(name).parts
     return any(part.startswith("._") or part.lower() in _JUNK for part in parts)
+
+
+def expanded(path: str) -> str:
+    """A path with ``~`` and ``$HOME`` and its like replaced; an address stays as it is."""
+    return path if "://" in path else os.path.expandvars(os.path.expanduser(path))
 
 
 def relative_path(name: Any) -> str:

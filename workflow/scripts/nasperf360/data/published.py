@@ -8,6 +8,7 @@ from typing import Any
 from nasperf360.data.dataset_content import check_content
 from nasperf360.data.dataset_manifest import read_manifest
 from nasperf360.data.fetched import is_url
+from nasperf360.data.names import expanded
 from nasperf360.data.s3 import Bucket
 from nasperf360.data.sources import SourceFile
 from nasperf360.data.transfer import copy, verify
@@ -35,7 +36,7 @@ def fetch_published(
         UserError: it is not there, or the place cannot be reached.
         DataError: the data differ from their manifest.
     """
-    path = Path(data)
+    path, mirror = Path(data), expanded(mirror)
     path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_name(f".{task}.incoming.json")
     if mirror and not is_url(mirror):

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from nasperf360.data.names import relative_path
+from nasperf360.data.names import is_junk, relative_path
 from nasperf360.errors import DataError
 from nasperf360.files import digest_file, read_json, write_json
 
@@ -79,7 +79,7 @@ class RawFiles:
         Raises:
             DataError: there is none.
         """
-        of_role = [file for file in self.files if file.role == role]
+        of_role = [file for file in self.files if file.role == role and not is_junk(file.relative)]
         if not of_role:
             roles = ", ".join(sorted({file.role for file in self.files})) or "none"
             raise DataError(

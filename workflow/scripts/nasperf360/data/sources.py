@@ -33,6 +33,11 @@ class SourceFile:
         """Name of the folder that stands for the unpacked archive, and of all parts of one split zip."""
         return re.sub(r"(\.tar)?\.[A-Za-z0-9]+$", "", self.name) if self.unpack else self.name
 
+    @property
+    def folder(self) -> str:
+        """Name of the folder that may stand for it in a mirror: its archive unpacked."""
+        return self.stem if self.unpack else re.sub(r"(\.tar)?\.(gz|tgz|tar|zip)$", "", self.name)
+
 
 @dataclass(frozen=True)
 class Source:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.names import expanded
 from nasperf360.data.sources import Source
 from nasperf360.errors import UserError
 from nasperf360.registry import has_room
@@ -19,6 +20,7 @@ def read_sources(path: str | Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, is not YAML, gives a key twice, or has a faulty entry; one line.
     """
+    path = expanded(str(path))
     if not Path(path).exists():
         raise UserError(f"{path}: no such file; set 'sources' to a file like config/sources.yaml")
     content = read_yaml(path)

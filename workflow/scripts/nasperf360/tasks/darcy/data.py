@@ -87,5 +87,6 @@ def select(
                 f"correct its option 'rows' in the sources file"
             )
         values = array[::stride, ::stride, start:stop].T if reverse else array[start:stop, ::stride, ::stride]
-        chosen[split] = np.ascontiguousarray(values, dtype=np.float32)[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused when it is written
+            chosen[split] = np.ascontiguousarray(values, dtype=np.float32)[:, None]
     return chosen
