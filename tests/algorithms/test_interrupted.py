@@ -21,6 +21,7 @@ from nasperf360.training.epochs import Epoch
 from nasperf360.training.fitting import fit
 from nasperf360.training.settings import TrainingSettings
 
+SAMPLES = {"train": 41, "valid": 11, "test": 8}
 CPU = torch.device("cpu")
 STEPS = {"batch_size": 8, "lr": 0.05, "momentum": 0.9, "schedule": {"name": "cosine", "per_step": True}}
 TRAINING = {**STEPS, "epochs": 3, "precision": "float32"}
@@ -58,9 +59,7 @@ def search(method: str, folder: Path) -> Callable[[], Any]:
     name, given_space, given = SEARCHES[method]
     algorithm = method.split("-")[1]
     dimensions = 1 if name == "amber" else 2
-    data = synthetic.write(
-        folder, dimensions, shape=(3, 8, 8)[: dimensions + 1], samples={"train": 41, "valid": 11, "test": 8}
-    )
+    data = synthetic.write(folder, dimensions, shape=(3, 8, 8)[: dimensions + 1], samples=SAMPLES)
     spec = algorithm_spec(algorithm)
     settings = spec.settings.model_validate(given)
 
@@ -85,7 +84,7 @@ def search(method: str, folder: Path) -> Callable[[], Any]:
 
 
 def training(folder: Path, **changes: Any) -> Callable[[], Any]:
-    data = synthetic.write(folder, 2, shape=(3, 8, 8), samples={"train": 41, "valid": 11, "test": 8})
+    data = synthetic.write(folder, 2, shape=(3, 8, 8), samples=SAMPLES)
     settings = TrainingSettings.model_validate({**TRAINING, **changes})
 
     def run() -> Any:
@@ -135,13 +134,18 @@ def ended(monkeypatch: pytest.MonkeyPatch, after: int, how: str) -> Iterator[Non
 
 def attempts(run: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, after: int, how: str) -> tuple[Any, int]:
     """What a job gives that is ended after so many steps of each attempt, and how many attempts it took."""
+    said: list[str] = []
     before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
     for count in range(1, 400):
         try:
             with ended(monkeypatch, after, how):
-                return run(), count
-        except (Interrupted, Killed) as end:
-            assert isinstance(end, Killed) or "which is saved" in str(end), str(end)
+                found = run()
+                assert all("which is saved" in sentence for sentence in said), said
+                return found, count
+        except Killed:
+            pass
+        except Interrupted as end:
+            said.append(str(end))
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -170,7 +174,7 @@ def state(folder: Path) -> Any:
 
 
 def check(
-    make: Callable[[Path], Callable[[], Any]], folder: Path, patch: Any, after: int, how: str, least: int
+    make: Callable[[Path], Callable[[], Any]], folder: Path, patch: pytest.MonkeyPatch, after: int, how: str, least: int
 ) -> None:
     for name in ("calm", "ended"):
         (folder / name).mkdir()
@@ -181,10 +185,16 @@ def check(
     assert same(state(folder / "ended"), state(folder / "calm"))
 
 
-@pytest.mark.parametrize("how", ["signal", "kill"])
 @pytest.mark.parametrize("method", SEARCHES)
-def test_a_search_that_is_ended_between_steps(tmp_path, monkeypatch, method, how):
-    check(lambda folder: search(method, folder), tmp_path, monkeypatch, 1 if how == "signal" else 2, how, 3)
+def test_a_search_that_is_interrupted_between_steps(tmp_path, monkeypatch, method):
+    check(lambda folder: search(method, folder), tmp_path, monkeypatch, 4, "signal", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("after", "how"), [(1, "signal"), (2, "kill")])
+@pytest.mark.parametrize("method", SEARCHES)
+def test_a_search_that_is_ended_all_the_time(tmp_path, monkeypatch, method, after, how):
+    check(lambda folder: search(method, folder), tmp_path, monkeypatch, after, how, 2)
 
 
 @pytest.mark.parametrize("how", ["signal", "kill"])

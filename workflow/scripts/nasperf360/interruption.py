@@ -31,9 +31,7 @@ class Interrupted(BaseException):
 
     def __str__(self) -> str:
         if self.saved:
-            return (
-                f"interrupted by {self.signal} after {self.saved}, which is saved; the same command goes on from there"
-            )
+            return f"interrupted by {self.signal}; the same command goes on after {self.saved}, which is saved"
         return f"interrupted by {self.signal}; the same command goes on from what is saved, or starts again"
 
 

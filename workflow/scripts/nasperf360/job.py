@@ -103,7 +103,8 @@ class _Tee:
         self.streams = [terminal]
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self.streams.append(open(path, "w", buffering=1, encoding="utf-8"))  # open until the process ends
+            log = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 - open until the process ends
+            self.streams.append(log)
         except OSError as error:
             self.write(_not_logged(path, error))
 

@@ -168,9 +168,9 @@ class Saver(Protocol):
 class Epoch(int):
     """The number of an epoch, from 0, and how it is held in a checkpoint and gone on from.
 
-    An epoch takes its steps in loops over :meth:`steps`, one or several. What it does besides these loops must be quick,
-    draw no random number, and follow from the state and the items of its loops alone: it is done again by the attempt
-    that goes on from a checkpoint in the middle.
+    An epoch takes its steps in loops over :meth:`steps`, one or several. What it does besides these loops must be
+    quick, draw no random number, and follow from the state and the items of its loops alone: it is done again by the
+    attempt that goes on from a checkpoint in the middle.
     """
 
     _saver: Saver | None
@@ -198,7 +198,7 @@ class Epoch(int):
         return epoch
 
     def state_dict(self) -> dict[str, Any]:
-        """The place in each loop so far, and the generators: with the state of the training, the middle of the epoch."""
+        """The place in each loop so far, and the generators: with the state of the training all of its middle."""
         parts = [part.state_dict() for part in self._parts]
         return {"parts": parts, "generators": GlobalGenerators().state_dict()}
 

@@ -23,7 +23,7 @@ from nasperf360.spaces.shared.sampled_supernet import SampledSupernet
 from nasperf360.spaces.shared.search_space import HasSampledSupernet
 from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.batches import ScheduledBatches, training_loader
-from nasperf360.training.epochs import Epoch, Losses
+from nasperf360.training.epochs import Epoch, Losses, Stateful
 from nasperf360.training.loop import Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.step import WeightSteps
@@ -82,7 +82,7 @@ class DenseNasSteps:
         # Operations are drawn by weights that must be numbers; the draw waits for the device anyway.
         losses, architecture_losses = (Losses(name, at_once=True) for name in ("train_loss", "architecture_loss"))
         batches = ScheduledBatches(self.task, self.weight_loader, self.settings, self.problem.seed, number)
-        held = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
+        held: dict[str, Stateful] = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
         for batch, rate in number.steps(batches, **held):
             if searching:
                 architecture_losses.add(self.architecture_step(next(others)))

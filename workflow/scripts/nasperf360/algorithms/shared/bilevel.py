@@ -68,7 +68,7 @@ def bilevel_search(
         losses, architecture_losses = Losses("train_loss"), Losses("architecture_loss")
         others = draw(task, architecture_loader, problem.seed, epoch)
         batches = ScheduledBatches(task, weight_loader, settings, problem.seed, epoch)
-        held = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
+        held: dict[str, Stateful] = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
         for batch, rate in epoch.steps(batches, **held):
             with supernet.fixed_architecture():
                 losses.add(steps.step(batch, rate))
