@@ -57,16 +57,18 @@ PLACES = {
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
 
-BASIS = {"errors", "files", "seeds", "registry", "job", "locks", "stages.code_digest"}
+BASIS = {"errors", "files", "seeds", "registry", "interruption", "job", "locks", "stages.code_digest"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
     "seeds": set(),
     "imports": set(),
+    "interruption": set(),
+    "command": {"errors", "interruption"},
     "files": {"errors"},
     "stages.code_digest": {"errors"},
-    "job": {"errors", "files", "stages.code_digest"},
-    "locks": {"job"},
+    "job": {"errors", "files", "interruption", "stages.code_digest"},
+    "locks": {"files", "job"},
     "labels": {"registry"},
     # What is declared: read by the workflow at each start, and by jobs.
     "settings.declaration": set(),
