@@ -7,7 +7,6 @@ if exists("config/config.yaml"):
     configfile: "config/config.yaml"
 
 
-
 include: "workflow/rules/common.smk"
 
 
