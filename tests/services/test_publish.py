@@ -96,10 +96,10 @@ def test_a_second_time_sends_nothing_and_a_change_only_itself(settings, client, 
 
 
 def test_two_tasks_keep_each_their_entry(settings, client, tmp_path):
-    for task in ("ecg", "darcy"):
+    for task in ("ecg", "satellite"):
         publish(make_dataset(tmp_path, task), tmp_path / f"receipt-{task}.json", settings, progress=False)
     keys = [entry["Key"] for entry in client.list_objects_v2(Bucket=settings["bucket"])["Contents"]]
-    assert keys == [f"nas/perf/{name}" for name in ("darcy.h5", "darcy.json", "ecg.h5", "ecg.json")]
+    assert keys == [f"nas/perf/{name}" for name in ("ecg.h5", "ecg.json", "satellite.h5", "satellite.json")]
 
 
 def test_large_files_go_in_parts(settings, client, tmp_path, monkeypatch, capsys):

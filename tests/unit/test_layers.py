@@ -24,11 +24,12 @@ PLACES = {
     "tasks/shared": {
         "tasks.spec": {"task_spec", "option_kinds"},
         "tasks.part": {"pickles"},
-        "tasks.data": {"cifar_archive", "matlab"},
+        "tasks.data": {"cifar_archive", "file_options", "matlab", "matlab_v5"},
         "tasks.metric": {"metrics", "ranking", "error_rate"},
         "tasks.per_sample": {"per_sample", "mistakes", "drawn_rankings"},
         "tasks.training": {"task_training", "classification", "binary_labels"},
     },
+    "tasks/deepsea": {"tasks.data": {"matlab_stream"}},
     "spaces/shared": {
         "spaces.spec": {"space_spec"},
         "spaces.encoding": {"encoding", "cells"},
@@ -38,9 +39,9 @@ PLACES = {
     "settings": {"settings.declaration": {"declaration"}},
     "training": {"training.settings": {"settings"}},
     "data": {
-        "data.sources": {"sources"},
-        "data.records": {"raw", "fetched"},
-        "data.jobs": {"preprocess", "simulate"},
+        "data.sources": {"sources", "sources_file"},
+        "data.records": {"names", "reading", "raw", "fetched"},
+        "data.jobs": {"preprocess", "simulate", "publish", "published"},
     },
     "stages": {
         "stages.code_digest": {"code_digest", "digest_cache"},
@@ -82,11 +83,11 @@ ALLOWED: dict[str, set[str]] = {
     "settings": BASIS | {"settings.declaration", "training.settings", "tasks.spec", "spaces.spec", "algorithms.spec"},
     "stages.modules": {"registry", "algorithms.spec"},
     # Data.
-    "data.sources": BASIS | {"settings"},
+    "data.sources": BASIS | {"data.records", "settings", "settings.declaration", "tasks.spec"},
     "data.records": {"errors", "files"},
     "data": BASIS | {"data.sources", "data.records"},
-    "data.jobs": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec"},
-    "tasks.part": {"errors", "seeds", "tasks.spec"},
+    "data.jobs": BASIS | {"data", "data.sources", "data.records", "settings.declaration", "tasks.spec"},
+    "tasks.part": {"errors", "seeds", "data.records", "tasks.spec"},
     "tasks.data": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.part"},
     "tasks.simulator": BASIS | {"settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
     "tasks.metric": {"errors", "registry", "tasks.spec", "tasks.part"},
@@ -102,7 +103,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"data", "training", "training.settings", "algorithms.spec", "tasks.metric", "tasks.training"}
     | {"spaces.encoding", "spaces.networks", "spaces.space"},
     # Stages of an experiment.
-    "stages.experiment": BASIS,
+    "stages.experiment": BASIS | {"tasks.spec"},
     "stages.predictions": {"files"},
     "stages.evaluate": BASIS | {"data", "stages.experiment", "tasks.spec", "tasks.metric"},
     "stages.training": BASIS

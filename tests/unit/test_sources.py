@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from nasperf360.data.sources import Source, read_sources, select, split_zips
+from nasperf360.data.sources import Source, split_zips
+from nasperf360.data.sources_file import read_sources, select
 from nasperf360.errors import UserError
 
 FILE = {"name": "train.mat", "role": "train", "url": "https://example.org/train.mat", "bytes": 3, "md5": "0" * 32}
@@ -29,10 +30,10 @@ def test_a_good_entry():
         (entry(name=7), "files[0]: name: 7 was given, str is expected"),
         (entry(bytes=True), "bytes: True was given, int"),
         (entry(bytes=-1), "bytes -1"),
-        (entry(name="/etc/passwd"), "'/etc/passwd' must be a plain relative path"),
-        (entry(name="../x"), "'../x' must be a plain relative path"),
-        (entry(name="a//b"), "'a//b' must be a plain relative path"),
-        (entry(name=".fetched"), "'.fetched' is reserved"),
+        (entry(name="/etc/passwd"), "'/etc/passwd' leads out of its folder"),
+        (entry(name="../x"), "'../x' leads out of its folder"),
+        (entry(name="a//b"), "'a//b' is no plain relative path"),
+        (entry(name=".fetched"), "'.fetched' is a name that the workflow keeps"),
         (entry(name="x.part"), "'x.part' is reserved"),
         (entry(url="ftp://x"), "url 'ftp://x' was given, http"),
         (entry(md5="xyz"), "md5 'xyz' is not 32"),

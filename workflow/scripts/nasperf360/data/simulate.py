@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.names import RECORDS
 from nasperf360.data.raw import SIMULATED, write_manifest
 from nasperf360.errors import UserError
 from nasperf360.registry import room
@@ -33,7 +34,7 @@ def simulate(task: str, folder: str | Path, options: Mapping[str, Any]) -> Path:
         raise UserError(f"{task}: it has no simulator; choose another source")
     # A hidden .part is what a kill left of a simulator's own file; a download's is named like the file.
     downloads = [part for part in folder.glob("*.part") if not part.name.startswith(".")]
-    if (folder / ".fetched").exists() or downloads:
+    if (folder / RECORDS).exists() or downloads:
         raise UserError(f"{folder}: holds downloaded raw files; choose another 'data_run' for simulated ones")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
