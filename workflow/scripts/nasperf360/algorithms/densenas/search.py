@@ -23,7 +23,7 @@ from nasperf360.spaces.shared.sampled_supernet import SampledSupernet
 from nasperf360.spaces.shared.search_space import HasSampledSupernet
 from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.batches import scheduled_batches, training_loader
-from nasperf360.training.loop import Losses, Row, run_epochs
+from nasperf360.training.loop import Losses, NotFiniteError, Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.step import WeightSteps
 from nasperf360.training.validation import Validation
@@ -78,12 +78,17 @@ class DenseNasSteps:
         self.supernet.train()
         searching = number >= self.settings.warmup_epochs
         others = architecture_batches(self.task, self.architecture_loader, self.problem.seed, number)
-        # Operations are drawn by weights that must be numbers; the draw waits for the device anyway.
-        losses, architecture_losses = (Losses(name, at_once=True) for name in ("train_loss", "architecture_loss"))
+        losses = Losses("train_loss")
+        # Operations are drawn by weights that must be numbers; that draw waits for the device anyway.
+        architecture_losses = Losses("architecture_loss", at_once=True)
         batches = scheduled_batches(self.task, self.weight_loader, self.settings, self.problem.seed, number)
         for batch, rate in batches:
             if searching:
-                architecture_losses.add(self.architecture_step(next(others)))
+                try:
+                    architecture_losses.add(self.architecture_step(next(others)))
+                except NotFiniteError:
+                    losses.mean()  # which may have been the first to go
+                    raise
             losses.add(self.weight_step(batch, rate, uniform=not searching))
         row = {"lr": rate, "train_loss": losses.mean()}
         if searching:
@@ -131,7 +136,7 @@ def renormalise(
         sampled: indices (layers, count) of the operations that took part.
     """
     for name, old in before.items():
-        chosen = sampled[name].to(old.device)
+        chosen = sampled[name].to(old.device, non_blocking=True)
         new = parameters[name].detach().gather(-1, chosen)
         shift = old.gather(-1, chosen).logsumexp(-1, keepdim=True) - new.logsumexp(-1, keepdim=True)
         parameters[name].data.copy_(old.scatter(-1, chosen, new + shift))
