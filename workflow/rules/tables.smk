@@ -109,6 +109,38 @@ rule comparisons_table:
         "../scripts/comparisons_table.py"
 
 
+# Reads the saved predictions, but never asks for them: a result names its own by digest, and where they were deleted the
+# table says so instead of training again.
+rule paired_table:
+    input:
+        [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
+    output:
+        expand(f"{RESULTS}/tables/paired.{{form}}", form=FORMS),
+    log:
+        f"{RESULTS}/logs/tables/paired.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        **code_params(
+            "paired_table.py",
+            *[
+                f"tasks.{task}.{file}"
+                for task in TASKS
+                for file in ("spec", "metric", "per_sample")
+                if has_room("tasks", task, file)
+            ],
+            *task_labels(RUN),
+            *method_labels(RUN),
+        ),
+        experiments=[list(key) for key in STUDY],
+        snapshot=results.snapshot(RESULTS, STUDY) if config["partial"] else {},
+    script:
+        "../scripts/paired_table.py"
+
+
 rule task_table:
     input:
         lambda wildcards: ([] if wildcards.run == "reference" or config["partial"] else list(MANIFESTS.values())),
@@ -170,6 +202,6 @@ rule tables:
     input:
         expand(
             f"{RESULTS}/tables/{{table}}.{{form}}",
-            table=["tasks", "performance", "comparison", "aggregate", "comparisons", "cost", "licences"],
+            table=["tasks", "performance", "comparison", "aggregate", "comparisons", "paired", "cost", "licences"],
             form=FORMS,
         ),
