@@ -78,21 +78,13 @@ class DenseNasSteps:
         """Train one epoch of weight steps; returns losses and cost."""
         self.supernet.train()
         searching = number >= self.settings.warmup_epochs
-<<<<<<< HEAD
-        others = architecture_batches(self.task, self.architecture_loader, self.problem.seed, number)
-        losses = Losses("train_loss")
-        # Operations are drawn by weights that must be numbers; that draw waits for the device anyway.
-        architecture_losses = Losses("architecture_loss", at_once=True)
-        batches = scheduled_batches(self.task, self.weight_loader, self.settings, self.problem.seed, number)
-        for batch, rate in batches:
-=======
         others = ArchitectureBatches(self.task, self.architecture_loader, self.problem.seed, number)
-        # Operations are drawn by weights that must be numbers; the draw waits for the device anyway.
-        losses, architecture_losses = (Losses(name, at_once=True) for name in ("train_loss", "architecture_loss"))
+        # Operations are drawn by weights that must be numbers; once they are, the draw waits for the device anyway.
+        names = ("train_loss", "architecture_loss")
+        losses, architecture_losses = (Losses(name, at_once=searching) for name in names)
         batches = ScheduledBatches(self.task, self.weight_loader, self.settings, self.problem.seed, number)
         held: dict[str, Stateful] = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
         for batch, rate in number.steps(batches, **held):
->>>>>>> 9561b533e0f1f732937310350cb0a192181f03db
             if searching:
                 architecture_losses.add(self.architecture_step(next(others)))
             losses.add(self.weight_step(batch, rate, uniform=not searching))
