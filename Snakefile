@@ -1,7 +1,10 @@
 # NAS-Perf-360: from the raw data of ten tasks to the tables and performance profiles of the paper.
 
 
-configfile: "config/config.yaml"
+# A working directory elsewhere (--directory, a module) may do without: every key has a default.
+if exists("config/config.yaml"):
+
+    configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -5,7 +5,7 @@ from nasperf360.study import results
 
 STUDY = [(task, method, seed) for task, method in EXPERIMENTS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
-REFERENCE = "config/reference.csv"
+REFERENCE = paths.shipped("config/reference.csv")
 FORMS = ["csv", "md", "tex"]
 
 
@@ -184,7 +184,9 @@ rule cost_table:
 
 rule licence_table:
     input:
-        sources=lambda wildcards: ("config/sources.yaml" if wildcards.run == "reference" else config["sources"]),
+        sources=lambda wildcards: (
+            paths.shipped("config/sources.yaml") if wildcards.run == "reference" else config["sources"]
+        ),
     output:
         expand("results/{{run}}/tables/licences.{form}", form=FORMS),
     log:
