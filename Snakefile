@@ -4,7 +4,10 @@
 report: "workflow/report/workflow.rst"
 
 
-configfile: "config/config.yaml"
+# A working directory elsewhere (--directory, a module) may do without: every key has a default.
+if exists("config/config.yaml"):
+
+    configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 import synthetic
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.spaces.shared.search_space import search_space
-from nasperf360.training.batches import Loader, prediction_loader, scheduled_batches
+from nasperf360.training.batches import Loader, ScheduledBatches, prediction_loader
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.fitting import fit, predict
 from nasperf360.training.settings import PredictionSettings, TrainingSettings
@@ -108,7 +108,7 @@ def test_seeds_are_real(tmp_path):
 @pytest.mark.parametrize("damage", ["truncate", "garbage", "foreign"])
 def test_a_bad_checkpoint_is_set_aside_with_a_line(tmp_path, capsys, damage):
     checkpoint = Checkpoint(tmp_path, {"code": "a", "seed": 1})
-    checkpoint.save({"history": []}, last=True)
+    checkpoint.save({"history": []})
     path = tmp_path / "state.pt"
     content = path.read_bytes()
     if damage == "truncate":
@@ -145,7 +145,7 @@ def test_a_checkpoint_of_more_epochs_than_asked_is_set_aside(tmp_path, capsys):
     again, found = run(2, Checkpoint(folder, identity))
     assert again == history
     assert same(found, expected)
-    assert f"{folder / 'state.pt'}: refused, it holds 3 epochs and 2 are asked for" in capsys.readouterr().err
+    assert f"{folder / 'state.pt'}: refused, it goes to epoch 3 where 2 epochs are asked for" in capsys.readouterr().err
     assert (folder / "refused-1.pt").read_bytes() == later
     run(3, Checkpoint(folder, identity))
     assert not (folder / "refused-2.pt").exists()  # more epochs than held: it goes on
@@ -227,7 +227,7 @@ def test_batches_of_one_sample_are_no_step_more(tmp_path):
     data = synthetic.write(tmp_path, samples={"train": 8, "valid": 4, "test": 4})
     loader = Loader(data.dataset.split("train"), 1, CPU)
     settings = SETTINGS.but({"epochs": 1, "batch_size": 1, "lr": 1.0, "schedule": {"name": "poly", "power": 0.9}})
-    rates = [rate for _, rate in scheduled_batches(data.task, loader, settings, seed=0, epoch=0)]
+    rates = [rate for _, rate in ScheduledBatches(data.task, loader, settings, seed=0, epoch=0)]
     assert len(rates) == loader.steps == 8
     assert rates[-1] == pytest.approx(0.125**0.9)  # 0.154
 

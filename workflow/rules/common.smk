@@ -1,12 +1,37 @@
 # The resolved configuration, paths of the run, and the params that make jobs rerun exactly when they must.
 
+import os
 import re
 import sys
+import tarfile
+import tempfile
 from functools import cache, partial
 from pathlib import Path
 
-ROOT = Path(str(workflow.current_basedir)).parents[1]
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+def checkout_of(basedir):
+    """The folder of this workflow; of a module from a Git host, a copy of its commit beside Snakemake's own clone."""
+    if basedir.is_local:
+        return Path(str(basedir)).parents[1]
+    repository = basedir.hosted_repo.repo
+    commit = repository.commit(basedir.ref).hexsha
+    folder = basedir.cache_path / "nasperf360" / commit
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        copy = tempfile.mkdtemp(dir=folder.parent)
+        with tempfile.TemporaryFile() as archive:
+            repository.archive(archive, commit)
+            archive.seek(0)
+            with tarfile.open(fileobj=archive) as members:
+                members.extractall(copy, filter="data")
+        os.rename(copy, folder)  # whole or not at all
+    # Local scripts find the library beside them; Snakemake copies those of a Git host one by one.
+    library = str(folder / "workflow" / "scripts")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")]))
+    return folder
+
+
+sys.path.insert(0, str(checkout_of(workflow.current_basedir) / "workflow" / "scripts"))
 
 from nasperf360.errors import UserError
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules

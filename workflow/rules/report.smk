@@ -1,6 +1,7 @@
 # What a reader sees: curves of trainings and searches, samples of the data, and the page of a study.
 
-TEMPLATES = sorted(str(path) for path in Path("workflow/scripts/nasperf360/report/templates").iterdir())
+TEMPLATE_NAMES = ["base.html.j2", "study.html.j2", "page.js", "style.css"]
+TEMPLATES = [paths.shipped(f"workflow/scripts/nasperf360/report/templates/{name}") for name in TEMPLATE_NAMES]
 PAGE_PICTURES = ["critical_difference", "experts"]
 SAMPLES = [] if config["partial"] else [f"{RESULTS}/figures/samples/{task}.png" for task in TASKS]
 
@@ -60,7 +61,7 @@ def page_inputs(wildcards):
 rule study_page:
     input:
         unpack(page_inputs),
-        citation="CITATION.cff",
+        citation=paths.shipped("CITATION.cff"),
         templates=TEMPLATES,
         tables=lambda wildcards: [
             f"results/{wildcards.run}/tables/{table}.html"

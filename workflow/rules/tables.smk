@@ -5,9 +5,9 @@ from nasperf360.study import results
 
 STUDY = [(task, method, seed) for task, method in EXPERIMENTS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
-REFERENCE = "config/reference.csv"
+REFERENCE = paths.shipped("config/reference.csv")
 FORMS = ["csv", "md", "html", "tex"]
-RUN_TABLES = ["tasks", "performance", "comparison", "aggregate", "comparisons", "cost", "licences"]
+RUN_TABLES = ["tasks", "performance", "comparison", "aggregate", "comparisons", "paired", "cost", "licences"]
 REFERENCE_TABLES = ["tasks", "performance", "aggregate", "comparisons", "licences"]
 
 
@@ -117,6 +117,38 @@ rule comparisons_table:
         "../scripts/comparisons_table.py"
 
 
+# Reads the saved predictions, but never asks for them: a result names its own by digest, and where they were deleted the
+# table says so instead of training again.
+rule paired_table:
+    input:
+        [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
+    output:
+        table_outputs(RESULTS, "paired"),
+    log:
+        f"{RESULTS}/logs/tables/paired.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        **code_params(
+            "paired_table.py",
+            *[
+                f"tasks.{task}.{file}"
+                for task in TASKS
+                for file in ("spec", "metric", "per_sample")
+                if has_room("tasks", task, file)
+            ],
+            *task_labels(RUN),
+            *method_labels(RUN),
+        ),
+        experiments=[list(key) for key in STUDY],
+        snapshot=results.snapshot(RESULTS, STUDY) if config["partial"] else {},
+    script:
+        "../scripts/paired_table.py"
+
+
 rule task_table:
     input:
         lambda wildcards: ([] if wildcards.run == "reference" or config["partial"] else list(MANIFESTS.values())),
@@ -160,7 +192,9 @@ rule cost_table:
 
 rule licence_table:
     input:
-        sources=lambda wildcards: ("config/sources.yaml" if wildcards.run == "reference" else config["sources"]),
+        sources=lambda wildcards: (
+            paths.shipped("config/sources.yaml") if wildcards.run == "reference" else config["sources"]
+        ),
     output:
         table_outputs("results/{run}", "licences"),
     log:

@@ -13,10 +13,17 @@ from nasperf360.errors import UserError
 
 BLOCK = 1 << 20
 
+FULL = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your quota of its disk is full; free some space",
+    errno.EFBIG: "larger than files may be here (ulimit -f); raise that limit",
+}
+"""What a disk says that takes no more, and the mend."""
+
 
 @contextmanager
 def disk_full_named(target: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn a full disk into one line.
+    """Turn a full disk, quota or size limit into one line.
 
     Raises:
         UserError: the disk of ``target`` is full, or the user's quota.
@@ -24,10 +31,8 @@ def disk_full_named(target: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{target}: the disk is full; free some space and run the same command again, it continues"
-            ) from error
+        if error.errno in FULL:
+            raise UserError(f"{target}: {FULL[error.errno]} and run the same command again, it continues") from error
         raise
 
 
@@ -41,10 +46,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         UserError: the disk is full, or the user's quota.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
     try:
         with disk_full_named(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
             yield partial
             _to_disk(partial)
             os.replace(partial, target)

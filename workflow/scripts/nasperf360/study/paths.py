@@ -5,8 +5,15 @@ from pathlib import Path
 
 from nasperf360.files import remembered
 
+ROOT = Path(__file__).parents[4]
+
 Key = tuple[str, str, int]
 """Task, method and seed of an experiment."""
+
+
+def shipped(path: str) -> str:
+    """A file that comes with the workflow, ``config/...``: the working directory's own where it has one."""
+    return path if Path(path).exists() else str(ROOT / path)
 
 
 def search_seed(seed: int, searches: int | None) -> int:

@@ -10,10 +10,11 @@ from torch import nn
 from nasperf360.data.datasets import Split
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.tasks.shared.task_training import TaskTraining
-from nasperf360.training.batches import Loader, prediction_loader, scheduled_batches, training_loader
+from nasperf360.training.batches import Loader, ScheduledBatches, prediction_loader, training_loader
 from nasperf360.training.checkpoints import Checkpoint
+from nasperf360.training.epochs import Epoch, Losses
 from nasperf360.training.hooks import RampedByEpoch
-from nasperf360.training.loop import History, Losses, Row, run_epochs
+from nasperf360.training.loop import History, Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.settings import PredictionSettings, TrainingSettings
 from nasperf360.training.step import WeightSteps, autocast
@@ -83,15 +84,17 @@ def fit(
     optimizer = make_optimizer(model.parameters(), settings)
     steps = WeightSteps(model, task, optimizer, device, settings.precision, settings.clip)
 
-    def one_epoch(epoch: int) -> Row:
+    def one_epoch(epoch: Epoch) -> Row:
         model.train()
         if isinstance(model, RampedByEpoch):
             model.start_epoch(epoch, settings.epochs)
         losses = Losses("train_loss")
-        for batch, rate in scheduled_batches(task, loader, settings, seed, epoch):
+        batches = ScheduledBatches(task, loader, settings, seed, epoch)
+        for batch, rate in epoch.steps(batches, losses=losses):
             losses.add(steps.step(batch, rate))
-        row = {"lr": rate, "train_loss": losses.mean()}
-        return row | (after_epoch(epoch) if after_epoch else {})
+        row = {"lr": batches.rate, "train_loss": losses.mean()}
+        with epoch.looking():
+            return row | (after_epoch(epoch) if after_epoch else {})
 
     return run_epochs(
         one_epoch,
