@@ -159,3 +159,9 @@ def method_labels(run):
 def seeds_of(wildcards):
     """The scores of each seed, as an input; of the paper's results only mean and deviation are printed."""
     return {} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"}
+
+
+def with_report(paths, shown, caption, **about):
+    """Outputs; Snakemake's own report shows those with that suffix, with a caption of workflow/report/ and labels."""
+    about = {"caption": f"../report/{caption}.rst", "category": about.pop("category"), "labels": about}
+    return [path if not path.endswith(shown) else report(path, **about) for path in paths]
