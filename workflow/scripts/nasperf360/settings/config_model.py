@@ -157,7 +157,7 @@ class Configuration(Settings):
         "auto", means="Where to train; auto takes a GPU where the job has one.", reruns="nothing"
     )
     checkpoint_seconds: Amount = _key(
-        60.0, means="At most so much work is lost when a job is killed, plus one epoch.", reruns="nothing"
+        60.0, means="At most so much work is lost when a job is killed, plus one step.", reruns="nothing"
     )
     data_memory_mb: Whole = _key(
         8192,
