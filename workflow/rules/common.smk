@@ -34,6 +34,7 @@ def checkout_of(basedir):
 sys.path.insert(0, str(checkout_of(workflow.current_basedir) / "workflow" / "scripts"))
 
 from nasperf360.errors import UserError
+from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
 from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params
@@ -78,6 +79,8 @@ onstart:
         runs.record(config)
     except UserError as error:
         sys.exit(f"Error: {error}")
+    if config["fork_server"] and workflow.local_exec and workflow.is_main_process:
+        shell.executable(start_fork_server(shell.get_executable()))
 
 
 def experiment_paths(pattern, seeds=SEEDS):
