@@ -1,11 +1,11 @@
 # The resolved configuration, paths of the run, and the params that make jobs rerun exactly when they must.
 
-import os
 import re
 import sys
 import tarfile
 import tempfile
 from functools import cache, partial
+from os import environ, pathsep, rename
 from pathlib import Path
 
 
@@ -24,10 +24,10 @@ def checkout_of(basedir):
             archive.seek(0)
             with tarfile.open(fileobj=archive) as members:
                 members.extractall(copy, filter="data")
-        os.rename(copy, folder)  # whole or not at all
+        rename(copy, folder)  # whole or not at all
     # Local scripts find the library beside them; Snakemake copies those of a Git host one by one.
     library = str(folder / "workflow" / "scripts")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")]))
+    environ["PYTHONPATH"] = pathsep.join(filter(None, [library, environ.get("PYTHONPATH")]))
     return folder
 
 
