@@ -18,8 +18,8 @@ from nasperf360.algorithms.gaea.search import SimplexRule, exponentiated_gradien
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.algorithms.shared.problem import Problem, SearchResult, run_search
 from nasperf360.algorithms.shared.supernet_steps import (
+    RandomBatches,
     architecture_gradients,
-    random_batches,
 )
 from nasperf360.data.datasets import Split
 from nasperf360.errors import UserError
@@ -253,7 +253,7 @@ def test_random_batches(tmp_path: Path, memory_bytes: int) -> None:
     rows = [row.tobytes() for row in split.load("x")]
 
     def draw(seed: int, epoch: int, batches: int) -> np.ndarray:
-        drawn = islice(random_batches(data.task, loader, seed, epoch), batches)
+        drawn = islice(RandomBatches(data.task, loader, seed, epoch), batches)
         return np.array([[rows.index(row.numpy().tobytes()) for row in batch["x"]] for batch in drawn])
 
     drawn = draw(0, 0, 600)

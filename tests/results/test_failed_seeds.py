@@ -293,6 +293,13 @@ def test_experts_are_the_line_at_1():
     drawn = experts.draw(numbers, task_frame(list(numbers["task"].unique()), {}).set_index("task", drop=False))
     assert {"XGBoost", "Perceiver IO", "DARTS GAEA"} <= set(texts(drawn))
     assert any("No expert's error is printed: Cosmic." in text for text in texts(drawn))
+    # Nine methods side by side, the fifth above the name of the task: none covers another.
+    shown = numbers.dropna(subset="relative_error")
+    methods, names = list(dict.fromkeys(shown["method"])), list(dict.fromkeys(shown["task"]))
+    places = [tuple(point) for part in drawn.axes[0].collections for point in part.get_offsets()]
+    for row in shown.itertuples():
+        place = names.index(row.task) + (methods.index(row.method) - 4) * experts.SPREAD / 9
+        assert any(point == pytest.approx((place, row.relative_error)) for point in places), (row.task, row.method)
 
 
 def test_methods_within_the_critical_difference_are_joined():

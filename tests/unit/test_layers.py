@@ -15,7 +15,7 @@ KINDS = ("tasks", "spaces", "algorithms")
 
 # The files of a task, a space or an algorithm that are rooms; others there are parts of some.
 ROOMS = {
-    "tasks": {"labels", "spec", "data", "simulator", "training", "metric", "further_scores"},
+    "tasks": {"labels", "spec", "data", "simulator", "training", "metric", "further_scores", "per_sample"},
     "spaces": {"labels", "spec", "encoding", "space", "drawing"},
     "algorithms": {"labels", "spec", "search"},
 }
@@ -26,6 +26,7 @@ PLACES = {
         "tasks.part": {"pickles"},
         "tasks.data": {"cifar_archive", "file_options", "matlab", "matlab_v5"},
         "tasks.metric": {"metrics", "ranking", "error_rate"},
+        "tasks.per_sample": {"per_sample", "mistakes", "drawn_rankings"},
         "tasks.training": {"task_training", "classification", "binary_labels"},
     },
     "tasks/deepsea": {"tasks.data": {"matlab_stream"}},
@@ -57,16 +58,18 @@ PLACES = {
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
 
-BASIS = {"errors", "files", "seeds", "registry", "job", "locks", "stages.code_digest"}
+BASIS = {"errors", "files", "seeds", "registry", "interruption", "job", "locks", "stages.code_digest"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
     "seeds": set(),
     "imports": set(),
+    "interruption": set(),
+    "command": {"errors", "interruption"},
     "files": {"errors"},
     "stages.code_digest": {"errors"},
-    "job": {"errors", "files", "stages.code_digest"},
-    "locks": {"job"},
+    "job": {"errors", "files", "interruption", "stages.code_digest"},
+    "locks": {"files", "job"},
     "labels": {"registry"},
     # What is declared: read by the workflow at each start, and by jobs.
     "settings.declaration": set(),
@@ -88,6 +91,7 @@ ALLOWED: dict[str, set[str]] = {
     "tasks.data": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.part"},
     "tasks.simulator": BASIS | {"settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
     "tasks.metric": {"errors", "registry", "tasks.spec", "tasks.part"},
+    "tasks.per_sample": {"errors", "registry", "tasks.spec", "tasks.metric", "tasks.part"},
     "tasks.further_scores": {"errors", "tasks.spec", "tasks.metric", "tasks.part"},
     # Networks and their training.
     "tasks.training": {"errors", "registry", "data", "settings.declaration", "tasks.spec"},
@@ -111,11 +115,11 @@ ALLOWED: dict[str, set[str]] = {
     | {"tasks.spec", "spaces.spec", "algorithms.spec"},
     "study": BASIS
     | {"study.workflow", "data", "data.records", "tasks.spec"}
-    | {"stages.modules", "stages.experiment", "stages.evaluate"},
+    | {"stages.modules", "stages.experiment", "stages.evaluate", "labels", "tasks.per_sample"},
     "study.estimate": BASIS
     | {"study.workflow", "data", "training", "training.settings", "tasks.spec", "tasks.training"}
     | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
-    "tables": BASIS | {"labels", "data", "study", "study.workflow", "tasks.spec"},
+    "tables": BASIS | {"labels", "data", "study", "study.workflow", "tasks.spec", "tasks.per_sample"},
     "figures": BASIS | {"labels", "tables"},
     "spaces.drawing": {"figures", "spaces.encoding"},
 }

@@ -2,13 +2,39 @@
 
 import re
 import sys
+import tarfile
+import tempfile
 from functools import cache, partial
+from os import environ, pathsep, rename
 from pathlib import Path
 
-ROOT = Path(str(workflow.current_basedir)).parents[1]
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+def checkout_of(basedir):
+    """The folder of this workflow; of a module from a Git host, a copy of its commit beside Snakemake's own clone."""
+    if basedir.is_local:
+        return Path(str(basedir)).parents[1]
+    repository = basedir.hosted_repo.repo
+    commit = repository.commit(basedir.ref).hexsha
+    folder = basedir.cache_path / "nasperf360" / commit
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        copy = tempfile.mkdtemp(dir=folder.parent)
+        with tempfile.TemporaryFile() as archive:
+            repository.archive(archive, commit)
+            archive.seek(0)
+            with tarfile.open(fileobj=archive) as members:
+                members.extractall(copy, filter="data")
+        rename(copy, folder)  # whole or not at all
+    # Local scripts find the library beside them; Snakemake copies those of a Git host one by one.
+    library = str(folder / "workflow" / "scripts")
+    environ["PYTHONPATH"] = pathsep.join(filter(None, [library, environ.get("PYTHONPATH")]))
+    return folder
+
+
+sys.path.insert(0, str(checkout_of(workflow.current_basedir) / "workflow" / "scripts"))
 
 from nasperf360.errors import UserError
+from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
 from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params
@@ -53,6 +79,8 @@ onstart:
         runs.record(config)
     except UserError as error:
         sys.exit(f"Error: {error}")
+    if config["fork_server"] and workflow.local_exec and workflow.is_main_process:
+        shell.executable(start_fork_server(shell.get_executable()))
 
 
 def experiment_paths(pattern, seeds=SEEDS):
@@ -134,3 +162,9 @@ def method_labels(run):
 def seeds_of(wildcards):
     """The scores of each seed, as an input; of the paper's results only mean and deviation are printed."""
     return {} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"}
+
+
+def with_report(paths, shown, caption, **about):
+    """Outputs; Snakemake's own report shows those with that suffix, with a caption of workflow/report/ and labels."""
+    about = {"caption": f"../report/{caption}.rst", "category": about.pop("category"), "labels": about}
+    return [path if not path.endswith(shown) else report(path, **about) for path in paths]

@@ -17,13 +17,19 @@ ARCHITECTURES = [
 ]
 
 
+def figure_outputs(folder, figure, forms=FIGURE_FORMS):
+    """A figure in all its forms, below ``results/<run>``."""
+    paths = [f"{folder}/figures/{figure}.{form}" for form in forms]
+    return with_report(paths, ".svg", "figure", category="Figures", figure=figure, run=folder.split("/")[-1])
+
+
 rule draw_figure:
     input:
         unpack(seeds_of),
         performance="results/{run}/tables/performance.csv",
         tasks="results/{run}/tables/tasks.csv",
     output:
-        expand("results/{{run}}/figures/{{figure}}.{form}", form=FIGURE_FORMS),
+        figure_outputs("results/{run}", "{figure}"),
     log:
         "results/{run}/logs/figures/{figure}.log",
     wildcard_constraints:
@@ -49,7 +55,7 @@ rule draw_experts:
         reference=REFERENCE,
         tasks="results/{run}/tables/tasks.csv",
     output:
-        expand("results/{{run}}/figures/experts.{form}", form=FIGURE_FORMS),
+        figure_outputs("results/{run}", "experts"),
     log:
         "results/{run}/logs/figures/experts.log",
     conda:
@@ -66,7 +72,7 @@ rule draw_cost:
         costs=f"{RESULTS}/tables/cost.csv",
         tasks=f"{RESULTS}/tables/tasks.csv",
     output:
-        expand(f"{RESULTS}/figures/cost.{{form}}", form=FIGURE_FORMS),
+        figure_outputs(RESULTS, "cost"),
     log:
         f"{RESULTS}/logs/figures/cost.log",
     conda:
@@ -81,7 +87,7 @@ rule draw_architectures:
     input:
         lambda wildcards: [] if config["partial"] else architectures_of(wildcards.method),
     output:
-        ARCHITECTURES,
+        with_report(ARCHITECTURES, ".svg", "figure", category="Figures", figure="architectures of {method}", run=RUN),
     log:
         f"{RESULTS}/logs/figures/architectures/{{method}}.log",
     conda:
@@ -107,7 +113,7 @@ rule gallery_spherical:
         data=ancient(f"{DATA}/spherical.h5"),
         manifest=f"{DATA}/spherical.json",
     output:
-        expand(f"{RESULTS}/figures/gallery_spherical.{{form}}", form=PICTURE_FORMS),
+        figure_outputs(RESULTS, "gallery_spherical", PICTURE_FORMS),
     log:
         f"{RESULTS}/logs/figures/gallery_spherical.log",
     conda:
@@ -129,7 +135,7 @@ rule reference:
     input:
         expand(
             "results/reference/tables/{table}.{form}",
-            table=["tasks", "performance", "aggregate", "comparisons", "licences"],
+            table=REFERENCE_TABLES,
             form=FORMS,
         ),
         expand(
@@ -137,3 +143,4 @@ rule reference:
             figure=[*FIGURES, "experts"],
             form=FIGURE_FORMS,
         ),
+        "results/reference/report/index.html",

@@ -4,9 +4,8 @@ python workflow/scripts/estimate.py --config scale=paper
 """
 
 import argparse
-import sys
 
-from nasperf360.errors import UserError
+from nasperf360.command import run_command
 from nasperf360.settings.layers import merge
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.study import configuration
@@ -46,7 +45,4 @@ if __name__ == "__main__":
         "--utilisation", type=float, help="fraction of the device's peak that training reaches, in (0, 1]"
     )
     arguments = parser.parse_args()
-    try:
-        main(dict(arguments.config), arguments.configfile, arguments.device, arguments.utilisation)
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run_command(lambda: main(dict(arguments.config), arguments.configfile, arguments.device, arguments.utilisation))

@@ -1,10 +1,9 @@
 """List the experiments of a run without a result, and why: python workflow/scripts/status.py --run demo"""
 
 import argparse
-import sys
 from pathlib import Path
 
-from nasperf360.errors import UserError
+from nasperf360.command import run_command
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import missing
 
@@ -21,7 +20,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run_command(main)

@@ -1,10 +1,9 @@
 """Verify a results folder against its own provenance: python workflow/scripts/verify.py results/demo"""
 
 import argparse
-import sys
 from pathlib import Path
 
-from nasperf360.errors import UserError
+from nasperf360.command import run_command
 from nasperf360.study.runs import read_study
 from nasperf360.study.verification import not_recomputed, verify
 from nasperf360.tables.verification import verify_tables
@@ -25,7 +24,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    run_command(main)

@@ -12,12 +12,18 @@ from typing import Any
 from nasperf360.errors import UserError
 
 BLOCK = 1 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+FULL = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your quota of its disk is full; free some space",
+    errno.EFBIG: "larger than files may be here (ulimit -f); raise that limit",
+}
+"""What a disk says that takes no more, and the mend."""
 
 
 @contextmanager
 def disk_full_named(target: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn a full disk into one line.
+    """Turn a full disk, quota or size limit into one line.
 
     Raises:
         UserError: the disk of ``target`` is full, or the user's quota, or a limit for the size of files is reached.
@@ -25,10 +31,8 @@ def disk_full_named(target: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            fault = "files may not be so large here" if error.errno == errno.EFBIG else "the disk is full"
-            mend = "raise the limit (ulimit -f)" if error.errno == errno.EFBIG else "free some space"
-            raise UserError(f"{target}: {fault}; {mend} and run the same command again, it continues") from error
+        if error.errno in FULL:
+            raise UserError(f"{target}: {FULL[error.errno]} and run the same command again, it continues") from error
         raise
 
 
@@ -42,10 +46,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         UserError: the disk is full, or the user's quota.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
     try:
         with disk_full_named(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
             yield partial
             _to_disk(partial)
             os.replace(partial, target)

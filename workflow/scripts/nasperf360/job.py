@@ -1,13 +1,17 @@
 """What every script of a rule shares: a log, one line instead of a traceback, and no result of code that changed."""
 
+import re
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
+from nasperf360 import interruption
 from nasperf360.errors import UserError
 from nasperf360.files import write_json
+from nasperf360.interruption import Interrupted
 from nasperf360.stages.code_digest import check_code, code_of
 
 
@@ -17,7 +21,7 @@ def log(message: str) -> None:
 
 
 def run_job(main: Callable[[], None], snakemake: Any, failure: str | Path | None = None) -> None:
-    """Run a script's body and end the process with status 1 and one clear line if it fails.
+    """Run a script's body and end the process with one clear line if it fails: with status 1, or that of a signal.
 
     A job whose sources are not those that it was planned with fails too, before its body and after it; Snakemake then
     deletes the outputs.
@@ -30,20 +34,35 @@ def run_job(main: Callable[[], None], snakemake: Any, failure: str | Path | None
     """
     if snakemake.log:
         _tee(snakemake.log[0])
+    with interruption.handled():
+        try:
+            _forget(failure)
+            planned = code_of(snakemake.params.items())
+            check_code(planned)
+            _in_one_line(main)
+            check_code(planned)
+            _forget(failure)
+        except UserError as error:
+            _end(error, failure, 1)
+        except Interrupted as end:
+            _end(end, failure, interruption.EXIT_STATUS)
+
+
+def _forget(failure: str | Path | None) -> None:
     if failure:
         Path(failure).unlink(missing_ok=True)
-    planned = code_of(snakemake.params.items())
-    try:
-        check_code(planned)
-        _in_one_line(main)
-        check_code(planned)
-    except UserError as error:
-        log(f"Error: {error}")
-        if failure:
+
+
+def _end(error: UserError | Interrupted, failure: str | Path | None, status: int) -> NoReturn:
+    """Say why the job ends, leave the reason beside its outputs, and end the process."""
+    interruption.last_words()
+    log(f"Error: {error}")
+    if failure:
+        try:
             write_json(failure, {"reason": str(error)} | ({"kind": error.kind} if error.kind else {}))
-        sys.exit(1)
-    if failure:
-        Path(failure).unlink(missing_ok=True)
+        except (UserError, OSError) as fault:  # a full disk, say, which may be why the job ends
+            log(f"{failure}: the reason could not be written there ({fault})")
+    sys.exit(status)
 
 
 def _in_one_line(main: Callable[[], None]) -> None:
@@ -57,33 +76,67 @@ def _in_one_line(main: Callable[[], None]) -> None:
     except UserError:
         raise
     except MemoryError as error:
-        raise UserError("out of memory; lower batch_size, or give the job more memory (mem_mb)") from error
+        raise UserError(_out_of_memory(error)) from error
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":  # of torch.cuda, which this module must not import
-            raise UserError("out of GPU memory; lower batch_size or set precision: bfloat16") from error
+            raise UserError(f"out of GPU memory{_asked(error)}; lower batch_size or set precision: bfloat16") from error
+        if "DefaultCPUAllocator" in str(error):  # torch's, which raises no MemoryError
+            raise UserError(_out_of_memory(error)) from error
         traceback.print_exc()
         raise UserError(f"{type(error).__name__}: {error}") from error
 
 
-class _Tee:
-    """Writes to two streams, so that progress shows on the terminal and stays in the log."""
+def _out_of_memory(error: Exception) -> str:
+    return f"out of memory{_asked(error)}; lower batch_size, or give the job more memory (mem_mb)"
 
-    def __init__(self, *streams: Any):
-        self.streams = streams
+
+def _asked(error: Exception) -> str:
+    """How much was asked for, as numpy and torch say it."""
+    found = re.search(r"(?:tried|unable) to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
+    return f" ({found[1]} were asked for)" if found else ""
+
+
+class _Tee:
+    """Writes to the terminal and to the job's log. A full disk or a terminal that is gone ends no job."""
+
+    def __init__(self, terminal: TextIO, path: str):
+        self.streams = [terminal]
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            log = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 - open until the process ends
+            self.streams.append(log)
+        except OSError as error:
+            self.write(_not_logged(path, error))
 
     def write(self, text: str) -> int:
-        for stream in self.streams:
-            stream.write(text)
+        for stream in tuple(self.streams):
+            try:
+                stream.write(text)
+            except OSError as error:
+                self._lose(stream, error)
         return len(text)
 
     def flush(self) -> None:
-        for stream in self.streams:
-            stream.flush()
+        for stream in tuple(self.streams):
+            try:
+                stream.flush()
+            except OSError as error:
+                self._lose(stream, error)
+
+    def _lose(self, stream: TextIO, error: OSError) -> None:
+        """Do without a stream from now on, and say so on the other."""
+        self.streams.remove(stream)
+        with suppress(OSError):  # it still holds what could not be written
+            stream.close()
+        self.write(_not_logged(stream.name, error))
 
     def isatty(self) -> bool:
         return False
 
 
+def _not_logged(path: str, error: OSError) -> str:
+    return f"{path}: nothing more is written there ({error.strerror}); the job goes on\n"
+
+
 def _tee(path: str) -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr = _Tee(sys.__stderr__, open(path, "w", buffering=1))  # noqa: SIM115 - open until the process ends
+    sys.stderr = _Tee(sys.__stderr__ or sys.stderr, path)

@@ -5,9 +5,10 @@ import fcntl
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from nasperf360.files import disk_full_named
 from nasperf360.job import log
 
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
@@ -21,8 +22,10 @@ def locked(folder: str | Path) -> Iterator[None]:
     without ``flock``, say), the log says so and the job goes on.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "a+") as lock:
+    with disk_full_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / "lock", "a+")  # noqa: SIM115 - closed below
+    with lock:
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,7 +40,7 @@ def locked(folder: str | Path) -> Iterator[None]:
                 f"{folder}: its file system has no locks ({error.strerror}); "
                 f"after a killed Snakemake, end its jobs before you start again"
             )
-        lock.truncate(0)
-        lock.write(f"{os.getpid()} on {platform.node()}")
-        lock.flush()
+        with suppress(OSError):  # on a full disk a lock without a name locks as well
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), f"{os.getpid()} on {platform.node()}".encode())
         yield

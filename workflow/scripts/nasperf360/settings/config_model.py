@@ -156,8 +156,13 @@ class Configuration(Settings):
     device: Literal["auto", "cpu", "cuda"] = _key(
         "auto", means="Where to train; auto takes a GPU where the job has one.", reruns="nothing"
     )
+    fork_server: bool = _key(
+        True,
+        means="Whether the jobs of one thread of a local run are forks of a process that has imported the libraries.",
+        reruns="nothing",
+    )
     checkpoint_seconds: Amount = _key(
-        60.0, means="At most so much work is lost when a job is killed, plus one epoch.", reruns="nothing"
+        60.0, means="At most so much work is lost when a job is killed, plus one step.", reruns="nothing"
     )
     data_memory_mb: Whole = _key(
         8192,

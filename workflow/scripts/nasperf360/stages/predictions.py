@@ -25,6 +25,11 @@ def write_predictions(path: str | Path, outputs: np.ndarray, record: Mapping[str
         UserError: the disk is full, or the user's quota.
     """
     chunk = (int(np.clip(CHUNK_BYTES // outputs[0].nbytes, 1, len(outputs))), *outputs.shape[1:])
-    with atomic_path(path) as partial, h5py.File(partial, "w", libver="latest") as file:
+    # In memory: on a full disk HDF5 ends the process when it closes the file.
+    with h5py.File(path, "w", libver="latest", driver="core", backing_store=False) as file:
         file.create_dataset("outputs", data=outputs, chunks=chunk, dtype="float32", compression="gzip", shuffle=True)
         file.attrs["record"] = json.dumps(record, sort_keys=True, allow_nan=False)
+        file.flush()
+        image = file.id.get_file_image()
+    with atomic_path(path) as partial:
+        partial.write_bytes(image)

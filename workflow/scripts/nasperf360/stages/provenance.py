@@ -7,13 +7,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nasperf360.errors import UserError
 from nasperf360.files import remembered, write_json
 
 HEARTBEAT = 10.0  # seconds: of a killed job at most so much goes uncounted
@@ -68,7 +69,9 @@ class CostMeter:
             self.earlier = found
 
         def record_time() -> None:
-            write_json(path, {"identity": identity, "attempts": self.earlier["attempts"] + 1, "seconds": self.seconds})
+            with suppress(OSError, UserError):  # a full disk: then the time counts that was recorded before
+                attempts = self.earlier["attempts"] + 1
+                write_json(path, {"identity": identity, "attempts": attempts, "seconds": self.seconds})
 
         def beat() -> None:
             while not over.wait(heartbeat):

@@ -20,6 +20,7 @@ from nasperf360.study.paths import (
 from nasperf360.tasks.shared.task_spec import task_spec
 
 NOT_RUN = "not run"
+INTERRUPTED = "interrupted"
 STALE = "stale: the result is of an earlier search or training"
 
 
@@ -29,13 +30,15 @@ class State:
 
     Args:
         stage: the first that failed or is yet to be done, ``download`` and ``preprocess`` too; None where none is.
-        failure: why it failed.
+        failure: why it failed, or ended before.
         stale: there is a result, but of an earlier search or training.
+        kind: of the failure, where it is not any: ``diverged``, or ``interrupted``, which is none.
     """
 
     stage: str | None = None
     failure: str | None = None
     stale: bool = False
+    kind: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -44,16 +47,16 @@ class State:
 
     @property
     def outcome(self) -> str:
-        """``complete``, ``failed`` where a stage left its reason, or ``open``."""
+        """``complete``, ``failed`` where a stage left its reason, or ``open``, also where one was interrupted."""
         if self.complete:
             return COMPLETE
-        return OPEN if self.failure is None else FAILED
+        return OPEN if self.failure is None or self.kind == INTERRUPTED else FAILED
 
     def __str__(self) -> str:
         if self.complete:
             return COMPLETE
         if self.failure is not None:
-            return f"{self.stage} failed: {self.failure}"
+            return f"{self.stage} {'' if self.kind == INTERRUPTED else 'failed: '}{self.failure}"
         return STALE if self.stale else NOT_RUN
 
 
@@ -68,17 +71,21 @@ def state(folder: str | Path, key: Key) -> State:
         return found
     for stage in MADE:
         made = stage_path(folder, stage, key)
-        if (failure := _failure(made.parent)) is not None:
-            return State(stage, failure, stale)
+        if failed := _failed(stage, made.parent, stale=stale):
+            return failed
         if not made.is_file():
             return State(_first_to_do(data_folder(folder), key[0]) if stage == "search" else stage, stale=stale)
     outdated = _outdated(folder, key)
     return State(outdated, stale=outdated is not None)
 
 
-def _failure(folder: Path) -> str | None:
+def _failed(stage: str, folder: Path, *, stale: bool) -> State | None:
+    """What a stage left that did not come to its end, if it could."""
     path = folder / "failure.json"
-    return str(remembered(path).get("reason", f"{path} is damaged")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    found = remembered(path)
+    return State(stage, str(found.get("reason", f"{path} is damaged")), stale, found.get("kind"))
 
 
 def _data_failure(data: Path, task: str, *, stale: bool) -> State | None:
@@ -86,10 +93,9 @@ def _data_failure(data: Path, task: str, *, stale: bool) -> State | None:
         return None
     for name in (task_spec(task).raw, task):  # a published data set comes under the task's own name
         raw = data / "raw" / name
-        if not (raw / "files.json").is_file() and (failure := _failure(raw)) is not None:
-            return State("download", failure, stale)
-    failure = _failure(data / "data" / task)
-    return None if failure is None else State("preprocess", failure, stale)
+        if not (raw / "files.json").is_file() and (failed := _failed("download", raw, stale=stale)):
+            return failed
+    return _failed("preprocess", data / "data" / task, stale=stale)
 
 
 def _first_to_do(data: Path, task: str) -> str:

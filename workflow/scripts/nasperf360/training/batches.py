@@ -1,7 +1,8 @@
 """Batches of a split as tensors on a device, from memory as far as the job's data may fill it, else from disk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -55,9 +56,10 @@ class Loader:
         """Every sample once, in the split's order."""
         yield from self._batches(np.arange(len(self.split)))
 
-    def shuffled(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """An epoch in random order, each as likely as any other: a file may be sorted."""
-        yield from self._batches(self._order(rng)[: self.steps * self.batch_size])
+    def shuffled(self, rng: np.random.Generator, start: int = 0) -> Iterator[Batch]:
+        """An epoch in random order, each as likely as any other: a file may be sorted; from batch ``start`` on."""
+        if start < self.steps:
+            yield from self._batches(self._order(rng)[start * self.batch_size : self.steps * self.batch_size])
 
     def random(self, rng: np.random.Generator) -> Batch:
         """The first batch of a shuffled epoch."""
@@ -121,16 +123,61 @@ def prediction_loader(split: Split, settings: PredictionSettings, device: torch.
     return Loader(split, min(settings.test_batch_size or settings.batch_size, len(split)), device)
 
 
-def training_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:
-    """The augmented batches of one epoch: order and augmentation depend on (seed, epoch) alone."""
-    augmentation = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
-    for batch in loader.shuffled(generator(seed, "order", epoch)):
-        yield task.augment(batch, augmentation)
+class TrainingBatches:
+    """The augmented batches of one epoch: order and augmentation depend on (seed, epoch) alone.
+
+    A checkpoint holds the place: a stream that goes on from there gives the batches that follow.
+    """
+
+    def __init__(self, task: TaskTraining, loader: Loader, seed: int, epoch: int):
+        self.task, self.loader, self.seed, self.epoch = task, loader, seed, epoch
+        self.augmentation = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
+        self.taken = 0
+        self._coming: Iterator[Batch] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._coming is None:
+            self._coming = self.loader.shuffled(generator(self.seed, "order", self.epoch), self.taken)
+        batch = next(self._coming)
+        self.taken += 1
+        return self.task.augment(batch, self.augmentation)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place."""
+        return {"taken": self.taken, "augmentation": self.augmentation.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a place."""
+        self.taken, self._coming = state["taken"], None
+        self.augmentation.set_state(state["augmentation"])
 
 
-def scheduled_batches(
-    task: TaskTraining, loader: Loader, settings: StepSettings, seed: int, epoch: int
-) -> Iterator[tuple[Batch, float]]:
+class ScheduledBatches:
     """The same, each with its learning rate."""
-    for step, batch in enumerate(training_batches(task, loader, seed, epoch)):
-        yield batch, learning_rate(settings, epoch, step, loader.steps)
+
+    def __init__(self, task: TaskTraining, loader: Loader, settings: StepSettings, seed: int, epoch: int):
+        self.batches, self.settings = TrainingBatches(task, loader, seed, epoch), settings
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[Batch, float]:
+        batch = next(self.batches)
+        return batch, self.rate
+
+    @property
+    def rate(self) -> float:
+        """Of the batch that was given last."""
+        batches = self.batches
+        return learning_rate(self.settings, batches.epoch, batches.taken - 1, batches.loader.steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place."""
+        return self.batches.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a place."""
+        self.batches.load_state_dict(state)

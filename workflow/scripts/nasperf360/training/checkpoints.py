@@ -1,5 +1,7 @@
 """Checkpoints of a long job: written atomically, refused when foreign. Their folder's lock is the job's to hold."""
 
+import hashlib
+import io
 import os
 import time
 from collections.abc import Mapping
@@ -11,6 +13,12 @@ import torch
 from nasperf360.files import atomic_path, digest_json, remembered, write_json
 from nasperf360.job import log
 
+DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class DamagedError(Exception):
+    """A file whose bytes are not those that were written."""
+
 
 class Checkpoint:
     """The last good state of one job, in a folder that no rule declares.
@@ -18,7 +26,7 @@ class Checkpoint:
     Args:
         folder: e.g. ``results/<run>/checkpoints/retrain/<task>/<method>/<seed>``.
         identity: everything that makes the state valid for this job: code digest, settings, data digest, versions.
-        interval: seconds between two saves; 0 saves whenever asked.
+        interval: seconds of work after which a save is due; 0: always.
     """
 
     def __init__(self, folder: str | Path, identity: Mapping[str, Any], interval: float = 0.0):
@@ -34,28 +42,40 @@ class Checkpoint:
         """A checkpoint of one part of the job (a trial, say), under the same lock."""
         return Checkpoint(self.folder / name, {**self.identity, "part": name}, self.interval)
 
-    def save(self, state: Mapping[str, Any], *, last: bool = False) -> None:
-        """Save ``state`` unless the last save was less than ``interval`` ago; ``last`` saves always."""
-        if not last and time.monotonic() - self._saved_at < self.interval:
-            return
-        with atomic_path(self.folder / "state.pt") as partial:
-            torch.save({"identity": self.digest, "state": dict(state)}, partial)
+    @property
+    def due(self) -> bool:
+        """Whether the last save, or the start, was ``interval`` ago."""
+        return time.monotonic() - self._saved_at >= self.interval
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Save ``state``, with a digest of the bytes that hold it.
+
+        Raises:
+            UserError: the disk is full, or the user's quota; the state that was saved before stays.
+        """
+        # Through a buffer: torch makes an error of its own of a disk that is full.
+        buffer = io.BytesIO()
+        torch.save({"identity": self.digest, "state": dict(state)}, buffer)
+        content = buffer.getbuffer()
+        with atomic_path(self.folder / "state.pt") as partial, open(partial, "wb") as stream:
+            stream.write(content)
+            stream.write(hashlib.sha256(content).digest())
         write_json(self.folder / "identity.json", self.identity)
         self._saved_at = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state, or None. A corrupt or foreign one is set aside with a clear line, never used or deleted."""
+        """The saved state, or None. A damaged or foreign one is set aside with a clear line, never used or deleted."""
         path = self.folder / "state.pt"
         if not path.exists():
             return None
         try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+            saved = torch.load(io.BytesIO(_sound(path.read_bytes())), map_location="cpu", weights_only=True)
             if saved["identity"] == self.digest:
                 state: dict[str, Any] = saved["state"]
                 return state
             reason = f"it belongs to another job ({self._differences()})"
         except Exception as error:  # torch.load raises many kinds for a damaged file
-            reason = f"it is damaged ({type(error).__name__})"
+            reason = f"it is damaged ({error if isinstance(error, DamagedError) else type(error).__name__})"
         self.refuse(reason)
         return None
 
@@ -77,6 +97,18 @@ class Checkpoint:
         saved = remembered(self.folder / "identity.json")
         keys = [key for key in sorted({*saved, *self.identity}) if saved.get(key) != self.identity.get(key)]
         return "other " + ", ".join(keys) if keys else "unknown difference"
+
+
+def _sound(content: bytes) -> bytes:
+    """What :meth:`Checkpoint.save` wrote, without the digest at its end.
+
+    Raises:
+        DamagedError: it is not what was written.
+    """
+    written, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+    if hashlib.sha256(written).digest() != digest:
+        raise DamagedError("its bytes are not those of its digest")
+    return written
 
 
 def refused_name(path: Path) -> Path:

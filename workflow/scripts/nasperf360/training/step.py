@@ -13,9 +13,15 @@ from nasperf360.training.settings import Precision
 
 
 def autocast(device: torch.device, precision: Precision | None) -> AbstractContextManager[Any]:
-    """Mixed precision: float32 or None (none), or bfloat16 or float16 on the device."""
-    precision = precision or "float32"
-    return torch.autocast(device.type, dtype=getattr(torch, precision), enabled=precision != "float32")
+    """Mixed precision: bfloat16 or float16 on the device; none for float32, None and tf32.
+
+    From here on, for the backward pass comes later, a GPU computes products of float32 as the precision says.
+    """
+    products = "tf32" if precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = products
+    torch.backends.cudnn.conv.fp32_precision = products  # tf32 by torch's default
+    lower = precision in ("bfloat16", "float16")
+    return torch.autocast(device.type, dtype=getattr(torch, precision or "") if lower else None, enabled=lower)
 
 
 class WeightSteps:

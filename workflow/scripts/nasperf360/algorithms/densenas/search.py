@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nasperf360.algorithms.densenas.spec import DenseNasSettings
 from nasperf360.algorithms.shared.problem import Problem, SearchResult
 from nasperf360.algorithms.shared.supernet_steps import (
-    architecture_batches,
+    ArchitectureBatches,
     architecture_gradients,
     weight_and_architecture_splits,
 )
@@ -22,8 +22,9 @@ from nasperf360.seeds import derive_seed
 from nasperf360.spaces.shared.sampled_supernet import SampledSupernet
 from nasperf360.spaces.shared.search_space import HasSampledSupernet
 from nasperf360.tasks.shared.task_training import Batch
-from nasperf360.training.batches import scheduled_batches, training_loader
-from nasperf360.training.loop import Losses, Row, run_epochs
+from nasperf360.training.batches import ScheduledBatches, training_loader
+from nasperf360.training.epochs import Epoch, Losses, Stateful
+from nasperf360.training.loop import Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.step import WeightSteps
 from nasperf360.training.validation import Validation
@@ -73,24 +74,26 @@ class DenseNasSteps:
         """What a checkpoint holds."""
         return {"supernet": self.supernet, "weights": self.weights, "architecture": self.architecture}
 
-    def epoch(self, number: int) -> Row:
+    def epoch(self, number: Epoch) -> Row:
         """Train one epoch of weight steps; returns losses and cost."""
         self.supernet.train()
         searching = number >= self.settings.warmup_epochs
-        others = architecture_batches(self.task, self.architecture_loader, self.problem.seed, number)
-        # Operations are drawn by weights that must be numbers; the draw waits for the device anyway.
-        losses, architecture_losses = (Losses(name, at_once=True) for name in ("train_loss", "architecture_loss"))
-        batches = scheduled_batches(self.task, self.weight_loader, self.settings, self.problem.seed, number)
-        for batch, rate in batches:
+        others = ArchitectureBatches(self.task, self.architecture_loader, self.problem.seed, number)
+        # Operations are drawn by weights that must be numbers; once they are, the draw waits for the device anyway.
+        names = ("train_loss", "architecture_loss")
+        losses, architecture_losses = (Losses(name, at_once=searching) for name in names)
+        batches = ScheduledBatches(self.task, self.weight_loader, self.settings, self.problem.seed, number)
+        held: dict[str, Stateful] = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
+        for batch, rate in number.steps(batches, **held):
             if searching:
                 architecture_losses.add(self.architecture_step(next(others)))
             losses.add(self.weight_step(batch, rate, uniform=not searching))
-        row = {"lr": rate, "train_loss": losses.mean()}
+        row = {"lr": batches.rate, "train_loss": losses.mean()}
         if searching:
             row["architecture_loss"] = architecture_losses.mean()
         with torch.no_grad():
             row["expected_cost"] = float(self.supernet.expected_cost())
-        with self.supernet.likeliest_operations():
+        with number.looking(), self.supernet.likeliest_operations():
             return row | self.validation.after(number)
 
     def weight_step(self, batch: Batch, rate: float, *, uniform: bool) -> Tensor:
@@ -131,7 +134,7 @@ def renormalise(
         sampled: indices (layers, count) of the operations that took part.
     """
     for name, old in before.items():
-        chosen = sampled[name].to(old.device)
+        chosen = sampled[name].to(old.device, non_blocking=True)
         new = parameters[name].detach().gather(-1, chosen)
         shift = old.gather(-1, chosen).logsumexp(-1, keepdim=True) - new.logsumexp(-1, keepdim=True)
         parameters[name].data.copy_(old.scatter(-1, chosen, new + shift))

@@ -4,8 +4,7 @@ Source: paper section 4.1; reference code, AMBER/amber/architect/generalControll
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nasperf360.algorithms.enas.controller import Controller, Draw
+from nasperf360.algorithms.enas.repeated import RepeatedBatches
+from nasperf360.algorithms.enas.reward import mean_auroc, mean_auroc_on_device
 from nasperf360.algorithms.enas.spec import EnasSettings
 from nasperf360.algorithms.shared.problem import Problem, SearchResult
 from nasperf360.algorithms.shared.trial_rows import as_text
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import HasSharedLayers
-from nasperf360.tasks.shared.metrics import Targets
-from nasperf360.tasks.shared.ranking import auroc
-from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.batches import prediction_loader, training_loader
-from nasperf360.training.fitting import predict
-from nasperf360.training.loop import History, Losses, Row, run_epochs
+from nasperf360.training.epochs import Epoch, Generator, Losses, Numbers
+from nasperf360.training.fitting import outputs_on_device, predict
+from nasperf360.training.loop import History, Row, run_epochs
 from nasperf360.training.optimizers import Optimizer, make_optimizer
 from nasperf360.training.settings import OptimizerSettings
 from nasperf360.training.step import WeightSteps, autocast
@@ -150,6 +149,7 @@ class EnasSteps:
         task.fit(train)
         # Each of thousands of rewards reads the validation split: it is loaded once.
         self.valid, self.targets = prediction_loader(valid, settings, device), valid.targets()
+        self.labels, self.rank_on_device = torch.from_numpy(self.targets["y"]).to(device), device.type != "cpu"
         self.loader = training_loader(task, train, settings.batch_size, device)
         optimizer = make_optimizer(shared.parameters(), settings)
         # What a step does not use has gradient zero, from the first step on, so Adam's moments go on moving it.
@@ -172,18 +172,21 @@ class EnasSteps:
             "memory": self.memory,
         }
 
-    def episode(self, number: int) -> Row:
+    def episode(self, number: Epoch) -> Row:
         """Train the shared weights, reward architectures of the controller and update it."""
         settings, seed = self.settings, self.problem.seed
         draws = torch.Generator().manual_seed(derive_seed(seed, "architectures", number))
         if number == 0:
             for turn in range(settings.warmup_epochs):
                 steps = len(self.loader) // settings.batch_size
-                self._train_shared(("warm-up", turn), steps, settings.dropout, draws)
+                self._train_shared(number, ("warm-up", turn), steps, settings.dropout, draws)
         dropout = settings.dropout if settings.dropout_after_warmup else 0.0
-        loss = self._train_shared(("episode", number), settings.child_steps, dropout, draws)
+        loss = self._train_shared(number, ("episode", number), settings.child_steps, dropout, draws)
         draw = self.controller.sample(settings.samples, draws)
-        rewards = np.array([self.reward(draw, row) for row in range(len(draw))])
+        rewarded = Numbers()
+        for row in number.steps(range(len(draw)), rewarded=rewarded):
+            rewarded.append(self.reward(draw, row))
+        rewards = np.array(rewarded)
         self.memory.keep(rewards, lambda row: self.space.compose(*draw.choices(row)))
         # The baseline is the mean reward of the episode before; of the first, its own.
         baseline = rewards.mean() if self.memory.baseline is None else self.memory.baseline
@@ -200,30 +203,25 @@ class EnasSteps:
             "skip_rate": float(draw.skips.sum() / (len(draw) * self.space.depth * (self.space.depth - 1) / 2)),
         }
 
-    def _train_shared(self, name: tuple[str, int], steps: int, dropout: float, draws: torch.Generator) -> float:
+    def _train_shared(
+        self, episode: Epoch, name: tuple[str, int], steps: int, dropout: float, draws: torch.Generator
+    ) -> float:
         self.shared.train()
         self.shared.dropout = dropout
         losses = Losses("train_loss")
-        for batch in islice(self._batches(*name), steps):
+        batches = RepeatedBatches(self.problem.task, self.loader, self.problem.seed, name, steps)
+        for batch in episode.steps(batches, losses=losses, draws=Generator(draws)):
             self._take_path(self.controller.sample(1, draws), 0)
             losses.add(self.weights.step(batch, self.settings.lr))
         if self.settings.validation_statistics:
-            self._see_validation(draws)
+            self._see_validation(episode, draws)
         return losses.mean()
 
-    def _batches(self, *name: str | int) -> Iterator[Batch]:
-        """Full batches of one permutation of the training samples, over and over, as the reference takes them."""
-        augmentation = torch.Generator().manual_seed(derive_seed(self.problem.seed, "augment", *name))
-        while True:
-            batches = self.loader.shuffled(generator(self.problem.seed, "order", *name))
-            for batch in islice(batches, len(self.loader) // self.loader.batch_size):
-                yield self.problem.task.augment(batch, augmentation)
-
     @torch.no_grad()
-    def _see_validation(self, draws: torch.Generator) -> None:
+    def _see_validation(self, episode: Epoch, draws: torch.Generator) -> None:
         """Passes in training mode, each of a fresh architecture, that move running statistics and nothing else."""
         self.shared.dropout = 0.0
-        for batch in self.valid.in_order():
+        for batch in episode.steps(self.valid.in_order(), draws=Generator(draws)):
             if len(batch["x"]) > 1:  # statistics need two
                 self._take_path(self.controller.sample(1, draws), 0)
                 with autocast(self.problem.device, self.settings.precision):
@@ -237,28 +235,11 @@ class EnasSteps:
         """Of an architecture on the validation split, larger is better."""
         self._take_path(draw, row)
         task = self.problem.task
+        if self.settings.reward == "auroc" and self.rank_on_device:
+            there = outputs_on_device(self.shared, task, self.valid, self.settings, device=self.problem.device)
+            return mean_auroc_on_device(there, self.labels)
         outputs = predict(self.shared, task, self.valid, self.settings, device=self.problem.device)
         if self.settings.reward == "auroc":
             return mean_auroc(outputs, self.targets)
         metric = self.problem.measure(outputs, self.targets)
         return metric if task.spec.metric.higher_is_better else -metric
-
-
-def mean_auroc(outputs: np.ndarray, targets: Targets) -> float:
-    """Mean over labels of the area under the ROC curve, of each class against the rest.
-
-    Args:
-        outputs: logits (N, classes).
-        targets: of which ``y`` holds classes (N,) or labels (N, classes).
-    """
-    labels = np.asarray(targets["y"])
-    if labels.ndim == 2:
-        areas = auroc(outputs, labels)
-    else:
-        areas = auroc(_softmax(outputs), labels[:, None] == np.arange(outputs.shape[1]))
-    return float(np.nanmean(areas))
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(1, keepdims=True))
-    return exponentials / exponentials.sum(1, keepdims=True)

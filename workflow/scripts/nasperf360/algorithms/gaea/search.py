@@ -15,7 +15,7 @@ from nasperf360.algorithms.shared.bilevel import bilevel_search
 from nasperf360.algorithms.shared.problem import Problem, SearchResult
 from nasperf360.spaces.shared.search_space import HasSupernet
 from nasperf360.spaces.shared.supernet import Supernet
-from nasperf360.training.loop import Stateful
+from nasperf360.training.epochs import Stateful
 
 FLOOR = 1e-5  # of the original GAEA: an option that reached 0 could never return
 

@@ -12,17 +12,18 @@ from torch import Tensor
 
 from nasperf360.algorithms.shared.problem import Problem, SearchResult
 from nasperf360.algorithms.shared.supernet_steps import (
-    architecture_batches,
+    ArchitectureBatches,
+    RandomBatches,
     architecture_gradients,
-    random_batches,
     random_subset,
     weight_and_architecture_splits,
 )
 from nasperf360.seeds import derive_seed
 from nasperf360.spaces.shared.search_space import HasSupernet
 from nasperf360.spaces.shared.supernet import Supernet
-from nasperf360.training.batches import scheduled_batches, training_loader
-from nasperf360.training.loop import Losses, Row, Stateful, run_epochs
+from nasperf360.training.batches import ScheduledBatches, training_loader
+from nasperf360.training.epochs import Epoch, Losses, Stateful
+from nasperf360.training.loop import Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.step import WeightSteps
 from nasperf360.training.validation import Validation
@@ -52,7 +53,7 @@ def bilevel_search(
     loaders = [training_loader(task, split, settings.batch_size, device) for split in splits]
     weight_loader, architecture_loader = loaders[0], loaders[-1]
     # As published: GAEA goes through its half in turn, Auto-DeepLab shuffles the shared data anew at each step.
-    draw = random_batches if settings.split == "same" else architecture_batches
+    draw = RandomBatches if settings.split == "same" else ArchitectureBatches
     torch.manual_seed(derive_seed(problem.seed, "supernet"))
     supernet = space.supernet().to(device)
     rule = make_rule(supernet, settings)
@@ -61,12 +62,14 @@ def bilevel_search(
     every, batch_size = settings.validate_every, settings.batch_size
     validation = Validation(supernet, task, valid, every, batch_size, device, settings.precision)
 
-    def one_epoch(epoch: int) -> Row:
+    def one_epoch(epoch: Epoch) -> Row:
         supernet.train()
         searching = epoch >= settings.architecture_after
         losses, architecture_losses = Losses("train_loss"), Losses("architecture_loss")
         others = draw(task, architecture_loader, problem.seed, epoch)
-        for batch, rate in scheduled_batches(task, weight_loader, settings, problem.seed, epoch):
+        batches = ScheduledBatches(task, weight_loader, settings, problem.seed, epoch)
+        held: dict[str, Stateful] = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
+        for batch, rate in epoch.steps(batches, **held):
             with supernet.fixed_architecture():
                 losses.add(steps.step(batch, rate))
             if searching:
@@ -74,10 +77,11 @@ def bilevel_search(
                 architecture_losses.add(loss)
                 if gradients is not None:
                     rule.step(gradients)
-        row = {"lr": rate, "train_loss": losses.mean(), "certainty": certainty(supernet)}
+        row = {"lr": batches.rate, "train_loss": losses.mean(), "certainty": certainty(supernet)}
         if searching:
             row["architecture_loss"] = architecture_losses.mean()
-        return row | validation.after(epoch)
+        with epoch.looking():
+            return row | validation.after(epoch)
 
     history = run_epochs(
         one_epoch,

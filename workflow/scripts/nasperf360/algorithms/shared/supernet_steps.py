@@ -1,7 +1,7 @@
 """What searches on a supernet share: their two splits, batches without end, architecture gradients."""
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from nasperf360.errors import UserError
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.supernet import Supernet
 from nasperf360.tasks.shared.task_training import Batch, TaskTraining
-from nasperf360.training.batches import Loader, training_batches
+from nasperf360.training.batches import Loader, TrainingBatches
 
 
 def random_subset(task: TaskTraining, train: Split, count: int | None, seed: int) -> Split:
@@ -62,19 +62,64 @@ def _units(task: TaskTraining, train: Split) -> np.ndarray:
     return np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(train)]))
 
 
-def architecture_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:
-    """Batches for the architecture steps of an epoch, without end: the epochs of two splits may differ in length."""
-    turn = 0
-    while True:
-        yield from training_batches(task, loader, derive_seed(seed, "architecture", turn), epoch)
-        turn += 1
+class ArchitectureBatches:
+    """Batches for the architecture steps of an epoch, without end: the epochs of two splits may differ in length.
+
+    A checkpoint holds the place.
+    """
+
+    def __init__(self, task: TaskTraining, loader: Loader, seed: int, epoch: int):
+        self.task, self.loader, self.seed, self.epoch = task, loader, seed, epoch
+        self._begin(0)
+
+    def _begin(self, turn: int) -> None:
+        self.turn = turn
+        seed = derive_seed(self.seed, "architecture", turn)
+        self.batches = TrainingBatches(self.task, self.loader, seed, self.epoch)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        while True:
+            try:
+                return next(self.batches)
+            except StopIteration:
+                self._begin(self.turn + 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place."""
+        return {"turn": self.turn, "batches": self.batches.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a place."""
+        self._begin(state["turn"])
+        self.batches.load_state_dict(state["batches"])
 
 
-def random_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int) -> Iterator[Batch]:
+class RandomBatches:
     """The same, each the first of a fresh shuffle: a step knows nothing of the samples that others took."""
-    for step in count():
-        augmentation = torch.Generator().manual_seed(derive_seed(seed, "architecture augment", epoch, step))
-        yield task.augment(loader.random(generator(seed, "architecture order", epoch, step)), augmentation)
+
+    def __init__(self, task: TaskTraining, loader: Loader, seed: int, epoch: int):
+        self.task, self.loader, self.seed, self.epoch = task, loader, seed, epoch
+        self.taken = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        names = self.epoch, self.taken
+        self.taken += 1
+        augmentation = torch.Generator().manual_seed(derive_seed(self.seed, "architecture augment", *names))
+        return self.task.augment(self.loader.random(generator(self.seed, "architecture order", *names)), augmentation)
+
+    def state_dict(self) -> int:
+        """The place."""
+        return self.taken
+
+    def load_state_dict(self, state: int) -> None:
+        """Go on from a place."""
+        self.taken = state
 
 
 def architecture_gradients(

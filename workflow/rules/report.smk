@@ -1,0 +1,91 @@
+# What a reader sees: curves of trainings and searches, samples of the data, and the page of a study.
+
+TEMPLATE_NAMES = ["base.html.j2", "study.html.j2", "page.js", "style.css"]
+TEMPLATES = [paths.shipped(f"workflow/scripts/nasperf360/report/templates/{name}") for name in TEMPLATE_NAMES]
+PAGE_PICTURES = ["critical_difference", "experts"]
+SAMPLES = [] if config["partial"] else [f"{RESULTS}/figures/samples/{task}.png" for task in TASKS]
+
+
+rule draw_curves:
+    input:
+        [] if config["partial"] else paths.history_paths(RESULTS, STUDY, SEARCHES),
+        [] if config["partial"] else paths.cost_paths(RESULTS, STUDY, SEARCHES),
+        tasks=f"{RESULTS}/tables/tasks.csv",
+    output:
+        figure_outputs(RESULTS, "curves"),
+    log:
+        f"{RESULTS}/logs/figures/curves.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("draw_curves.py", *task_labels(RUN), *method_labels(RUN)),
+        experiments=[list(key) for key in STUDY],
+        searches=SEARCHES,
+        snapshot=results.cost_snapshot(RESULTS, STUDY, SEARCHES) if config["partial"] else {},
+    script:
+        "../scripts/draw_curves.py"
+
+
+rule draw_samples:
+    input:
+        data=ancient([f"{DATA}/{task}.h5" for task in TASKS]),
+        manifests=list(MANIFESTS.values()),
+    output:
+        [f"{RESULTS}/figures/samples/{task}.png" for task in TASKS],
+    log:
+        f"{RESULTS}/logs/figures/samples.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("draw_samples.py", *task_specs(RUN)),
+    script:
+        "../scripts/draw_samples.py"
+
+
+def page_inputs(wildcards):
+    """What the page of a run shows beside what it looks up of each experiment; the paper's results have no experiments."""
+    if wildcards.run == "reference":
+        return {}
+    inputs = {
+        "samples": SAMPLES,
+        "architectures": [path for path in expand(ARCHITECTURES, method=DRAWN) if path.endswith(".png")],
+        "curves": f"{RESULTS}/figures/curves.csv",
+        "costs": f"{RESULTS}/figures/cost.csv",
+    }
+    if not config["partial"]:
+        inputs["results"] = [paths.result_path(RESULTS, key) for key in STUDY]
+        inputs["spent"] = paths.cost_paths(RESULTS, STUDY, SEARCHES)
+    return inputs
+
+
+rule study_page:
+    input:
+        unpack(page_inputs),
+        citation=paths.shipped("CITATION.cff"),
+        templates=TEMPLATES,
+        tables=lambda wildcards: [
+            f"results/{wildcards.run}/tables/{table}.html"
+            for table in (REFERENCE_TABLES if wildcards.run == "reference" else RUN_TABLES)
+        ],
+        pictures=expand("results/{{run}}/figures/{figure}.svg", figure=PAGE_PICTURES),
+    output:
+        with_report(["results/{run}/report/index.html"], ".html", "page", category="Study", page="study", run="{run}"),
+    log:
+        "results/{run}/logs/report/index.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("report.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)),
+        experiments=lambda wildcards: [] if wildcards.run == "reference" else [list(key) for key in STUDY],
+        searches=SEARCHES,
+        snapshot=lambda wildcards: (
+            results.snapshot(RESULTS, STUDY) if config["partial"] and wildcards.run != "reference" else {}
+        ),
+    script:
+        "../scripts/report.py"
+
+
+rule page:
+    input:
+        f"{RESULTS}/report/index.html",
+        expand(f"{RESULTS}/figures/curves.{{form}}", form=FIGURE_FORMS),
