@@ -39,7 +39,7 @@ PLACES = {
     "settings": {"settings.declaration": {"declaration"}},
     "training": {"training.settings": {"settings"}},
     "data": {
-        "data.sources": {"sources", "sources_file"},
+        "data.sources": {"sources", "sources_file", "lock_file"},
         "data.records": {"names", "reading", "raw", "fetched"},
         "data.jobs": {"preprocess", "simulate", "publish", "published"},
     },

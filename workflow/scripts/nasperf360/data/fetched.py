@@ -20,6 +20,9 @@ _REFUSED = ".refused.json"
 Key = list[dict[str, str]]
 """What tells one version of a file, or of the parts of an archive, from another."""
 
+Origins = dict[str, dict[str, Any]]
+"""Size (``bytes``), ``sha256`` and ``address`` of files as they came, by name."""
+
 
 @dataclass(frozen=True)
 class Fetched:
@@ -35,7 +38,7 @@ class Fetched:
         """Where the record of a file or archive lies."""
         return self.folder / RECORDS / f"{name.replace('/', '__')}.json"
 
-    def write(self, name: str, key: Key, files: list[str], address: str, checked: bool) -> None:
+    def write(self, name: str, key: Key, files: list[str], address: str, checked: bool, origins: Origins) -> None:
         """Record the files (paths below the folder) that something consists of.
 
         Args:
@@ -44,9 +47,16 @@ class Fetched:
             files: what came.
             address: where it came from, a URL or a path.
             checked: whether its checksum is known and was compared.
+            origins: what came before anything was unpacked, by name in the sources file.
         """
         entries = [{"path": path, "sha256": digest_file(self.folder / path)} for path in files]
-        write_json(self.path(name), {"key": key, "files": entries, "address": address, "checked": checked})
+        record = {"key": key, "files": entries, "address": address, "checked": checked, "origins": origins}
+        write_json(self.path(name), record)
+
+    def origins(self) -> Origins:
+        """What came, by names in the sources file."""
+        records = [remembered(path) for path in sorted(self.path("*").parent.glob("*.json"))]
+        return {name: origin for record in records for name, origin in record.get("origins", {}).items()}
 
     def intact(self, name: str, key: Key) -> list[str] | None:
         """The files of a record of the same key, if all are there unchanged and none was refused."""
