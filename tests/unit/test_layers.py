@@ -52,7 +52,7 @@ PLACES = {
         "stages.training": {"search", "retrain", "training_job", "provenance"},
     },
     "study": {
-        "study.workflow": {"configuration", "paths", "results", "runs"},
+        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs"},
         "study.estimate": {"estimate"},
     },
 }
@@ -112,7 +112,7 @@ ALLOWED: dict[str, set[str]] = {
     # The study as a whole, and what shows it.
     "study.workflow": BASIS
     | {"labels", "settings", "settings.declaration", "training.settings"}
-    | {"tasks.spec", "spaces.spec", "algorithms.spec"},
+    | {"tasks.spec", "spaces.spec", "algorithms.spec", "stages.modules"},
     "study": BASIS
     | {"study.workflow", "data", "data.records", "tasks.spec"}
     | {"stages.modules", "stages.experiment", "stages.evaluate", "labels", "tasks.per_sample"},

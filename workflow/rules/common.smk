@@ -39,7 +39,8 @@ from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, labe
 from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params
 from nasperf360.stages.modules import stage_modules
-from nasperf360.study import configuration, paths, runs
+from nasperf360.study import configuration, paths, records, runs
+from nasperf360.study.expected import check_unrecorded
 from nasperf360.tasks.shared.task_spec import task_spec
 
 try:
@@ -74,13 +75,34 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+# The runs whose files this one may make, and so whose records of Snakemake it looks after.
+OWN_RUNS = [RUN, config["data_run"], "reference"]
+
+if workflow.is_main_process:
+    try:
+        records.restore(OWN_RUNS)
+        if not config["partial"]:  # which takes results as they are
+            check_unrecorded(config, sys.argv)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+
+
 onstart:
     try:
         runs.record(config)
     except UserError as error:
         sys.exit(f"Error: {error}")
+    records.keep(OWN_RUNS)
     if config["fork_server"] and workflow.local_exec and workflow.is_main_process:
         shell.executable(start_fork_server(shell.get_executable()))
+
+
+onsuccess:
+    records.keep(OWN_RUNS)
+
+
+onerror:
+    records.keep(OWN_RUNS)
 
 
 def experiment_paths(pattern, seeds=SEEDS):
