@@ -61,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
     "seeds": set(),
-    "imports": set(),
+    "fork_server": set(),
     "files": {"errors"},
     "stages.code_digest": {"errors"},
     "job": {"errors", "files", "stages.code_digest"},
@@ -119,7 +119,6 @@ ALLOWED: dict[str, set[str]] = {
     "spaces.drawing": {"figures", "spaces.encoding"},
 }
 WITH_TORCH = {
-    "imports",
     "tasks.training",
     "training",
     "spaces.networks",
@@ -130,7 +129,17 @@ WITH_TORCH = {
 }
 # What the workflow reads at each start, tasks and all; nothing there takes longer than pydantic and yaml.
 QUICK = (
-    {"errors", "registry", "job", "locks", "labels", "settings", "settings.declaration", "training.settings"}
+    {
+        "errors",
+        "registry",
+        "fork_server",
+        "job",
+        "locks",
+        "labels",
+        "settings",
+        "settings.declaration",
+        "training.settings",
+    }
     | {"data.sources", "data.records", "stages.code_digest", "stages.modules", "study.workflow"}
     | {f"{kind}.{room}" for kind in KINDS for room in ("labels", "spec")}
 )

@@ -1,8 +1,8 @@
 """The process of a job as Snakemake sees it, in place of a shell: a fork of the server runs the script.
 
-Called as ``client.py <folder of the server> <shell> <python> [-c <command>]``. It imports next to nothing, since each of
-hundreds of jobs starts one. The fork gets its streams, folder and environment, and each signal that it can catch; when
-it is killed, so is the fork. Without a server, or if that dies, the shell runs the command.
+Called as ``client.py <folder of the server> <shell> <python> [-c <command>]``. It imports next to nothing, since each
+of hundreds of jobs starts one. The fork gets its streams, folder and environment, and each signal that it can catch;
+when it is killed, so is the fork. Without a server, or if that dies, the shell runs the command.
 """
 
 import array
