@@ -38,7 +38,8 @@ def main(folder: str, shell: str, python: str, *arguments: str) -> None:
             signal.signal(number, signal.SIG_DFL)
         os.execv(shell, [shell, *arguments])
     if status < 0:  # end as the fork did
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(abs(status))
 
