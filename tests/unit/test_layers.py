@@ -63,9 +63,9 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
     "seeds": set(),
-    "imports": set(),
     "interruption": set(),
     "command": {"errors", "interruption"},
+    "fork_server": set(),
     "files": {"errors"},
     "stages.code_digest": {"errors"},
     "job": {"errors", "files", "interruption", "stages.code_digest"},
@@ -124,7 +124,6 @@ ALLOWED: dict[str, set[str]] = {
     "spaces.drawing": {"figures", "spaces.encoding"},
 }
 WITH_TORCH = {
-    "imports",
     "tasks.training",
     "training",
     "spaces.networks",
@@ -135,7 +134,17 @@ WITH_TORCH = {
 }
 # What the workflow reads at each start, tasks and all; nothing there takes longer than pydantic and yaml.
 QUICK = (
-    {"errors", "registry", "job", "locks", "labels", "settings", "settings.declaration", "training.settings"}
+    {
+        "errors",
+        "registry",
+        "fork_server",
+        "job",
+        "locks",
+        "labels",
+        "settings",
+        "settings.declaration",
+        "training.settings",
+    }
     | {"data.sources", "data.records", "stages.code_digest", "stages.modules", "study.workflow"}
     | {f"{kind}.{room}" for kind in KINDS for room in ("labels", "spec")}
 )
