@@ -89,7 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     "data.jobs": BASIS | {"data", "data.sources", "data.records", "settings.declaration", "tasks.spec"},
     "tasks.part": {"errors", "seeds", "data.records", "tasks.spec"},
     "tasks.data": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.part"},
-    "tasks.simulator": BASIS | {"settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
+    "tasks.simulator": BASIS | {"data", "settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
     "tasks.metric": {"errors", "registry", "tasks.spec", "tasks.part"},
     "tasks.per_sample": {"errors", "registry", "tasks.spec", "tasks.metric", "tasks.part"},
     "tasks.further_scores": {"errors", "tasks.spec", "tasks.metric", "tasks.part"},

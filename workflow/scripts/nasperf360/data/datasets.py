@@ -17,7 +17,7 @@ import numpy as np
 
 from nasperf360.data.dataset_content import check_content
 from nasperf360.data.dataset_manifest import read_manifest
-from nasperf360.data.disk_room import DiskRoom
+from nasperf360.data.disk_room import DiskRoom, check_room
 from nasperf360.data.memory import DataMemory
 from nasperf360.data.reading import reading
 from nasperf360.errors import DataError, UserError
@@ -100,6 +100,7 @@ class DatasetWriter:
     def __enter__(self) -> "DatasetWriter":
         with ExitStack() as stack:
             partial = stack.enter_context(atomic_path(self.path))
+            check_room(partial)
             self._file = stack.enter_context(h5py.File(partial, "w", libver="latest"))
             self._room = DiskRoom(self._file)
             self._stack = stack.pop_all()
@@ -150,9 +151,9 @@ class DatasetWriter:
             for name, group in self._file.items()
         }
         self.manifest: dict[str, Any] = {**self.attributes, "splits": splits}
-        self._room.take({})
-        for key, value in self.attributes.items():
-            self._file.attrs[key] = value if isinstance(value, str) else repr(value)
+        said = {key: value if isinstance(value, str) else repr(value) for key, value in self.attributes.items()}
+        self._room.take({}, 2 * sum(map(len, said.values())))
+        self._file.attrs.update(said)
         self._room.give_back()
 
 

@@ -6,10 +6,21 @@ HDF5 keeps data back in its caches, and when it cannot write them later it ends 
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import h5py
 
 SLACK = 1 << 18  # bytes for the file's own tables
+
+
+def check_room(path: Path) -> None:
+    """Make a file as large as HDF5 needs to open and to close it: by then nothing may fail any more.
+
+    Raises:
+        OSError: there is no room.
+    """
+    with open(path, "wb") as stream:
+        os.posix_fallocate(stream.fileno(), 0, SLACK)
 
 
 class DiskRoom:
@@ -25,13 +36,13 @@ class DiskRoom:
         self._taken: dict[h5py.h5d.DatasetID, int] = {}
         self.take({})
 
-    def take(self, batch: Mapping[h5py.Dataset, int]) -> None:
-        """Take the room for rows that are to be appended to data sets.
+    def take(self, batch: Mapping[h5py.Dataset, int], more: int = 0) -> None:
+        """Take the room for rows that are to be appended to data sets, and for other bytes.
 
         Raises:
             OSError: there is none, by its number; what was written so far can still be closed.
         """
-        needed = SLACK
+        needed = SLACK + more
         for dataset, rows in batch.items():
             chunk = dataset.chunks[0]
             size = -(-rows // chunk) * chunk * math.prod(dataset.shape[1:]) * int(dataset.dtype.itemsize)
