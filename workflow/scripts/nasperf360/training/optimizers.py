@@ -76,8 +76,7 @@ class Optimizer:
         self.param_groups[0].update(state["group"])
         for name in self.moments:
             self.state[name] = [
-                # The steps of Adam are counted on the CPU, which reads them.
-                None if value is None else value.to("cpu" if name == "step" else parameter.device, copy=True)
+                None if value is None else value.to(parameter.device, copy=True)
                 for value, parameter in zip(state["state"][name], self.parameters, strict=True)
             ]
 
