@@ -22,6 +22,7 @@ from nasperf360.algorithms.shared.trial_rows import as_text
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import HasSharedLayers
+from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.batches import prediction_loader, training_loader
 from nasperf360.training.epochs import Epoch, Generator, Losses, Numbers
 from nasperf360.training.fitting import outputs_on_device, predict
@@ -210,11 +211,15 @@ class EnasSteps:
         losses = Losses("train_loss")
         batches = RepeatedBatches(self.problem.task, self.loader, self.problem.seed, name, steps)
         for batch in episode.steps(batches, losses=losses, draws=Generator(draws)):
-            self._take_path(self.controller.sample(1, draws), 0)
-            losses.add(self.weights.step(batch, self.settings.lr))
+            losses.add(self.weight_step(batch, draws))
         if self.settings.validation_statistics:
             self._see_validation(episode, draws)
         return losses.mean()
+
+    def weight_step(self, batch: Batch, draws: torch.Generator) -> Tensor:
+        """A step of the shared weights on an architecture that the controller draws; returns the loss."""
+        self._take_path(self.controller.sample(1, draws), 0)
+        return self.weights.step(batch, self.settings.lr)
 
     @torch.no_grad()
     def _see_validation(self, episode: Epoch, draws: torch.Generator) -> None:
