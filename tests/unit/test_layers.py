@@ -121,6 +121,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
     "tables": BASIS | {"labels", "data", "study", "study.workflow", "tasks.spec", "tasks.per_sample"},
     "figures": BASIS | {"labels", "tables"},
+    "report": BASIS | {"labels", "study", "study.workflow", "tables", "figures"},
     "spaces.drawing": {"figures", "spaces.encoding"},
 }
 WITH_TORCH = {

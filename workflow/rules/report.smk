@@ -1,6 +1,6 @@
 # What a reader sees: curves of trainings and searches, samples of the data, and the page of a study.
 
-TEMPLATE_NAMES = ["base.html.j2", "study.html.j2", "page.js", "style.css"]
+TEMPLATE_NAMES = ["base.html.j2", "study.html.j2", "two_runs.html.j2", "page.js", "style.css"]
 TEMPLATES = [paths.shipped(f"workflow/scripts/nasperf360/report/templates/{name}") for name in TEMPLATE_NAMES]
 PAGE_PICTURES = ["critical_difference", "experts"]
 SAMPLES = [] if config["partial"] else [f"{RESULTS}/figures/samples/{task}.png" for task in TASKS]
@@ -75,17 +75,67 @@ rule study_page:
     conda:
         ENVIRONMENT
     params:
-        **code_params("report.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)),
+        **code_params("study_page.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)),
         experiments=lambda wildcards: [] if wildcards.run == "reference" else [list(key) for key in STUDY],
         searches=SEARCHES,
         snapshot=lambda wildcards: (
             results.snapshot(RESULTS, STUDY) if config["partial"] and wildcards.run != "reference" else {}
         ),
     script:
-        "../scripts/report.py"
+        "../scripts/study_page.py"
 
 
 rule page:
     input:
         f"{RESULTS}/report/index.html",
         expand(f"{RESULTS}/figures/curves.{{form}}", form=FIGURE_FORMS),
+
+
+def compared(run):
+    """What a comparison rests on, as params: nothing is made for it."""
+    if run == "reference":
+        return {}
+    try:
+        study = runs.read_study(Path(f"results/{run}"))
+    except UserError as error:
+        sys.exit(f"Error: compare: {error}")
+    return results.snapshot(f"results/{run}", study.experiments)
+
+
+def comparisons_of(wildcards):
+    """The pages of the runs that the key ``compare`` names."""
+    if not config["compare"]:
+        sys.exit("Error: compare: name another run, --config run=<run> compare=<other run>; or compare=reference")
+    return [f"{RESULTS}/compare/{other}/index.html" for other in config["compare"]]
+
+
+rule compare_runs:
+    input:
+        reference=REFERENCE,
+        templates=TEMPLATES,
+    output:
+        tables=with_report(
+            [f"{RESULTS}/compare/{{other}}/differences.{form}" for form in FORMS],
+            ".html",
+            "compare",
+            category="Comparisons",
+            run=RUN,
+            other="{other}",
+        ),
+        pictures=[f"{RESULTS}/compare/{{other}}/differences.{form}" for form in PICTURE_FORMS],
+        page=f"{RESULTS}/compare/{{other}}/index.html",
+    log:
+        f"{RESULTS}/logs/compare/{{other}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("compare.py", *task_labels(RUN), *method_labels(RUN), *task_metrics(TASKS)),
+        here=lambda wildcards: compared(RUN),
+        there=lambda wildcards: compared(wildcards.other),
+    script:
+        "../scripts/compare.py"
+
+
+rule compare:
+    input:
+        comparisons_of,

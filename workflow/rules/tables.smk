@@ -21,6 +21,12 @@ def table_outputs(folder, table):
     return with_report(paths, ".html", "table", category="Tables", table=table, run=folder.split("/")[-1])
 
 
+def task_metrics(tasks):
+    """Modules that the tests of samples of these tasks load."""
+    rooms = [(task, room) for task in tasks for room in ("spec", "metric", "per_sample")]
+    return [f"tasks.{task}.{room}" for task, room in rooms if has_room("tasks", task, room)]
+
+
 # A partial run takes what is there as it is: no inputs that Snakemake would make, but their digests as params.
 rule collect_results:
     input:
@@ -134,12 +140,7 @@ rule paired_table:
     params:
         **code_params(
             "paired_table.py",
-            *[
-                f"tasks.{task}.{file}"
-                for task in TASKS
-                for file in ("spec", "metric", "per_sample")
-                if has_room("tasks", task, file)
-            ],
+            *task_metrics(TASKS),
             *task_labels(RUN),
             *method_labels(RUN),
         ),
