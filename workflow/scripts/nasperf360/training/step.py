@@ -20,7 +20,7 @@ def autocast(device: torch.device, precision: Precision | None) -> AbstractConte
     """
     products = "tf32" if precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = products
-    torch.backends.cudnn.conv.fp32_precision = products  # tf32 by torch's default
+    torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]  # tf32 by torch's default
     lower = precision in ("bfloat16", "float16")
     return torch.autocast(device.type, dtype=getattr(torch, precision or "") if lower else None, enabled=lower)
 
