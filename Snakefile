@@ -39,6 +39,7 @@ localrules:
     figures,
     page,
     reference,
+    compare,
 
 
 # The study: every table and figure of the run, its page, and the paper's own, recomputed from its printed results.

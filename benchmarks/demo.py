@@ -1,7 +1,7 @@
 """Time the demo, or a part of it, as of two commits or more, alternately: python benchmarks/demo.py 13ea461 HEAD
 
-Each gets a clone without results, with its sources compiled. CPU seconds are those of all processes of a run. The second
-table is "snakemake -n" after the demo, when nothing is left to do.
+Each gets a clone without results, with its sources compiled. CPU seconds are those of all processes of a run. The
+second table is "snakemake -n" after the demo, when nothing is left to do.
 """
 
 import argparse

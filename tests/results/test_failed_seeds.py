@@ -20,6 +20,7 @@ from nasperf360.tables.performance import (
     DESPITE,
     ENTRIES,
     LATER,
+    OTHERS,
     error_matrix,
     performance_table,
     read_performance,
@@ -152,6 +153,7 @@ def test_the_table_explains_what_stands_in_place_of_a_number(tmp_path):
     }
     assert all(text == name for text, name in found.items())
     assert list(shown.notes[:3]) == list(ENTRIES.values())
+    assert not {DESPITE, OTHERS} & set(shown.notes)  # no number here lacks a seed
     beside = comparison_table(compare(performance, read_reference(REFERENCE, LATER)), "Caption.").blocks[0]
     assert not beside["Here"].str.contains("‡").any()
     assert sorted(beside["Here"][beside["Here"].isin(["open", "failed"])]) == ["failed", "open"]

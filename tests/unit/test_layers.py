@@ -52,7 +52,7 @@ PLACES = {
         "stages.training": {"search", "retrain", "training_job", "provenance"},
     },
     "study": {
-        "study.workflow": {"configuration", "paths", "results", "runs"},
+        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs"},
         "study.estimate": {"estimate"},
     },
 }
@@ -63,9 +63,9 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
     "seeds": set(),
-    "imports": set(),
     "interruption": set(),
     "command": {"errors", "interruption"},
+    "fork_server": set(),
     "files": {"errors"},
     "stages.code_digest": {"errors"},
     "job": {"errors", "files", "interruption", "stages.code_digest"},
@@ -112,7 +112,7 @@ ALLOWED: dict[str, set[str]] = {
     # The study as a whole, and what shows it.
     "study.workflow": BASIS
     | {"labels", "settings", "settings.declaration", "training.settings"}
-    | {"tasks.spec", "spaces.spec", "algorithms.spec"},
+    | {"tasks.spec", "spaces.spec", "algorithms.spec", "stages.modules"},
     "study": BASIS
     | {"study.workflow", "data", "data.records", "tasks.spec"}
     | {"stages.modules", "stages.experiment", "stages.evaluate", "labels", "tasks.per_sample"},
@@ -121,10 +121,10 @@ ALLOWED: dict[str, set[str]] = {
     | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
     "tables": BASIS | {"labels", "data", "study", "study.workflow", "tasks.spec", "tasks.per_sample"},
     "figures": BASIS | {"labels", "tables"},
+    "report": BASIS | {"labels", "study", "study.workflow", "tables", "figures"},
     "spaces.drawing": {"figures", "spaces.encoding"},
 }
 WITH_TORCH = {
-    "imports",
     "tasks.training",
     "training",
     "spaces.networks",
@@ -135,7 +135,17 @@ WITH_TORCH = {
 }
 # What the workflow reads at each start, tasks and all; nothing there takes longer than pydantic and yaml.
 QUICK = (
-    {"errors", "registry", "job", "locks", "labels", "settings", "settings.declaration", "training.settings"}
+    {
+        "errors",
+        "registry",
+        "fork_server",
+        "job",
+        "locks",
+        "labels",
+        "settings",
+        "settings.declaration",
+        "training.settings",
+    }
     | {"data.sources", "data.records", "stages.code_digest", "stages.modules", "study.workflow"}
     | {f"{kind}.{room}" for kind in KINDS for room in ("labels", "spec")}
 )

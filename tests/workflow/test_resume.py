@@ -10,6 +10,8 @@ import pytest
 from killing import (
     EXPERIMENTS,
     LONGER,
+    WAYS,
+    Place,
     last_saved,
     lost,
     newest,
@@ -47,15 +49,15 @@ def check_kills(checkout, run, experiment, kills):
     saved = [state for state in kills if state]
     assert saved, kills
     for earlier, later in pairwise(saved):
-        assert later.folder != earlier.folder or later.epochs >= earlier.epochs, kills
-    assert lost(checkout, run, experiment, saved[-1]) <= 0, (kills, log(checkout, run, *experiment))
+        assert later.folder != earlier.folder or later.place >= earlier.place, kills
+    assert not lost(checkout, run, experiment, saved[-1]), (kills, log(checkout, run, *experiment))
     assert "refused" not in log(checkout, run, *experiment)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids="-".join)
 def test_killed_jobs_go_on_and_end_as_undisturbed_ones(undisturbed, experiment):
     run = "-".join(("killed", *experiment))
-    kills = run_and_kill(undisturbed, experiment, run=run, kills=2, rng=random.Random(run))
+    kills = run_and_kill(undisturbed, experiment, run=run, kills=3, rng=random.Random(run), ways=WAYS)
     check_kills(undisturbed, run, experiment, kills)
     assert reproducible(folder(undisturbed, run, experiment)) == reproducible(folder(undisturbed, "calm", experiment))
 
@@ -135,7 +137,7 @@ def test_to_force_a_finished_experiment_trains_nothing_unless_its_checkpoint_is_
         loaded.append(resumed(checkout, run, *experiment))
         if len(loaded) == 2:
             (checkout.folder / saved).rename(checkout.folder / f"{saved}-before")
-    assert loaded == [{}, {saved: LONGER["retrain"]["wrn"]["all"]["epochs"]}, {}]
+    assert loaded == [{}, {saved: Place(LONGER["retrain"]["wrn"]["all"]["epochs"], 0)}, {}]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other settings"])

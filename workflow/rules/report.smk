@@ -1,6 +1,6 @@
 # What a reader sees: curves of trainings and searches, samples of the data, and the page of a study.
 
-TEMPLATE_NAMES = ["base.html.j2", "study.html.j2", "page.js", "style.css"]
+TEMPLATE_NAMES = ["base.html.j2", "study.html.j2", "two_runs.html.j2", "page.js", "style.css"]
 TEMPLATES = [paths.shipped(f"workflow/scripts/nasperf360/report/templates/{name}") for name in TEMPLATE_NAMES]
 PAGE_PICTURES = ["critical_difference", "experts"]
 SAMPLES = [] if config["partial"] else [f"{RESULTS}/figures/samples/{task}.png" for task in TASKS]
@@ -42,22 +42,6 @@ rule draw_samples:
         "../scripts/draw_samples.py"
 
 
-def page_inputs(wildcards):
-    """What the page of a run shows beside what it looks up of each experiment; the paper's results have no experiments."""
-    if wildcards.run == "reference":
-        return {}
-    inputs = {
-        "samples": SAMPLES,
-        "architectures": [path for path in expand(ARCHITECTURES, method=DRAWN) if path.endswith(".png")],
-        "curves": f"{RESULTS}/figures/curves.csv",
-        "costs": f"{RESULTS}/figures/cost.csv",
-    }
-    if not config["partial"]:
-        inputs["results"] = [paths.result_path(RESULTS, key) for key in STUDY]
-        inputs["spent"] = paths.cost_paths(RESULTS, STUDY, SEARCHES)
-    return inputs
-
-
 rule study_page:
     input:
         unpack(page_inputs),
@@ -75,17 +59,49 @@ rule study_page:
     conda:
         ENVIRONMENT
     params:
-        **code_params("report.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)),
+        **code_params("study_page.py", lambda wildcards: task_labels(wildcards.run) + method_labels(wildcards.run)),
         experiments=lambda wildcards: [] if wildcards.run == "reference" else [list(key) for key in STUDY],
         searches=SEARCHES,
         snapshot=lambda wildcards: (
             results.snapshot(RESULTS, STUDY) if config["partial"] and wildcards.run != "reference" else {}
         ),
     script:
-        "../scripts/report.py"
+        "../scripts/study_page.py"
 
 
 rule page:
     input:
         f"{RESULTS}/report/index.html",
         expand(f"{RESULTS}/figures/curves.{{form}}", form=FIGURE_FORMS),
+
+
+rule compare_runs:
+    input:
+        reference=REFERENCE,
+        templates=TEMPLATES,
+    output:
+        tables=with_report(
+            [f"{RESULTS}/compare/{{other}}/differences.{form}" for form in FORMS],
+            ".html",
+            "compare",
+            category="Comparisons",
+            run=RUN,
+            other="{other}",
+        ),
+        pictures=[f"{RESULTS}/compare/{{other}}/differences.{form}" for form in PICTURE_FORMS],
+        page=f"{RESULTS}/compare/{{other}}/index.html",
+    log:
+        f"{RESULTS}/logs/compare/{{other}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("compare.py", *task_labels(RUN), *method_labels(RUN), *task_metrics(TASKS)),
+        here=lambda wildcards: compared(RUN),
+        there=lambda wildcards: compared(wildcards.other),
+    script:
+        "../scripts/compare.py"
+
+
+rule compare:
+    input:
+        comparisons_of,

@@ -6,19 +6,12 @@ from nasperf360.study import results
 STUDY = [(task, method, seed) for task, method in EXPERIMENTS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
 REFERENCE = paths.shipped("config/reference.csv")
-FORMS = ["csv", "md", "html", "tex"]
 RUN_TABLES = ["tasks", "performance", "comparison", "aggregate", "comparisons", "paired", "cost", "licences"]
 REFERENCE_TABLES = ["tasks", "performance", "aggregate", "comparisons", "licences"]
 
 
 wildcard_constraints:
     run="|".join(re.escape(run) for run in (RUN, "reference")),
-
-
-def table_outputs(folder, table):
-    """A table in all its forms, below ``results/<run>``."""
-    paths = [f"{folder}/tables/{table}.{form}" for form in FORMS]
-    return with_report(paths, ".html", "table", category="Tables", table=table, run=folder.split("/")[-1])
 
 
 # A partial run takes what is there as it is: no inputs that Snakemake would make, but their digests as params.
@@ -134,12 +127,7 @@ rule paired_table:
     params:
         **code_params(
             "paired_table.py",
-            *[
-                f"tasks.{task}.{file}"
-                for task in TASKS
-                for file in ("spec", "metric", "per_sample")
-                if has_room("tasks", task, file)
-            ],
+            *task_metrics(TASKS),
             *task_labels(RUN),
             *method_labels(RUN),
         ),

@@ -13,7 +13,7 @@ def main(folder, experiments, searches, path_to_tasks, outputs):
     keys = [(task, method, int(seed)) for task, method, seed in experiments]
     histories = read_histories(folder, keys, searches, tasks["higher_is_better"].to_dict())
     numbers = curves.numbers(histories)
-    style.save(curves.draw(numbers, tasks), outputs, bool(tasks["simulated"].fillna(False).any()), numbers)
+    style.save(curves.draw(numbers, tasks), outputs, bool(tasks["simulated"].eq(True).any()), numbers)
 
 
 if __name__ == "__main__":

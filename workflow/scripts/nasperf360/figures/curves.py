@@ -101,8 +101,7 @@ def _panel(axes: Axes, curves: pd.DataFrame, stage: str, x: str) -> None:
         mean, low, high = (curve[name] / of_first for name in ("mean", "low", "high"))
         colour = style.look(str(method)).colour
         dashes = "--" if stage == "retrain" and quantity == VALIDATION else "-"
-        single = {"marker": "o", "ms": 2.5} if len(curve) == 1 else {}
-        axes.plot(curve[x], mean, color=colour, lw=1.1, ls=dashes, **single)
+        axes.plot(curve[x], mean, color=colour, lw=1.1, ls=dashes, marker="o" if len(curve) == 1 else "", ms=2.5)
         axes.fill_between(curve[x], low, high, color=colour, alpha=0.15, linewidth=0)
     lines = [line.get_ydata() for line in axes.get_lines()]
     drawn = np.concatenate([np.asarray(values, float) for values in lines]) if lines else np.empty(0)

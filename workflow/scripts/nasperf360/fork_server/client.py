@@ -1,8 +1,8 @@
 """The process of a job as Snakemake sees it, in place of a shell: a fork of the server runs the script.
 
-Called as ``client.py <folder of the server> <shell> <python> [-c <command>]``. It imports next to nothing, since each of
-hundreds of jobs starts one. The fork gets its streams, folder and environment, and each signal that it can catch; when
-it is killed, so is the fork. Without a server, or if that dies, the shell runs the command.
+Called as ``client.py <folder of the server> <shell> <python> [-c <command>]``. It imports next to nothing, since each
+of hundreds of jobs starts one. The fork gets its streams, folder and environment, and each signal that it can catch;
+when it is killed, so is the fork. Without a server, or if that dies, the shell runs the command.
 """
 
 import array
@@ -38,7 +38,8 @@ def main(folder: str, shell: str, python: str, *arguments: str) -> None:
             signal.signal(number, signal.SIG_DFL)
         os.execv(shell, [shell, *arguments])
     if status < 0:  # end as the fork did
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(abs(status))
 

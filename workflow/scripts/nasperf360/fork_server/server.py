@@ -21,7 +21,6 @@ import socket
 import sys
 import sysconfig
 import tempfile
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -231,12 +230,10 @@ def run(request: Request, folder: Path) -> None:
         status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if status == 1 and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)
-    except KeyboardInterrupt:
-        traceback.print_exc()
-        status = -signal.SIGINT
-    except BaseException:  # as Python ends a script
-        traceback.print_exc()
-        status = 1
+    except BaseException as error:  # as Python ends a script
+        without_this = error.__traceback__ and error.__traceback__.tb_next
+        sys.excepthook(type(error), error.with_traceback(without_this), without_this)
+        status = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     STATUS.append(status)
 
 

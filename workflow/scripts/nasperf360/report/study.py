@@ -155,7 +155,7 @@ def contents(
     tasks = read_tasks(tables["tasks"].with_suffix(".csv"))
     aggregate = pd.read_csv(tables["aggregate"].with_suffix(".csv"))
     comparisons = pd.read_csv(tables["comparisons"].with_suffix(".csv"))
-    simulated = bool(performance["simulated"].any() or tasks["simulated"].fillna(False).any())
+    simulated = bool(performance["simulated"].any() or tasks["simulated"].eq(True).any())
     details: dict[str, list[Seed]] = {}
     for key in experiments:
         details.setdefault(f"{key[0]}/{key[1]}", []).append(read_seed(folder, key, searches))

@@ -7,7 +7,7 @@ What a space, an algorithm, a task or a training may set is declared beside it, 
 from typing import Annotated, Any, Literal
 
 from annotated_types import Len
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from nasperf360.settings.declaration import Amount, Count, Settings, Whole
 from nasperf360.training.settings import Precision
@@ -23,20 +23,22 @@ def _each_once(values: list[Any]) -> list[Any]:
     return values
 
 
+def _list_of_one(value: Any) -> Any:
+    """``compare=a`` on the command line."""
+    return [value] if isinstance(value, str) else value
+
+
 def _not_reserved(name: str) -> str:
     if name == "reference":
         raise ValueError("this name is reserved for the paper's results; choose another")
     return name
 
 
-RunName = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        json_schema_extra={"expected": "a name of letters, digits, '.', '_' and '-'"},
-    ),
-    AfterValidator(_not_reserved),
-]
+_FOLDER = Field(
+    pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+    json_schema_extra={"expected": "a name of letters, digits, '.', '_' and '-'"},
+)
+RunName = Annotated[str, _FOLDER, AfterValidator(_not_reserved)]
 MethodName = Annotated[
     str,
     Field(
@@ -180,6 +182,11 @@ class Configuration(Settings):
         False,
         means="Tables and figures of the results that exist, the others shown as missing; trains nothing.",
         reruns="tables and figures",
+    )
+    compare: Annotated[list[Annotated[str, _FOLDER]], BeforeValidator(_list_of_one), AfterValidator(_each_once)] = _key(
+        [],
+        means="Other runs that the target compare puts this one beside; reference: the paper's printed results.",
+        reruns="nothing; another comparison has files of its own",
     )
     publish: Publish = _key(
         Publish(),

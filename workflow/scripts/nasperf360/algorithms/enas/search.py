@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim import Optimizer
 
 from nasperf360.algorithms.enas.controller import Controller, Draw
 from nasperf360.algorithms.enas.repeated import RepeatedBatches
@@ -21,11 +22,12 @@ from nasperf360.algorithms.shared.trial_rows import as_text
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import HasSharedLayers
+from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.batches import prediction_loader, training_loader
 from nasperf360.training.epochs import Epoch, Generator, Losses, Numbers
 from nasperf360.training.fitting import outputs_on_device, predict
 from nasperf360.training.loop import History, Row, run_epochs
-from nasperf360.training.optimizers import Optimizer, make_optimizer
+from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.settings import OptimizerSettings
 from nasperf360.training.step import WeightSteps, autocast
 
@@ -153,9 +155,7 @@ class EnasSteps:
         self.loader = training_loader(task, train, settings.batch_size, device)
         optimizer = make_optimizer(shared.parameters(), settings)
         # What a step does not use has gradient zero, from the first step on, so Adam's moments go on moving it.
-        for weight in optimizer.parameters:
-            weight.grad = torch.zeros_like(weight)
-        self.weights = WeightSteps(shared, task, optimizer, device, settings.precision, keep_gradients=True)
+        self.weights = WeightSteps(shared, task, optimizer, device, settings.precision, unused=True)
         adam = OptimizerSettings(
             optimizer="adam", lr=settings.controller_lr, eps=settings.eps, eps_uncorrected=settings.eps_uncorrected
         )
@@ -211,11 +211,15 @@ class EnasSteps:
         losses = Losses("train_loss")
         batches = RepeatedBatches(self.problem.task, self.loader, self.problem.seed, name, steps)
         for batch in episode.steps(batches, losses=losses, draws=Generator(draws)):
-            self._take_path(self.controller.sample(1, draws), 0)
-            losses.add(self.weights.step(batch, self.settings.lr))
+            losses.add(self.weight_step(batch, draws))
         if self.settings.validation_statistics:
             self._see_validation(episode, draws)
         return losses.mean()
+
+    def weight_step(self, batch: Batch, draws: torch.Generator) -> Tensor:
+        """A step of the shared weights on an architecture that the controller draws; returns the loss."""
+        self._take_path(self.controller.sample(1, draws), 0)
+        return self.weights.step(batch, self.settings.lr)
 
     @torch.no_grad()
     def _see_validation(self, episode: Epoch, draws: torch.Generator) -> None:
