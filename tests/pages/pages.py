@@ -3,12 +3,11 @@
 import json
 
 import study_page
-from results.small_run import REFERENCE, make_run
-
 from nasperf360.figures import cost, curves
 from nasperf360.study import paths
 from nasperf360.tables import aggregate, comparisons, costs, forms, histories, licences, performance, tasks
 from nasperf360.tables.scores import collect
+from results.small_run import REFERENCE, make_run
 
 ROOT = REFERENCE.parents[1]
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 1"><rect width="4" height="1"/></svg>'

@@ -65,9 +65,12 @@ def test_tables_sort_by_value_and_filter(opened, folders, which):
     results = page.locator("#results tbody tr")
     assert results.count() == len(performance)
     page.locator("#results thead th", has_text="Result").locator(".dt-column-order").click()
-    shown = [float(value) for value in page.locator("#results td[data-order]:nth-child(4)").evaluate_all(
-        "cells => cells.map((cell) => cell.dataset.order)"
-    )]
+    shown = [
+        float(value)
+        for value in page.locator("#results td[data-order]:nth-child(4)").evaluate_all(
+            "cells => cells.map((cell) => cell.dataset.order)"
+        )
+    ]
     assert shown == sorted(performance["mean"].fillna(1e99))
     page.locator("#results_wrapper input[type=search]").first.fill("DARTS GAEA")
     assert results.count() == (performance["method"] == "darts-gaea").sum()
@@ -86,7 +89,9 @@ def test_a_cell_opens_by_keyboard_with_its_curves_and_closes(opened, folders):
     cell.locator("svg").nth(1).wait_for()
     assert "Seed 0" in cell.inner_text()
     assert "simulated data" in cell.locator("h3").evaluate("title => getComputedStyle(title, '::after').content")
-    values = cell.locator("[data-curves$=retrain]").evaluate("chart => chart.view.data('source_0').map((row) => row.mean)")
+    values = cell.locator("[data-curves$=retrain]").evaluate(
+        "chart => chart.view.data('source_0').map((row) => row.mean)"
+    )
     curves = pd.read_csv(folders[0] / "figures" / "curves.csv").query(
         "task == 'darcy' and method == 'darts-gaea' and stage == 'retrain'"
     )
@@ -123,7 +128,7 @@ def test_profiles_are_computed_anew_without_a_method(opened, folders, which):
 
     for methods in (list(errors.columns), [method for method in errors.columns if method != "darts-gaea"]):
         if len(methods) < errors.shape[1]:
-            chart.get_by_label("DARTS GAEA").uncheck()
+            chart.locator(".vega-bind", has_text="DARTS GAEA").locator("input").uncheck()
             page.wait_for_timeout(500)
         found, wanted = steps(), expected(methods)
         assert found.keys() == wanted.keys()

@@ -18,7 +18,7 @@ BYTES = 15_000_000
 class Reader(HTMLParser):
     """Texts by the id of the element that holds them, tags, and addresses."""
 
-    VOID = {"meta", "link", "br", "img", "input", "hr"}
+    VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
 
     def __init__(self, text):
         super().__init__()

@@ -25,7 +25,8 @@ def main(here, there, path_to_reference, tables, pictures, path_to_page):
     keys, printed = read_study(here).experiments, there.name == "reference"
     performance = run_performance(here, keys, reference)
     if printed:
-        frame = beside(performance, with_errors(reference_performance(reference)))
+        paper = with_errors(reference_performance(reference))
+        frame = beside(performance, paper.merge(performance[["task", "method"]]))
         tests = [{"untested": NO_PREDICTIONS}] * len(frame)
     else:
         other_keys = read_study(there).experiments

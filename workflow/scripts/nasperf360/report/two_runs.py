@@ -36,9 +36,9 @@ def headline(table: pd.DataFrame, run: str, other: str) -> str:
     both = table[table["difference"].notna()]
     only = len(table) - len(both)
     tested = both[both["p"].notna()]
-    sentence = f"{run} and {other} both have {len(both)} results of a task and a method"
+    sentence = f"Both {run} and {other} have a result of {len(both)} pairs of task and method"
     if only:
-        sentence += f", one of them alone {only}"
+        sentence += f"; {only} stand in one of them alone"
     if both.empty:
         return f"{sentence}."
     if tested.empty:
