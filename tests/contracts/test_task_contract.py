@@ -28,6 +28,7 @@ from nasperf360.stages.retrain import retrain
 from nasperf360.stages.scoring import shape
 from nasperf360.study import configuration
 from nasperf360.tasks.shared.metrics import task_metric
+from nasperf360.tasks.shared.per_sample import Redrawn, task_per_sample
 from nasperf360.tasks.shared.task_spec import task_spec
 from nasperf360.tasks.shared.task_training import TaskTraining, task_training
 
@@ -251,6 +252,31 @@ def test_what_the_task_learned_of_the_training_split_is_of_these_rows_alone(made
     learned = {name: value for name, value in vars(first).items() if name != "switches"}
     by_value = any(not isinstance(value, int) for value in learned.values())
     assert torch.equal(whole, half) != by_value
+
+
+def test_the_metric_follows_from_its_samples(made):
+    """Of predictions at random and near the truth, of every sample once and of samples drawn anew, as paired tests do.
+
+    The metric's own code on the drawn samples says what should come out.
+    """
+    test = made.dataset.final(task_spec(made.task).merge_valid)[1]
+    targets, rng = test.targets(), np.random.default_rng(0)
+    for near in (0.0, 2.0):
+        outputs = rng.normal(size=shape(made.task, test)).astype(np.float32)
+        y = targets["y"]
+        if y.shape == outputs.shape or y.ndim + 1 == outputs.ndim > 2:
+            outputs += near * y.reshape(outputs.shape)
+        elif y.ndim == 1:
+            outputs[np.arange(len(y)), y] += near
+        outputs = outputs.round(1)  # some scores tie
+        found = task_per_sample(made.task, outputs, targets)
+        anew = Redrawn(task_metric(made.task), outputs, targets)
+        once = np.ones((1, found.samples), np.int64)
+        assert found.values(once)[0] == pytest.approx(task_metric(made.task)(outputs, targets), rel=1e-9)
+        drawn = rng.multinomial(found.samples, np.full(found.samples, 1 / found.samples), size=6)
+        if found.samples == anew.samples:
+            np.testing.assert_allclose(found.values(drawn), anew.values(drawn), rtol=1e-9)
+        assert not near or len(np.unique(found.values(drawn))) > 1
 
 
 def test_seeds_and_hyperparameters_of_the_architecture_reach_the_training(made, tmp_path):

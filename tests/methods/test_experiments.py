@@ -166,6 +166,16 @@ def test_a_training_ends_with_its_network_and_its_predictions(trained):
         assert file["outputs"].shuffle
 
 
+def test_predictions_are_read_by_the_megabyte(tmp_path):
+    outputs = np.zeros((40, 100, 1000), np.float32)  # 0.4 MB a sample
+    write_predictions(tmp_path / "predictions.h5", outputs, {})
+    with h5py.File(tmp_path / "predictions.h5") as file:
+        assert file["outputs"].chunks == (2, 100, 1000)
+    write_predictions(tmp_path / "large.h5", outputs.reshape(10, 400, 1000), {})
+    with h5py.File(tmp_path / "large.h5") as file:
+        assert file["outputs"].chunks == (1, 400, 1000)
+
+
 def test_an_evaluation_says_all_that_a_result_says(copy):
     result = copy.evaluate()
     assert is_checksummed(result)

@@ -4,17 +4,20 @@ import json
 import re
 import shutil
 import subprocess
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nasperf360.labels import PAPER_TASKS, method_name
+from nasperf360.labels import PAPER_METHODS, PAPER_TASKS, method_name
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.tables import comparison, costs, forms, latex
 from nasperf360.tables.aggregate import aggregate, aggregate_table
 from nasperf360.tables.comparisons import comparisons, comparisons_table
 from nasperf360.tables.licences import licence_frame, licence_table
+from nasperf360.tables.paired import COLUMNS as PAIRED
+from nasperf360.tables.paired import paired_table
 from nasperf360.tables.performance import (
     LATER,
     performance_table,
@@ -81,12 +84,23 @@ def study_tables(folder):
         "aggregate": aggregate_table(aggregate(performance, scores), performance, scores, "Caption."),
         "reference": aggregate_table(aggregate(printed, None), printed, None, "Caption."),
         "comparisons": comparisons_table(comparisons(printed), printed, "Caption."),
+        "paired": paired_table(pairs_of_study(), ["Not compared (failed): a seed."], "Caption."),
         "comparison": comparison.comparison_table(
             comparison.compare(performance, read_reference(REFERENCE, LATER)), "Caption."
         ),
         "cost": costs.cost_table(costs.summarise(jobs_of(keys), keys), "Caption."),
         "licences": licence_table(licence_frame(PAPER_TASKS, sources), "Caption."),
     }
+
+
+def pairs_of_study():
+    """Every pair of methods on every task, with the longest numbers."""
+    rows = [
+        (task, first, second, 1000, 3, 3, 12.3456, 11.2345, 1.1111, -10.1234, 10.1234, "signs", 1e-5, 1.0, "", True)
+        for task in PAPER_TASKS
+        for first, second in combinations(PAPER_METHODS, 2)
+    ]
+    return pd.DataFrame(rows, columns=PAIRED)
 
 
 @pytest.mark.slow

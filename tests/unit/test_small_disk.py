@@ -133,3 +133,111 @@ def test_no_writer_loses_or_hides_anything(small: tuple[str, Path]) -> None:
     assert lines[2].startswith(f"{folder / 'failure.json'}: the reason could not be written there (")
     assert len(lines) == 3
     assert done.stderr.count("epoch 1") == 20000
+
+
+# -- data: what the reserve for HDF5 must be right for is met at many sizes, on a file system each
+
+DATA_PROGRAM = """
+import json, resource, sys, tarfile
+from pathlib import Path
+import numpy as np
+from nasperf360.data.archives import unpack
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.download import fetch
+from nasperf360.data.simulate import simulate
+from nasperf360.data.sources import Source
+from nasperf360.data.transfer import copy
+from nasperf360.errors import UserError
+from nasperf360.tasks.deepsea.matlab_stream import MatlabFile
+import scipy.io
+
+how, folder, other, room = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+other.mkdir(parents=True)
+large = other / "large.bin"
+large.write_bytes(np.random.default_rng(0).bytes(12 << 20))
+with tarfile.open(other / "large.tar", "w") as archive:
+    archive.add(large, "large.bin")
+scipy.io.savemat(other / "large.mat", {"x": np.zeros((3 << 20, 4), np.uint8)}, do_compression=True)
+if how == "limited":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+def data_set(rows, chunk):
+    def write():
+        rng = np.random.default_rng(0)
+        with DatasetWriter(folder / "d.h5", task="t", origin="simulated", licence="n", more="a" * 3000) as writer:
+            for name in ("train", "valid", "test"):
+                split = writer.split(name, x=((chunk,), "float32"), y=((), "int64"), classes=2)
+                for _ in range(rows):
+                    split.append(x=rng.random((100, chunk), np.float32), y=np.zeros(100, np.int64))
+        with Dataset(folder / "d.h5") as data:
+            data.verify(classes=2)
+        for path in folder.glob("d.*"):
+            path.unlink()
+    return write
+
+def mat():
+    with MatlabFile(other / "large.mat", folder) as file:
+        file.array("x", 4)
+
+def unpacked():
+    source = Source.parse("t", {"licence": "n", "files": [{"name": "large.tar", "role": "r", "unpack": "tar"}]})
+    (other / "mirror").mkdir()
+    (other / "mirror/t").symlink_to(other)
+    fetch(source, folder / "raw", str(other / "mirror"), progress=False)
+
+writers = {
+    **{f"data set {rows} {chunk}": data_set(rows, chunk) for rows in (1, 2, 4, 7, 12, 40) for chunk in (3, 100, 1000)},
+    "copy": lambda: copy(large, folder / "copy", progress=False),
+    "archive": unpacked,
+    "simulated": lambda: simulate("satellite", folder / "sim", {"train": 60000, "test": 10}),
+    "deepsea": lambda: simulate("deepsea", folder / "dna", {"train": 8000, "valid": 20, "test": 20}),
+}
+said = {}
+for name, write in writers.items():
+    try:
+        write()
+        said[name] = ""
+    except UserError as error:
+        said[name] = str(error)
+try:
+    mat()
+    said["mat"] = ""
+except OSError as error:
+    said["mat"] = str(error)
+left = sorted(path.name for path in folder.rglob("*") if path.is_file())
+print(json.dumps({"said": said, "left": left}))
+"""
+
+
+@pytest.mark.parametrize(
+    "room", [300 << 10, *(pytest.param(room, marks=pytest.mark.slow) for room in (4 << 10, 1 << 20, 3 << 20, 9 << 20))]
+)
+@pytest.mark.parametrize("how", ["full", "limited"])
+def test_no_writer_of_data_ends_the_process(tmp_path: Path, how: str, room: int) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if how == "full":
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", folder]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("no right to mount a file system")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", DATA_PROGRAM, how, str(folder), str(tmp_path / "other"), str(room)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+            timeout=300,
+        )
+    finally:
+        if how == "full":
+            subprocess.run(["umount", folder], check=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
+    refused = {name: sentence for name, sentence in found["said"].items() if sentence}
+    assert {"copy", "archive", "simulated", "deepsea", "mat", "data set 40 1000"} <= refused.keys()
+    assert ("data set 1 3" in refused) == (room < 1 << 20)
+    assert ("data set 2 1000" in refused) == (room < 9 << 20)
+    sizes = {name: sentence for name, sentence in refused.items() if name != "mat"}
+    assert {sentence.rpartition(": ")[2] for sentence in sizes.values()} == {SENTENCE[how]}
+    assert not [name for name in found["left"] if name.startswith((".d.h5", "d.", ".large", "copy", ".copy"))]

@@ -12,6 +12,7 @@ from nasperf360.training.batches import Loader, ScheduledBatches, prediction_loa
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.fitting import fit, predict
 from nasperf360.training.settings import PredictionSettings, TrainingSettings
+from nasperf360.training.step import autocast
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings.model_validate(
@@ -151,7 +152,7 @@ def test_a_checkpoint_with_any_bit_flipped_or_any_part_cut_off_is_set_aside(tmp_
     assert checkpoint.load()["weights"].tolist() == list(range(40))
 
 
-@pytest.mark.parametrize("part", ["model", "steps", "seconds", "a weight", "a moment"])
+@pytest.mark.parametrize("part", ["model", "steps", "seconds", "a weight", "moments"])
 def test_a_checkpoint_that_lacks_a_part_is_set_aside_and_leaves_no_trace(tmp_path, capsys, part):
     data = synthetic.write(tmp_path)
     train, folder = data.dataset.split("train"), tmp_path / "checkpoint"
@@ -166,8 +167,8 @@ def test_a_checkpoint_that_lacks_a_part_is_set_aside_and_leaves_no_trace(tmp_pat
     held = Checkpoint(folder, {}).load()
     if part == "a weight":
         held["model"].popitem()
-    elif part == "a moment":
-        held["steps"]["optimizer"]["state"]["momentum"].pop()
+    elif part == "moments":
+        del held["steps"]["optimizer"]["state"]
     else:
         del held[part]
     Checkpoint(folder, {}).save(held)
@@ -228,8 +229,30 @@ def test_lower_precision_differs_slightly(tmp_path, precision):
     assert np.corrcoef(scores[0].ravel(), scores[1].ravel())[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("precision", [None, "float32", "tf32", "bfloat16"])
+def test_a_gpu_rounds_products_of_float32_only_where_asked_to(precision):
+    """Also those of the backward pass, which comes after the forward pass is left."""
+    wanted = "tf32" if precision == "tf32" else "ieee"
+    for before in ("tf32", "ieee"):
+        torch.backends.cuda.matmul.fp32_precision = torch.backends.cudnn.conv.fp32_precision = before
+        with autocast(CPU, precision):
+            assert torch.is_autocast_enabled("cpu") == (precision == "bfloat16")
+        assert torch.backends.cuda.matmul.fp32_precision == wanted
+        assert torch.backends.cudnn.conv.fp32_precision == wanted
+
+
+def test_on_a_cpu_tf32_is_float32(tmp_path):
+    data = synthetic.write(tmp_path)
+    train, found = data.dataset.split("train"), []
+    for name in ("float32", "tf32"):
+        model = network(data)
+        fit(model, data.task, train, SETTINGS.but({"epochs": 1, "precision": name}), seed=1, device=CPU)
+        found.append(weights(model))
+    assert same(*found)
+
+
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValidationError, match=r"precision\n.*'float32', 'bfloat16' or 'float16'.*'bf16'"):
+    with pytest.raises(ValidationError, match=r"precision\n.*'float32', 'tf32', 'bfloat16' or 'float16'.*'bf16'"):
         SETTINGS.but({"precision": "bf16"})
 
 

@@ -26,6 +26,7 @@ LONGER = {
     "tasks": ["darcy", "satellite", "ninapro"],
     "methods": ["wrn-default", "wrn-asha", "densenas-original", "densenas-random"],
     "checkpoint_seconds": 0,
+    "fork_server": False,  # the jobs are the processes that Snakemake starts
     "retrain": {"wrn": {"all": {"epochs": 16}}, "densenas": {"all": {"epochs": 16}}},
     "search": {
         "densenas": {"all": {"epochs": 10}},

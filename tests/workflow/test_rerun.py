@@ -41,7 +41,7 @@ def of_statistics(run: str) -> set[str]:
 
 def of_evaluations(run="small") -> set[str]:
     """What shows the metrics."""
-    tables = {"collect_results", "performance_table", "comparison_table", *of_statistics(run)}
+    tables = {"collect_results", "performance_table", "comparison_table", "paired_table", *of_statistics(run)}
     return tables | {"draw_cost"} | figures(run)
 
 

@@ -25,7 +25,7 @@ if config["source"] == "simulated":
 
 elif config["source"] == "original":
     from nasperf360.data.fetched import Fetched
-    from nasperf360.data.sources import read_sources, select
+    from nasperf360.data.sources_file import read_sources, select
 
     try:
         SOURCES = select(

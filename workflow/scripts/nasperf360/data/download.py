@@ -13,15 +13,15 @@ from typing import Any
 from urllib.parse import quote
 
 from nasperf360.data import archives
+from nasperf360.data.archives import is_whole_zip
 from nasperf360.data.fetched import Fetched, Key, is_url, mend
-from nasperf360.data.raw import write_manifest
+from nasperf360.data.names import MANIFEST, UNPACKING, expanded, is_junk, relative_path
+from nasperf360.data.raw import ORIGINAL, write_manifest
 from nasperf360.data.sources import Source, SourceFile, split_zips
-from nasperf360.data.transfer import copy, verify
+from nasperf360.data.transfer import link, verify
 from nasperf360.data.web import download
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import disk_full_named
-
-ORIGINAL = "original"
 
 
 def fetch(source: Source, folder: str | Path, mirror: str = "", progress: bool = True) -> Path:
@@ -31,6 +31,7 @@ def fetch(source: Source, folder: str | Path, mirror: str = "", progress: bool =
         source: the task's entry of the sources file.
         folder: ``raw/<task>/``.
         mirror: folder or URL with ``<mirror>/<task>/<name>``, in a folder archives may lie unpacked; empty: the urls.
+            Files of a folder are linked, not copied, where that can be.
         progress: whether to show progress bars on standard error.
 
     Returns:
@@ -40,8 +41,8 @@ def fetch(source: Source, folder: str | Path, mirror: str = "", progress: bool =
         UserError: a file cannot be had; names it and the address.
         DataError: a file is not what the sources file says, or is a damaged archive.
     """
-    fetcher = _Fetcher(source.task, Path(folder), mirror, progress)
-    manifest = fetcher.folder / "files.json"
+    fetcher = _Fetcher(source.task, Path(folder), expanded(mirror), progress)
+    manifest = fetcher.folder / MANIFEST
     listed: dict[str, tuple[Path, str, dict[str, Any]]] = {}
     zips = split_zips(source.files)
     for file in source.files:
@@ -81,9 +82,11 @@ class _Fetcher:
             return known
         address, checked = self._address(file), _checked(parts)
         if tree := self._mirrored_folder(file):
-            files, address, checked = self._copy_tree(tree, file.stem), str(tree), False
+            files, address, checked = self._link_tree(tree, file.folder), str(tree), False
+        elif joined := self._joined(parts):
+            files, checked = self._unpack([joined], "zip", parts), False
         elif file.unpack:
-            files = self._unpack(parts)
+            files = self._unpack([self._locate(part) for part in parts], file.unpack, parts)
         else:
             files = [self._bring(file)]
         self.records.write(record, key, files, address, checked)
@@ -111,7 +114,7 @@ class _Fetcher:
                 f"{self.task}/{file.name}"
             )
         if self.mirror and not self.mirror_is_url:
-            copy(self._in_mirror(file), target, self.progress)
+            link(self._in_mirror(file), target, self.progress)
         else:
             setting = "'mirror'" if self.mirror else f"the entry of '{file.name}' in the sources file"
             download(address, target, file, self.progress, setting=setting)
@@ -129,7 +132,7 @@ class _Fetcher:
     def _in_mirror(self, file: SourceFile) -> Path:
         path = Path(self._address(file))
         if not path.is_file():
-            unpacked = f" (nor a folder {path.parent / Path(file.stem).name})" if file.unpack else ""
+            unpacked = f" (nor a folder {path.parent / Path(file.folder).name})" if file.folder != file.name else ""
             raise UserError(f"{path}: not in the mirror{unpacked}; put it there")
         verify(path, file, "replace it by a whole copy of the original")
         return path
@@ -140,22 +143,32 @@ class _Fetcher:
         """The folder of a mirror that stands for a file: listed as such, or its archive unpacked."""
         if not self.mirror or self.mirror_is_url or Path(self._address(file)).is_file():
             return None
-        folder = Path(self.mirror) / self.task / file.stem
+        folder = Path(self.mirror) / self.task / file.folder
         return folder if folder.is_dir() else None
 
-    def _copy_tree(self, tree: Path, name: str) -> list[str]:
-        paths = sorted(path for path in tree.rglob("*") if path.is_file())
-        if not paths:
-            raise DataError(f"{tree}: the folder is empty; put the files of '{name}' there")
-        relatives = [f"{name}/{path.relative_to(tree).as_posix()}" for path in paths]
-        for path, relative in zip(paths, relatives, strict=True):
-            copy(path, self.folder / relative, progress=False)
-        return relatives
+    def _joined(self, parts: list[SourceFile]) -> Path | None:
+        """The split zip of a mirror folder, if somebody joined its parts to one archive under the name of the last."""
+        if len(parts) == 1 or not self.mirror or self.mirror_is_url:
+            return None
+        path = Path(self._address(parts[-1]))
+        return path if path.is_file() and is_whole_zip(path) else None
 
-    def _unpack(self, parts: list[SourceFile]) -> list[str]:
+    def _link_tree(self, tree: Path, name: str) -> list[str]:
+        """The files of a folder of a mirror, but for what operating systems leave there."""
+        files = {path.relative_to(tree).as_posix(): path for path in sorted(tree.rglob("*")) if path.is_file()}
+        files = {f"{name}/{relative}": path for relative, path in files.items() if not is_junk(relative)}
+        if not files:
+            raise DataError(f"{tree}: the folder is empty; put the files of '{name}' there")
+        for relative, path in files.items():
+            try:
+                link(path, self.folder / relative_path(relative), progress=False)
+            except ValueError as error:
+                raise DataError(f"{path}: its name {error}; rename it") from error
+        return list(files)
+
+    def _unpack(self, paths: list[Path], packing: str, parts: list[SourceFile]) -> list[str]:
         """Unpack beside, then move into place: a member there is whole."""
-        paths, packing = [self._locate(part) for part in parts], parts[-1].unpack
-        workplace = self.folder / ".unpacking"
+        workplace = self.folder / UNPACKING
         shutil.rmtree(workplace, ignore_errors=True)
         try:
             with disk_full_named(self.folder):

@@ -1,4 +1,4 @@
-"""The sources file: which raw files a task has, where they come from, and how to know that they are whole."""
+"""The source of a task: which raw files it has, where they come from, and how to know that they are whole."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nasperf360.data.names import is_junk, relative_path
 from nasperf360.errors import UserError
-from nasperf360.settings.yaml_files import read_yaml
 
 PACKINGS = ("zip", "tar", "tar.gz", "splitzip")
 _PART = re.compile(r"\.(z\d\d+|zip)$")
@@ -32,6 +32,11 @@ class SourceFile:
     def stem(self) -> str:
         """Name of the folder that stands for the unpacked archive, and of all parts of one split zip."""
         return re.sub(r"(\.tar)?\.[A-Za-z0-9]+$", "", self.name) if self.unpack else self.name
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that may stand for it in a mirror: its archive unpacked."""
+        return self.stem if self.unpack else re.sub(r"(\.tar)?\.(gz|tgz|tar|zip)$", "", self.name)
 
 
 @dataclass(frozen=True)
@@ -74,43 +79,13 @@ def split_zips(files: tuple[SourceFile, ...]) -> dict[str, list[SourceFile]]:
     return groups
 
 
-def read_sources(path: str | Path) -> dict[str, Any]:
-    """The entries of a sources file by task, checked, as plain values fit for a rule's params.
-
-    Raises:
-        UserError: the file is missing, is not YAML, gives a key twice, or has a faulty entry; one line.
-    """
-    if not Path(path).exists():
-        raise UserError(f"{path}: no such file; set 'sources' to a file like config/sources.yaml")
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a mapping from task to its source, like config/sources.yaml")
-    for task, entry in content.items():
-        Source.parse(str(task), entry, path)
-    return content
-
-
-def select(entries: Mapping[str, Any], tasks: list[str], path: str | Path) -> dict[str, Any]:
-    """The entries of ``tasks``.
-
-    Raises:
-        UserError: a task has none, or one without files.
-    """
-    for task in tasks:
-        if not entries.get(task, {}).get("files"):
-            listed = ", ".join(sorted(name for name in entries if entries[name]["files"])) or "none"
-            raise UserError(
-                f"{path}: no files for task '{task}'; select among those that it lists ({listed}), or add it"
-            )
-    return {task: entries[task] for task in tasks}
-
-
 def _parse_file(item: Any, place: str) -> SourceFile:
     _check_keys(item, _KEYS, ("name", "role"), place)
-    name = PurePosixPath(item["name"])
-    if name.is_absolute() or ".." in name.parts or not name.parts or str(name) != item["name"]:
-        raise UserError(f"{place}: name '{item['name']}' must be a plain relative path such as data/train.mat")
-    if any(part.startswith(".") for part in name.parts) or name.suffix == ".part" or item["name"] == "files.json":
+    try:
+        name = PurePosixPath(relative_path(item["name"]))
+    except ValueError as error:
+        raise UserError(f"{place}: name '{item['name']}' {error}; give one such as data/train.mat") from error
+    if is_junk(item["name"]) or any(part.startswith(".") for part in name.parts) or name.suffix == ".part":
         raise UserError(f"{place}: name '{item['name']}' is reserved for partial files and records; rename the file")
     if item.get("unpack") and item["unpack"] not in PACKINGS:
         raise UserError(f"{place}: unpack '{item['unpack']}' was given, allowed are {', '.join(PACKINGS)}")

@@ -155,12 +155,12 @@ def comparisons_table(table: pd.DataFrame, performance: pd.DataFrame, caption: s
             "First": method_label(row.first),
             "Second": method_label(row.second),
             "p": number(row.p, 3),
-            "p, (Holm)": number(row.p_holm, 3),
+            "p (Holm)": number(row.p_holm, 3),
             "Rank difference": number(row.rank_difference, 2),
         }
         for row in table.itertuples(index=False)
     ]
-    columns = ["First", "Second", "p", "p, (Holm)", "Rank difference"]
+    columns = ["First", "Second", "p", "p (Holm)", "Rank difference"]
     return Table(
         "comparisons",
         table,

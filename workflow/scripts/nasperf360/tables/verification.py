@@ -1,19 +1,20 @@
 """The tables of a run against its results: made again in memory, by the functions that the scripts of the rules use."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
 
 from nasperf360.errors import UserError
-from nasperf360.study.configuration import ROOT
-from nasperf360.study.paths import data_folder
+from nasperf360.study.paths import ROOT, data_folder
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import again
 from nasperf360.tables.aggregate import aggregate
 from nasperf360.tables.comparison import compare
 from nasperf360.tables.comparisons import comparisons
 from nasperf360.tables.forms import csv_text
+from nasperf360.tables.paired import paired
 from nasperf360.tables.performance import LATER, read_performance, read_reference, read_scores, summarise
 from nasperf360.tables.scores import collect, to_csv
 from nasperf360.tables.tasks import task_frame
@@ -30,7 +31,7 @@ def verify_tables(folder: Path) -> Iterator[str]:
     except (UserError, KeyError, TypeError, AttributeError, ValueError):  # which the verification of results names
         yield f"{folder / 'tables'}: not compared with the results, since one cannot be read; mend that one first"
         return
-    for name, text in tables.items():
+    for name, text in (*tables.items(), *_paired(folder)):
         path = folder / "tables" / f"{name}.csv"
         if path.is_file() and (line := _differing_line(path.read_text(errors="replace"), text)):
             yield f"{path}: line {line} is not what the run's results give; {again(path)}"
@@ -53,6 +54,13 @@ def _remade(folder: Path) -> dict[str, str]:
         "comparison": csv_text(compare(read, read_reference(reference, LATER))),
         "comparisons": csv_text(comparisons(read)),
     }
+
+
+def _paired(folder: Path) -> Iterator[tuple[str, str]]:
+    """The table of paired tests, where it is there: the others take no predictions, and a second."""
+    if (folder / "tables" / "paired.csv").is_file():
+        with suppress(UserError, KeyError, TypeError, AttributeError, ValueError):  # of predictions: named there too
+            yield "paired", csv_text(paired(folder, read_study(folder).experiments)[0])
 
 
 def _differing_line(left: str, right: str) -> int:

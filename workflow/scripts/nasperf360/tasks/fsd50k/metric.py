@@ -15,11 +15,17 @@ def metric(outputs: np.ndarray, targets: Targets) -> float:
     Raises:
         DataError: no label occurs.
     """
-    _, first, group, sizes = np.unique(targets["group"], return_index=True, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(first), outputs.shape[1]))
-    np.add.at(sums, group, outputs)
-    precisions = average_precision(sums / sizes[:, None], targets["y"][first])
+    scores, positive = clips(outputs, targets)
+    precisions = average_precision(scores, positive)
     scored = precisions[~np.isnan(precisions)]
     if not len(scored):
         raise DataError("fsd50k: no label occurs in the split, so average precision is undefined")
     return float(scored.mean())
+
+
+def clips(outputs: np.ndarray, targets: Targets) -> tuple[np.ndarray, np.ndarray]:
+    """Mean logits of each clip and its labels, both (clips, 200)."""
+    _, first, group, sizes = np.unique(targets["group"], return_index=True, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(first), outputs.shape[1]))
+    np.add.at(sums, group, outputs)
+    return sums / sizes[:, None], targets["y"][first]
