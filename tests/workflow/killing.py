@@ -72,11 +72,19 @@ def target(run: str, stage: str, task: str, method: str) -> str:
     return f"results/{run}/{stage}/{task}/{method}/0/{name}"
 
 
-def start(checkout: Checkout, *arguments: str, run: str, config: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    """Snakemake in the background."""
+def start(
+    checkout: Checkout, *arguments: str, run: str, config: tuple[str, ...] = (), new_session: bool = False
+) -> subprocess.Popen[str]:
+    """Snakemake in the background; in a session of its own a signal can reach it with all its jobs."""
     command = checkout.command("--cores", "1", *arguments, file="longer.yaml", config=(f"run={run}", *config))
     return subprocess.Popen(
-        command, cwd=checkout.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=checkout.folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=new_session,
     )
 
 

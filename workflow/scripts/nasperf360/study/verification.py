@@ -55,6 +55,8 @@ def verify(folder: Path) -> Iterator[str]:
     for stage in CHECKSUMMED:
         for path in sorted((folder / stage).glob(f"*/*/*/{MADE[stage]}")):
             yield from _named(path, _experiment_faults(folder, stage, path, known))
+    for path in sorted((folder / "retrain").glob(f"*/*/*/{MADE['retrain']}")):
+        yield from _named(path, _training_file_faults(folder, path))
     yield from (f"{folder}: no result of {entry}" for entry in missing(folder))
 
 
@@ -130,12 +132,8 @@ def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) ->
     if origin["seed"] != experiment.derived_seed:
         yield f"{path}: seed {origin['seed']} is not that of {experiment}"
     computed = made_path(folder, experiment.stage, key).parent
-    changed = {name for name, digest in content["files"].items() if not _is_file(computed / name, digest)}
-    for name in sorted(changed):
-        if (computed / name).is_file():
-            yield f"{computed / name}: not the file that {path} names; {again(computed / name)}"
-        elif name != PREDICTIONS:
-            yield f"{computed / name}: missing; {again(computed / name)}"
+    changed = _changed(computed, content["files"])
+    yield from _file_faults(path, computed, changed)
     settings = origin["settings"]
     first, expected = known.settings.setdefault((stage, task, method), (experiment.seed, settings))
     if other := differing_settings(settings, expected):
@@ -157,8 +155,25 @@ def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) ->
             yield f"{path}: its size limit is not that of {limiting['method']}"
 
 
-def _is_file(path: Path, digest: str) -> bool:
-    return path.is_file() and digest_file(path) == digest
+def _changed(folder: Path, files: Mapping[str, str]) -> set[str]:
+    """The files that are not those of their digests, or are missing."""
+    there = {name for name in files if (folder / name).is_file()}
+    return {name for name, digest in files.items() if name not in there or digest_file(folder / name) != digest}
+
+
+def _file_faults(path: Path, folder: Path, changed: set[str]) -> Iterator[str]:
+    """What ``path`` names and is not there as it names it; predictions may have been left out."""
+    for name in sorted(changed):
+        if (folder / name).is_file():
+            yield f"{folder / name}: not the file that {path} names; {again(folder / name)}"
+        elif name != PREDICTIONS:
+            yield f"{folder / name}: missing; {again(folder / name)}"
+
+
+def _training_file_faults(folder: Path, path: Path) -> Iterator[str]:
+    """Of a training that has no result yet; else the result names them."""
+    if not (folder / "evaluate" / path.parent.relative_to(folder / "retrain") / MADE["evaluate"]).is_file():
+        yield from _file_faults(path, path.parent, _changed(path.parent, read_json(path)["files"]))
 
 
 def _code_faults(
