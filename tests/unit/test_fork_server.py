@@ -161,8 +161,6 @@ def test_what_python_runs_at_its_end_runs_for_each_job(tmp_path, monkeypatch):
     """Also what was there before the server: a measurement of coverage, say, that starts with every Python."""
     said = "import atexit, os\natexit.register(lambda: print('end of', os.getpid()))"
     (tmp_path / "sitecustomize.py").write_text(said)
-        "import atexit, os; atexit.register(lambda: print('end of', os.getpid()))"
-    )
     monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(tmp_path))
     run = Run(tmp_path)
     try:
