@@ -157,6 +157,19 @@ def test_another_environment_than_the_server_s_is_imported_with(run):
     assert (int(parent) != run.server.pid, threads, status) == (True, "2", 0)
 
 
+def test_what_python_runs_at_its_end_runs_for_each_job(tmp_path, monkeypatch):
+    """Also what was there before the server: a measurement of coverage, say, that starts with every Python."""
+    said = "import atexit, os\natexit.register(lambda: print('end of', os.getpid()))"
+    (tmp_path / "sitecustomize.py").write_text(said)
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(tmp_path))
+    run = Run(tmp_path)
+    try:
+        number, *words = run.ended("import os; print(os.getpid())")[0].split()
+        assert words == ["end", "of", number]
+    finally:
+        run.close()
+
+
 def test_several_jobs_at_once(run):
     first = run.waiting()
     second = run.start("import time; time.sleep(0.1)")

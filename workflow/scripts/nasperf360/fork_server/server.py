@@ -21,9 +21,11 @@ import socket
 import sys
 import sysconfig
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 # Set per job by Snakemake, and by shells; whatever else differs may have been read by an import.
 PER_JOB = ("TMPDIR", "TMP", "TEMPDIR", "TEMP", "PWD", "OLDPWD", "SHLVL", "_")
@@ -169,7 +171,6 @@ class Server:
 
 SERVER = os.getpid()
 FORKED: list[contextlib.ExitStack] = []
-STATUS: list[int] = []
 
 
 def receive(connection: socket.socket) -> Request:
@@ -200,7 +201,7 @@ def is_closed(connection: socket.socket) -> bool:
         connection.setblocking(True)
 
 
-def run(request: Request, folder: Path) -> None:
+def run(request: Request, folder: Path) -> NoReturn:
     """In a fork: be the process that ``python <script>`` would be, started by the client."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # without a server no one ends it with its client
     if os.getppid() != SERVER:
@@ -219,7 +220,6 @@ def run(request: Request, folder: Path) -> None:
     sys.argv = [request.script]
     sys.path.insert(0, os.path.dirname(request.script))
     known = set(sys.modules)
-    atexit.register(tell, folder, known)
     main = ModuleType("__main__")
     vars(main).update(__file__=request.script, __builtins__=__builtins__)
     sys.modules["__main__"] = main
@@ -234,7 +234,19 @@ def run(request: Request, folder: Path) -> None:
         without_this = error.__traceback__ and error.__traceback__.tb_next
         sys.excepthook(type(error), error.with_traceback(without_this), without_this)
         status = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
-    STATUS.append(status)
+    # As Python ends, but for the slow teardown of every module.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    tell(folder, known)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            status = status or 120
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status & 0xFF)
 
 
 def tell(folder: Path, known: set[str]) -> None:
@@ -248,23 +260,7 @@ def tell(folder: Path, known: set[str]) -> None:
         (folder / str(os.getpid())).write_text("\n".join(found))
 
 
-def leave() -> None:
-    """In a fork, after all that was to be done at its end: end, without the slow teardown of every module."""
-    if os.getpid() == SERVER or not STATUS:
-        return
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            STATUS[0] = STATUS[0] or 120  # as Python does
-    if STATUS[0] < 0:
-        signal.signal(-STATUS[0], signal.SIG_DFL)
-        os.kill(os.getpid(), -STATUS[0])
-    os._exit(STATUS[0] & 0xFF)
-
-
 def main(folder: Path, process: int) -> None:
-    atexit.register(leave)  # first, and so called last
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path.pop(0)  # this file's
     if os.getppid() != process:
