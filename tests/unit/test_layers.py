@@ -51,8 +51,8 @@ PLACES = {
         "stages.training": {"search", "retrain", "training_job", "provenance"},
     },
     "study": {
-        "study.workflow": {"configuration", "paths", "results", "runs"},
-        "study.estimate": {"estimate"},
+        "study.workflow": {"configuration", "paths", "results", "runs", "runtimes"},
+        "study.estimate": {"estimate", "work", "sizes", "counting", "cards", "checked_cells"},
     },
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
