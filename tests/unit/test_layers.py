@@ -52,8 +52,8 @@ PLACES = {
         "stages.training": {"search", "retrain", "training_job", "provenance"},
     },
     "study": {
-        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs"},
-        "study.estimate": {"estimate"},
+        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs", "runtimes"},
+        "study.estimate": {"estimate", "work", "sizes", "counting", "cards", "checked_cells"},
     },
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
