@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from nasperf360.imports import import_deferred
 
 import nasperf360.tasks.cosmic.training as cosmic
-from nasperf360.imports import import_deferred
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.tasks.cifar100.training import Cifar100
 from nasperf360.tasks.darcy.training import Darcy

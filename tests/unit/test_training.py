@@ -129,6 +129,55 @@ def test_a_bad_checkpoint_is_set_aside_with_a_line(tmp_path, capsys, damage):
     assert not path.exists()
 
 
+def test_a_checkpoint_with_any_bit_flipped_or_any_part_cut_off_is_set_aside(tmp_path, capsys):
+    checkpoint, rng = Checkpoint(tmp_path, {"code": "a"}), np.random.default_rng(5)
+    checkpoint.save({"history": [{"loss": 0.5}], "weights": torch.arange(40.0)})
+    path = tmp_path / "state.pt"
+    content = path.read_bytes()
+    damaged = [content[: rng.integers(len(content))] for _ in range(20)]
+    for place in rng.integers(8 * len(content), size=200):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << (place % 8)
+        damaged.append(bytes(flipped))
+    for number, other in enumerate(damaged, start=1):
+        path.write_bytes(other)
+        assert checkpoint.load() is None, number
+        aside = tmp_path / f"refused-{number}.pt"
+        assert aside.read_bytes() == other
+        assert capsys.readouterr().err == (
+            f"{path}: refused, it is damaged (its bytes are not those of its digest); "
+            f"set aside as {aside.name}, starting from the beginning\n"
+        )
+    path.write_bytes(content)
+    assert checkpoint.load()["weights"].tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("part", ["model", "steps", "seconds", "a weight", "moments"])
+def test_a_checkpoint_that_lacks_a_part_is_set_aside_and_leaves_no_trace(tmp_path, capsys, part):
+    data = synthetic.write(tmp_path)
+    train, folder = data.dataset.split("train"), tmp_path / "checkpoint"
+
+    def run(epochs, checkpoint):
+        model = network(data)
+        history = fit(model, data.task, train, SETTINGS, seed=1, device=CPU, checkpoint=checkpoint, epochs=epochs)
+        return history, weights(model)
+
+    expected = run(2, None)
+    run(1, Checkpoint(folder, {}))
+    held = Checkpoint(folder, {}).load()
+    if part == "a weight":
+        held["model"].popitem()
+    elif part == "moments":
+        del held["steps"]["optimizer"]["state"]
+    else:
+        del held[part]
+    Checkpoint(folder, {}).save(held)
+    history, found = run(2, Checkpoint(folder, {}))
+    assert "state.pt: refused, it lacks a part (" in capsys.readouterr().err
+    assert history == expected[0]
+    assert same(found, expected[1])
+
+
 def test_a_checkpoint_of_more_epochs_than_asked_is_set_aside(tmp_path, capsys):
     """Its weights are those of a later epoch."""
     data = synthetic.write(tmp_path)

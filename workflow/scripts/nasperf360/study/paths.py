@@ -73,6 +73,16 @@ def cost_paths(folder: str | Path, keys: Iterable[Key], searches: int | None = N
     return [cost_path(folder, stage, key) for stage, key in costly(keys, searches)]
 
 
+def history_path(folder: str | Path, stage: str, key: Key) -> Path:
+    """Where a search or training of that seed wrote what it measured, below ``results/<run>``."""
+    return cost_path(folder, stage, key).with_name("history.csv")
+
+
+def history_paths(folder: str | Path, keys: Iterable[Key], searches: int | None = None) -> list[Path]:
+    """The histories of all experiments."""
+    return [history_path(folder, stage, key) for stage, key in costly(keys, searches)]
+
+
 def data_folder(folder: str | Path) -> Path:
     """The folder of the run whose data the run in ``folder`` works on."""
     return Path(folder).parent / remembered(Path(folder, "study.json")).get("data_run", Path(folder).name)

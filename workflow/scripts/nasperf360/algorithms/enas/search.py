@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim import Optimizer
 
 from nasperf360.algorithms.enas.controller import Controller, Draw
 from nasperf360.algorithms.enas.repeated import RepeatedBatches
@@ -26,7 +27,7 @@ from nasperf360.training.batches import prediction_loader, training_loader
 from nasperf360.training.epochs import Epoch, Generator, Losses, Numbers
 from nasperf360.training.fitting import outputs_on_device, predict
 from nasperf360.training.loop import History, Row, run_epochs
-from nasperf360.training.optimizers import Optimizer, make_optimizer
+from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.settings import OptimizerSettings
 from nasperf360.training.step import WeightSteps, autocast
 
@@ -154,9 +155,7 @@ class EnasSteps:
         self.loader = training_loader(task, train, settings.batch_size, device)
         optimizer = make_optimizer(shared.parameters(), settings)
         # What a step does not use has gradient zero, from the first step on, so Adam's moments go on moving it.
-        for weight in optimizer.parameters:
-            weight.grad = torch.zeros_like(weight)
-        self.weights = WeightSteps(shared, task, optimizer, device, settings.precision, keep_gradients=True)
+        self.weights = WeightSteps(shared, task, optimizer, device, settings.precision, unused=True)
         adam = OptimizerSettings(
             optimizer="adam", lr=settings.controller_lr, eps=settings.eps, eps_uncorrected=settings.eps_uncorrected
         )

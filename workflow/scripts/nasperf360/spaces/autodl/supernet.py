@@ -202,7 +202,8 @@ class SearchNetwork(Supernet):
         mixing, kernels = self._mixing(), self._kernels()
         steps = iter(self.level_weights().flatten().index_select(0, self.steps).split(self.paths))
         before: list[Tensor] = []
-        last, active = [self.stem(x)], []
+        last: list[Tensor] = [self.stem(x)]
+        active: list[Tensor] = []
         for cells in self.layers:
             before, active = active, [F.relu(each) for each in last]
             current = []
