@@ -1,9 +1,9 @@
 """Steps at paper scale on one CPU thread: ours over the reference code's, or over a plain loop's.
 
 Each case takes a step of the weights (in searches of the supernet, with its architecture fixed) of our network with our
-optimiser, and of the same network as the reference wrote it with torch's optimiser as the reference made it, in turns
-in one process. The reference code (github.com/rtu715/NAS-Bench-360) is no part of this project: --reference names a folder
-with it. Without it the other side is our network with torch's plain optimiser, so that only optimisers are compared.
+optimiser, and of the same network as the reference wrote it with torch's plain optimiser, in turns in one process. The
+reference code (github.com/rtu715/NAS-Bench-360) is no part of this project: --reference names a folder with it. Without
+it the other side is our network with that plain optimiser, so that only optimisers are compared.
 
 Seconds are of the process, not of the clock, and the best of some: on a machine that others use, compare ratios alone.
 
