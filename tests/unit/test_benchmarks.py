@@ -26,6 +26,12 @@ SMALLEST = {
         "| fsd50k | before | ",
         "| fsd50k | after | ",
     ],
+    "steps.py --cases resnet1d wrn --batch 2 --repeats 1": [
+        "| step | batch |",
+        "|---|",
+        "| resnet1d | 2 | ",
+        "| wrn | 2 | ",
+    ],
     "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
 }
 
