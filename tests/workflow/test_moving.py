@@ -35,7 +35,10 @@ def test_results_moved_alone_are_trusted_and_touched_once_followed(elsewhere):
     (elsewhere.folder / "config/reference.csv").touch()  # as a fresh clone has it: newer than the results
     with elsewhere.changed(TRAINING):
         plan = elsewhere.plan()  # nothing to compare with but times
-    assert all(job.split()[0].endswith(("_table", "_figure", "_cost", "_experts")) for job in plan)
+    assert all(
+        job.split()[0].endswith(("_table", "_figure", "_cost", "_experts", "_curves", "_samples", "_page"))
+        for job in plan
+    )
     elsewhere.snakemake("--cores", "1", "--touch", "--forceall")
     assert elsewhere.plan() == {}
     with elsewhere.changed(TRAINING):

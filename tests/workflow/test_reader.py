@@ -23,6 +23,27 @@ def test_the_pages_are_part_of_all_and_follow_a_template(checkout):
         assert set(checkout.plan()) == {"study_page small", "study_page reference"}
 
 
+LIBRARY = "workflow/scripts/nasperf360"
+
+
+@pytest.mark.parametrize(
+    ("file", "followed"),
+    [
+        ("figures/curves.py", {"draw_curves", "study_page small"}),
+        ("figures/samples.py", {"draw_samples", "study_page small"}),
+        ("report/headline.py", {"study_page small", "study_page reference"}),
+        ("tasks/darcy/metric.py", {"study_page small"}),
+        ("tasks/darcy/data.py", {"draw_curves", "draw_samples", "study_page small"}),
+        ("figures/profiles_tasks.py", set()),
+        ("tables/differences.py", set()),
+    ],
+)
+def test_what_a_reader_is_shown_follows_what_it_shows(checkout, file, followed):
+    with checkout.changed(f"{LIBRARY}/{file}"):
+        plan = checkout.plan()
+    assert {job for job in plan if job.startswith(("study_page", "draw_curves", "draw_samples"))} == followed
+
+
 def test_snakemake_s_own_report_shows_tables_figures_and_pages(checkout, tmp_path):
     checkout.snakemake("--report", str(tmp_path / "report.zip"))
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:
