@@ -1,8 +1,6 @@
 # Tables -> figures, of this run and of the paper's printed results. A figure is one module of nasperf360/figures/.
 
 FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores", "critical_difference"]
-FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
-PICTURE_FORMS = ["pdf", "svg", "png"]
 GALLERIES = ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
 
 
@@ -15,12 +13,6 @@ DRAWN = [
 ARCHITECTURES = [
     f"{RESULTS}/figures/architectures/{{method}}/{seed}.{form}" for seed in SEARCH_SEEDS for form in PICTURE_FORMS
 ]
-
-
-def figure_outputs(folder, figure, forms=FIGURE_FORMS):
-    """A figure in all its forms, below ``results/<run>``."""
-    paths = [f"{folder}/figures/{figure}.{form}" for form in forms]
-    return with_report(paths, ".svg", "figure", category="Figures", figure=figure, run=folder.split("/")[-1])
 
 
 rule draw_figure:

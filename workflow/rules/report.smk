@@ -42,22 +42,6 @@ rule draw_samples:
         "../scripts/draw_samples.py"
 
 
-def page_inputs(wildcards):
-    """What the page of a run shows beside what it looks up of each experiment; the paper's results have no experiments."""
-    if wildcards.run == "reference":
-        return {}
-    inputs = {
-        "samples": SAMPLES,
-        "architectures": [path for path in expand(ARCHITECTURES, method=DRAWN) if path.endswith(".png")],
-        "curves": f"{RESULTS}/figures/curves.csv",
-        "costs": f"{RESULTS}/figures/cost.csv",
-    }
-    if not config["partial"]:
-        inputs["results"] = [paths.result_path(RESULTS, key) for key in STUDY]
-        inputs["spent"] = paths.cost_paths(RESULTS, STUDY, SEARCHES)
-    return inputs
-
-
 rule study_page:
     input:
         unpack(page_inputs),
@@ -89,24 +73,6 @@ rule page:
     input:
         f"{RESULTS}/report/index.html",
         expand(f"{RESULTS}/figures/curves.{{form}}", form=FIGURE_FORMS),
-
-
-def compared(run):
-    """What a comparison rests on, as params: nothing is made for it."""
-    if run == "reference":
-        return {}
-    try:
-        study = runs.read_study(Path(f"results/{run}"))
-    except UserError as error:
-        sys.exit(f"Error: compare: {error}")
-    return results.snapshot(f"results/{run}", study.experiments)
-
-
-def comparisons_of(wildcards):
-    """The pages of the runs that the key ``compare`` names."""
-    if not config["compare"]:
-        sys.exit("Error: compare: name another run, --config run=<run> compare=<other run>; or compare=reference")
-    return [f"{RESULTS}/compare/{other}/index.html" for other in config["compare"]]
 
 
 rule compare_runs:

@@ -16,15 +16,15 @@ rule retrain:
         cost=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/cost.json",
     log:
         f"{RESULTS}/logs/retrain/{{task}}/{{method}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/retrain/{{task}}/{{method}}/{{seed}}.tsv"
     conda:
         ENVIRONMENT
     threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 2880 * attempt,
+        runtime=lambda wildcards, attempt: runtimes.minutes(
+            RUNTIMES, "retrain", wildcards.task, wildcards.method, attempt
+        ),
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/retrain",
         checkpoint_seconds=str(config["checkpoint_seconds"]),

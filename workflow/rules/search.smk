@@ -10,15 +10,15 @@ rule search:
         cost=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/cost.json",
     log:
         f"{RESULTS}/logs/search/{{task}}/{{method}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/search/{{task}}/{{method}}/{{seed}}.tsv"
     conda:
         ENVIRONMENT
     threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are
     resources:
         gpu=lambda wildcards: int(configuration.trains(config, wildcards.method)),
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 2880 * attempt,
+        runtime=lambda wildcards, attempt: runtimes.minutes(
+            RUNTIMES, "search", wildcards.task, wildcards.method, attempt
+        ),
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/search",
         checkpoint_seconds=str(config["checkpoint_seconds"]),

@@ -6,25 +6,12 @@ from nasperf360.study import results
 STUDY = [(task, method, seed) for task, method in EXPERIMENTS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
 REFERENCE = paths.shipped("config/reference.csv")
-FORMS = ["csv", "md", "html", "tex"]
 RUN_TABLES = ["tasks", "performance", "comparison", "aggregate", "comparisons", "paired", "cost", "licences"]
 REFERENCE_TABLES = ["tasks", "performance", "aggregate", "comparisons", "licences"]
 
 
 wildcard_constraints:
     run="|".join(re.escape(run) for run in (RUN, "reference")),
-
-
-def table_outputs(folder, table):
-    """A table in all its forms, below ``results/<run>``."""
-    paths = [f"{folder}/tables/{table}.{form}" for form in FORMS]
-    return with_report(paths, ".html", "table", category="Tables", table=table, run=folder.split("/")[-1])
-
-
-def task_metrics(tasks):
-    """Modules that the tests of samples of these tasks load."""
-    rooms = [(task, room) for task in tasks for room in ("spec", "metric", "per_sample")]
-    return [f"tasks.{task}.{room}" for task, room in rooms if has_room("tasks", task, room)]
 
 
 # A partial run takes what is there as it is: no inputs that Snakemake would make, but their digests as params.

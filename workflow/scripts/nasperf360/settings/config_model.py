@@ -158,13 +158,24 @@ class Configuration(Settings):
     device: Literal["auto", "cpu", "cuda"] = _key(
         "auto", means="Where to train; auto takes a GPU where the job has one.", reruns="nothing"
     )
+    fork_server: bool = _key(
+        True,
+        means="Whether the jobs of one thread of a local run are forks of a process that has imported the libraries.",
+        reruns="nothing",
+    )
     checkpoint_seconds: Amount = _key(
-        60.0, means="At most so much work is lost when a job is killed, plus one epoch.", reruns="nothing"
+        60.0, means="At most so much work is lost when a job is killed, plus one step.", reruns="nothing"
     )
     data_memory_mb: Whole = _key(
         8192,
         means="Of a job's data, how much it holds in memory (on the GPU, where it has one), in MiB; it reads the rest "
         "from disk while it trains. Changes no number.",
+        reruns="nothing",
+    )
+    runtimes: str | None = _key(
+        None,
+        means="A file that estimate.py --runtimes wrote: the minutes that each search and training asks a queue for; "
+        "null: two days each.",
         reruns="nothing",
     )
     keep_predictions: bool = _key(
