@@ -32,6 +32,7 @@ SMALLEST = {
         "| resnet1d | 2 | ",
         "| wrn | 2 | ",
     ],
+    "reader_page.py --seeds 1 --epochs 3": ["experiments, 3 epochs: page of"],
     "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
 }
 
