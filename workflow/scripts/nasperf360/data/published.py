@@ -70,7 +70,7 @@ def _object(bucket: Bucket, name: str) -> tuple[str, str]:
 
 def _parse(path: Path, where: str) -> Any:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{where}: not a manifest of a data set (not JSON: {error}); {_MEND}") from error
 

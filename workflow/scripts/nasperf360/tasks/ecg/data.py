@@ -100,7 +100,7 @@ def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:
     """
     role = "labels" if any(file.role == "labels" for file in raw.files) else "records"
     reference = raw.one(role, REFERENCE).path
-    with open(reference, newline="") as stream:
+    with open(reference, encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.reader(stream) if row]
     for number, row in enumerate(rows, 1):
         if len(row) != 2 or row[1] not in LABELS:

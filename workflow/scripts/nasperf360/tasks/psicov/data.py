@@ -87,7 +87,7 @@ def listed_ids(raw: RawFiles, name: str) -> list[str]:
         DataError: no id, or one twice.
     """
     path = raw.one("proteins", name).path
-    ids = [line.split()[0] for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    ids = [line.split()[0] for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     if not ids or len(set(ids)) < len(ids):
         raise DataError(f"{path}: {'no protein' if not ids else 'a protein is listed twice'}")
     return ids
