@@ -125,7 +125,7 @@ def test_real_samples(samples, tmp_path):
     assert sum(clips[:2]) == 10
     assert clips[2] == 5
     vocabulary = [line.split(",")[1] for line in raw.one("ground_truth", "vocabulary.csv").path.read_text().split()]
-    with open(raw.one("ground_truth", "eval.csv").path, newline="") as stream:
+    with open(raw.one("ground_truth", "eval.csv").path, encoding="utf-8", newline="") as stream:
         labels = {int(row["fname"]): set(row["labels"].split(",")) for row in csv.DictReader(stream)}
     assert {"Bark", "Dog", "Domestic_animals_and_pets", "Animal"} in labels.values()
     y, group = data.split("test").load("y"), data.split("test").load("group")

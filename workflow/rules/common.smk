@@ -126,6 +126,15 @@ def modules_of(stage):
     return modules
 
 
+def asked_task(wildcards):
+    """The task that a target names; one that there is not ends the run by a sentence."""
+    try:
+        configuration.check_task(wildcards.task, "target")
+    except UserError as error:
+        sys.exit(f"Error: {error}")  # Snakemake shows the traceback of any other exception
+    return wildcards.task
+
+
 def search_inputs(wildcards):
     """The data, and the searched network that limits the size of this one, where the method has such a limit."""
     if (wildcards.task, wildcards.method) not in EXPERIMENTS:

@@ -73,7 +73,7 @@ def _to_disk(path: Path) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` atomically."""
     with atomic_path(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -88,7 +88,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         UserError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (ValueError, RecursionError) as error:
