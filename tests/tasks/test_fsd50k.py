@@ -133,7 +133,7 @@ def test_real_samples(samples, tmp_path):
     assert stored == [labels[number] for number in sorted(labels)] != list(labels.values())
     clip = next(file for file in raw.all("dev_audio") if file.path.name == "101676.wav")
     assert len(_read(clip, _header(clip))) == pytest.approx((441_126 - 44) / 4, abs=1)
-    with open(raw.one("ground_truth", "dev.csv").path, newline="") as stream:
+    with open(raw.one("ground_truth", "dev.csv").path, encoding="utf-8", newline="") as stream:
         numbers = sorted(int(row["fname"]) for row in csv.DictReader(stream) if row["split"] == "train")
     counts = np.bincount(data.split("train").load("group"))
     assert counts[numbers.index(101676)] == 11  # 5.001 s: nine whole chunks, and two remainders, tiled

@@ -98,7 +98,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 def remembered(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The JSON mapping of a file that nothing rests on; empty where it is absent, damaged or no mapping."""
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
