@@ -44,13 +44,6 @@ SMALLEST = {
         "| HEAD | ",
         "| HEAD~0 | ",
     ],
-    "steps.py --cases resnet1d wrn --batch 2 --repeats 1": [
-        "| step | batch |",
-        "|---|",
-        "| resnet1d | 2 | ",
-        "| wrn | 2 | ",
-    ],
-    "reader_page.py --seeds 1 --epochs 3": ["experiments, 3 epochs: page of"],
     "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
 }
 

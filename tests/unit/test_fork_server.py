@@ -1,6 +1,7 @@
 """The fork server: a job is what it is without one, whatever is killed, and only libraries outlive it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,7 @@ print("over")
     def close(self) -> None:
         self.process.kill()
         self.process.communicate()
+        shutil.rmtree(Path(self.shell).parent, ignore_errors=True)  # where its server was killed too
 
 
 @pytest.fixture
