@@ -1,6 +1,7 @@
 """The fork server: a job is what it is without one, whatever is killed, and only libraries outlive it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,7 @@ print("over")
     def close(self) -> None:
         self.process.kill()
         self.process.communicate()
+        shutil.rmtree(Path(self.shell).parent, ignore_errors=True)  # where its server was killed too
 
 
 @pytest.fixture
@@ -170,6 +172,19 @@ def test_what_python_runs_at_its_end_runs_for_each_job(tmp_path, monkeypatch):
         run.close()
 
 
+def test_a_process_with_threads_is_not_forked(tmp_path, monkeypatch):
+    said = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    (tmp_path / "sitecustomize.py").write_text(said)
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(tmp_path))
+    run = Run(tmp_path)
+    try:
+        output, errors, status = run.ended(PARENT)
+        assert (int(output) != run.server.pid, errors, status) == (True, "", 0)
+        assert run.ended("print('plain')") == ("plain\n", "", 0)  # also once the server takes no more jobs
+    finally:
+        run.close()
+
+
 def test_several_jobs_at_once(run):
     first = run.waiting()
     second = run.start("import time; time.sleep(0.1)")
@@ -181,6 +196,8 @@ def test_several_jobs_at_once(run):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_signals_reach_the_job(run, number):
     process = run.waiting(f"import signal, sys; signal.signal({int(number)}, lambda *_: sys.exit(7))")
+    if number != signal.SIGUSR1:
+        run.server.send_signal(number)  # as when a machine is shut down
     process.send_signal(number)
     assert process.wait(60) == 7
 

@@ -21,12 +21,15 @@ FORWARDED = (
     signal.SIGUSR2,
     signal.SIGCONT,
 )
+SIGNALS = (*FORWARDED, signal.SIGTSTP)
 
 
 def main(folder: str, shell: str, python: str, *arguments: str) -> None:
     script = script_of(python, arguments)
     status = None
     if script:
+        # Until there is a fork to pass them on to.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(f"{folder}/socket")
@@ -34,8 +37,9 @@ def main(folder: str, shell: str, python: str, *arguments: str) -> None:
         except OSError:
             status = None
     if status is None:
-        for number in (*FORWARDED, signal.SIGTSTP):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.execv(shell, [shell, *arguments])
     if status < 0:  # end as the fork did
         if -status != signal.SIGKILL:
@@ -77,6 +81,7 @@ def forked(connection: socket.socket, script: str) -> int | None:
     for number in FORWARDED:
         signal.signal(number, forward)
     signal.signal(signal.SIGTSTP, suspend)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     status = connection.recv(4)  # nothing once the server and the fork are gone
     return int.from_bytes(status, "big", signed=True) if len(status) == 4 else None
 

@@ -31,6 +31,8 @@ from typing import NoReturn
 PER_JOB = ("TMPDIR", "TMP", "TEMPDIR", "TEMP", "PWD", "OLDPWD", "SHLVL", "_")
 LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 PR_SET_PDEATHSIG = 1
+# Sent to all processes of a session or a machine that ends: the jobs save their state then, and take the server along.
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 10.0  # seconds for a client to say what it wants
 
 
@@ -72,10 +74,14 @@ class Server:
 
     def serve(self) -> Request | None:
         """Fork and wait until the run is over; a fork returns with what it shall do."""
-        while self.serving or self.jobs:
+        running = True
+        while running or self.jobs:
             for key, _ in self.selector.select():
                 if key.fd == self.over:
+                    running = False
+                    self.selector.unregister(self.over)
                     self.stop()
+                    shutil.rmtree(self.folder, ignore_errors=True)
                 elif key.fileobj is self.listener:
                     if request := self.accept():
                         return request
@@ -87,10 +93,8 @@ class Server:
         """Take no more jobs; clients then find no server."""
         if self.serving:
             self.serving = False
-            self.selector.unregister(self.over)
             self.selector.unregister(self.listener)
             self.listener.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def accept(self) -> Request | None:
         """Fork for the next client; in the fork, return its request."""
@@ -133,7 +137,7 @@ class Server:
             gc.collect()
             gc.freeze()
         self.lacked = []
-        if len(os.listdir("/proc/self/task")) > 1:
+        if not is_forkable():
             self.stop()
             return False
         return True
@@ -173,6 +177,17 @@ SERVER = os.getpid()
 FORKED: list[contextlib.ExitStack] = []
 
 
+def is_forkable() -> bool:
+    """Whether forks of this process are sound: no import has started a thread, or opened a GPU."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        return False
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one that lists them is closed again
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("/dev/nvidia"):
+                return False
+    return True
+
+
 def receive(connection: socket.socket) -> Request:
     """The request of a client."""
     descriptors = array.array("i")
@@ -206,7 +221,8 @@ def run(request: Request, folder: Path) -> NoReturn:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # without a server no one ends it with its client
     if os.getppid() != SERVER:
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in IGNORED:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     for target, descriptor in enumerate(request.descriptors):
         os.dup2(descriptor, target)
         os.close(descriptor)
@@ -261,7 +277,8 @@ def tell(folder: Path, known: set[str]) -> None:
 
 
 def main(folder: Path, process: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     sys.path.pop(0)  # this file's
     if os.getppid() != process:
         return
