@@ -215,4 +215,4 @@ def listed(cells: Sequence[Cell]) -> dict[str, list[tuple[str, str, str]]]:
 
 def table_body(path: Path) -> str:
     """The body of a table's page."""
-    return path.read_text().partition("<body>")[2].partition("</body>")[0]
+    return path.read_text(encoding="utf-8").partition("<body>")[2].partition("</body>")[0]
