@@ -64,7 +64,7 @@ def test_snakemake_s_own_report_shows_tables_figures_and_pages(checkout, tmp_pat
 
 def test_a_partial_run_has_its_page_with_what_is_missing(checkout, tmp_path):
     other = Checkout(tmp_path / "checkout")
-    shutil.copytree(checkout.folder / "results", other.folder / "results")
+    shutil.copytree(checkout.folder / "results", other.folder / "results", dirs_exist_ok=True)
     gone = other.folder / "results" / "small" / "evaluate" / "darcy" / "wrn-default" / "0" / "result.json"
     gone.unlink()
     other.snakemake("--cores", "1", "page", config=("partial=true",))

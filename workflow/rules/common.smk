@@ -251,7 +251,8 @@ def compared(run):
         study = runs.read_study(Path(f"results/{run}"))
     except UserError as error:
         sys.exit(f"Error: compare: {error}")
-    return results.snapshot(f"results/{run}", study.experiments)
+    # This run's study is the one asked for now, which is recorded before the job starts.
+    return results.snapshot(f"results/{run}", STUDY if run == RUN else study.experiments)
 
 
 def comparisons_of(wildcards):
