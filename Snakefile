@@ -1,7 +1,13 @@
 # NAS-Perf-360: from the raw data of ten tasks to the tables and performance profiles of the paper.
 
 
-configfile: "config/config.yaml"
+report: "workflow/report/workflow.rst"
+
+
+# A working directory elsewhere (--directory, a module) may do without: every key has a default.
+if exists("config/config.yaml"):
+
+    configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -20,6 +26,7 @@ if not config["partial"]:
 
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
@@ -30,13 +37,16 @@ localrules:
     evaluations,
     tables,
     figures,
+    page,
     reference,
+    compare,
 
 
-# The study: every table and figure of the run, and the paper's own, recomputed from its printed results.
+# The study: every table and figure of the run, its page, and the paper's own, recomputed from its printed results.
 rule all:
     default_target: True
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.page.input,
         rules.reference.input,

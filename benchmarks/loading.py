@@ -43,7 +43,7 @@ BATCH = {"psicov": 8, "fsd50k": 256}
 def write(path: Path, name: str, groups: int) -> None:
     """Noise of the task's shapes, as preprocessing stores it."""
     rng, fields, samples = np.random.default_rng(0), FIELDS[name], SAMPLES[name]
-    with DatasetWriter(path, task=name, origin="simulated") as writer:
+    with DatasetWriter(path, task=name, origin="simulated", licence="none") as writer:
         for split_name, count in (("train", groups), ("valid", 1), ("test", 1)):
             split = writer.split(split_name, **fields)  # type: ignore[arg-type]
             for group in range(count):

@@ -88,7 +88,7 @@ def searching(
 def random_images(path: Path, count: int) -> Dataset:
     """A data set of the task's shape."""
     rng = np.random.default_rng(0)
-    with DatasetWriter(path, task="cifar100", origin="simulated") as writer:
+    with DatasetWriter(path, task="cifar100", origin="simulated", licence="none") as writer:
         for name in ("train", "valid", "test"):
             split = writer.split(name, x=((3, 32, 32), "u1"), y=((), "i8"), classes=100)
             split.append(x=rng.integers(256, size=(count, 3, 32, 32), dtype=np.uint8), y=rng.integers(100, size=count))

@@ -69,7 +69,7 @@ class Recorded:
 def recorded(folder: Path, samples: Mapping[str, int], dimensions: int = 1, noise: float = 0.0) -> Recorded:
     """Synthetic data with numbered samples, below ``folder``."""
     rng, shape = np.random.default_rng(0), (3, 12, 12)[: dimensions + 1]
-    with DatasetWriter(folder / "recorded.h5", task="recorded", origin="simulated") as writer:
+    with DatasetWriter(folder / "recorded.h5", task="recorded", origin="simulated", licence="none") as writer:
         for name, count in samples.items():
             x, y = synthetic.draw(rng, count, shape, dense=False)
             split = writer.split(name, x=(shape, "float32"), y=((), "int64"), number=((), "int64"), classes=2)

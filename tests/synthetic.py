@@ -112,7 +112,7 @@ def write_grouped(folder: Path, sizes: Sequence[int], dimensions: int = 2) -> Sy
     shape, rng = (3, 16, 16)[: dimensions + 1], np.random.default_rng(0)
     counts = {"train": sum(sizes), "valid": 4, "test": 4}
     groups = {name: np.arange(count) for name, count in counts.items()} | {"train": np.repeat(range(len(sizes)), sizes)}
-    with DatasetWriter(folder / "grouped.h5", task="grouped", origin="simulated") as writer:
+    with DatasetWriter(folder / "grouped.h5", task="grouped", origin="simulated", licence="none") as writer:
         for name, count in counts.items():
             x, y = draw(rng, count, shape, dense=False)
             split = writer.split(name, x=(shape, "float32"), y=((), "int64"), group=((), "int64"), classes=CLASSES)
@@ -123,7 +123,7 @@ def write_grouped(folder: Path, sizes: Sequence[int], dimensions: int = 2) -> Sy
 def from_arrays(folder: Path, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]], task: SyntheticTask) -> Synthetic:
     """A data set of given (x, y) per split, for structure planted by the test itself."""
     path = folder / f"{task.name}-{task.spec.dimensions}-{task.spec.kind}.h5"
-    with DatasetWriter(path, task=task.name, origin="simulated") as writer:
+    with DatasetWriter(path, task=task.name, origin="simulated", licence="none") as writer:
         for name, (x, y) in arrays.items():
             split = writer.split(name, x=(x.shape[1:], str(x.dtype)), y=(y.shape[1:], "int64"), classes=CLASSES)
             split.append(x=x, y=y)

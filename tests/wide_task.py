@@ -20,7 +20,7 @@ class WideTask(SyntheticTask):
 def write_wide(folder: Path, samples: Mapping[str, int], seed: int = 0) -> Synthetic:
     """The data set, below ``folder``."""
     rng = np.random.default_rng(seed)
-    with DatasetWriter(folder / "wide.h5", task="wide", origin="simulated") as writer:
+    with DatasetWriter(folder / "wide.h5", task="wide", origin="simulated", licence="none") as writer:
         for name, count in samples.items():
             y = rng.integers(CLASSES, size=count)
             x = 0.1 * rng.standard_normal((count, CLASSES, 6, 6))

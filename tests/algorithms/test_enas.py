@@ -9,7 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 import synthetic
 from nasperf360.algorithms.enas.controller import Controller, Draw
-from nasperf360.algorithms.enas.search import EnasSteps, mean_auroc, update_controller
+from nasperf360.algorithms.enas.reward import auroc, mean_auroc, mean_auroc_on_device
+from nasperf360.algorithms.enas.search import EnasSteps, update_controller
 from nasperf360.algorithms.enas.search import search as enas_search
 from nasperf360.algorithms.enas.spec import SPEC
 from nasperf360.algorithms.shared.problem import Problem
@@ -17,6 +18,7 @@ from nasperf360.data.datasets import Split
 from nasperf360.spaces.amber.networks import SharedNetwork
 from nasperf360.spaces.amber.space import AmberSpace
 from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.tasks.shared import ranking
 from nasperf360.tasks.shared.task_spec import Metric
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.optimizers import make_optimizer
@@ -296,3 +298,20 @@ def test_reward_is_the_mean_auroc_of_sklearn(multi_label):
         probabilities = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True)
         expected = np.mean([roc_auc_score(y == label, probabilities[:, label]) for label in range(5)])
     assert mean_auroc(outputs, {"y": y}) == pytest.approx(expected, abs=1e-6)
+    there = mean_auroc_on_device(torch.from_numpy(outputs), torch.from_numpy(y))
+    assert there == pytest.approx(expected, abs=1e-6)
+
+
+def test_auroc_on_a_device_is_that_of_the_metric():
+    """Ties, a label that no sample has, and one that all have; to the last bit, as ranks are exact."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(301, 6)).astype(np.float32)
+    scores[:, 1] = scores[:, 1].round(1)
+    scores[:, 2] = 0.5
+    positive = rng.random(scores.shape) < 0.3
+    positive[:, 4], positive[:, 5] = False, True
+    found = auroc(torch.from_numpy(scores), torch.from_numpy(positive)).numpy()
+    assert np.array_equal(found, ranking.auroc(scores, positive), equal_nan=True)
+    assert found[2] == 0.5
+    assert np.isnan(found[4:]).all()
+    assert not np.isnan(found[:4]).any()

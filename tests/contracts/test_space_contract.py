@@ -1,6 +1,7 @@
 """What every search space has to fulfil, one's own too: its folder is found by its name, see ``demo.py``."""
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +119,20 @@ def test_a_network_maps_inputs_to_outputs_and_all_its_weights_learn(given, seed)
         projected = nn.utils.parameters_to_vector(model.parameters())
         model.project_weights()
         torch.testing.assert_close(nn.utils.parameters_to_vector(model.parameters()), projected)
+
+
+def test_initial_weights_keep_the_scale_of_what_passes(given):
+    networks = [given.network(given.drawn())]
+    if isinstance(given.space, HasSupernet):
+        networks.append(given.space.supernet())
+    if isinstance(given.space, HasSharedLayers):
+        networks.append(given.space.shared())
+    for network in networks:
+        for name, weight in network.named_parameters():
+            if weight.dim() > 1 and weight.numel() >= 300:
+                # PyTorch's layers draw 0.58, the rules of Glorot and He 1 to 1.41 (by fan-in, or less by fan-out).
+                relative = float(weight.detach().std()) * math.sqrt(math.prod(weight.shape[1:]))
+                assert 0.5 < relative < 1.6, name
 
 
 def test_in_evaluation_each_sample_is_on_its_own(given):

@@ -298,10 +298,10 @@ class Weights:
     def into_cell(self, cell: SearchCell, name: str) -> None:
         """All of a search cell but its running statistics, of which the reference has one set for all paths."""
         given = [f"{name}.{path}.op" for path in PATHS if f"{name}.{path}.op.1.weight" in self.values]
-        for preprocess, source in zip(cell.preprocess1, given, strict=True):
-            self.into(preprocess[1], f"{source}.1")
-        if cell.preprocess0 is not None:
-            self.into(cell.preprocess0[1], f"{name}.pre_preprocess.op.1")
+        for project, source in zip(cell.project1, given, strict=True):
+            self.into(project, f"{source}.1")
+        if cell.project0 is not None:
+            self.into(cell.project0, f"{name}.pre_preprocess.op.1")
         edge = 0
         for node in range(5):
             for state in range(node + 2):

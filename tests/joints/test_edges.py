@@ -166,7 +166,7 @@ def test_ninapro_s_windows_end_with_their_run():
 @pytest.fixture
 def numbers(tmp_path):
     """Splits of 5, 3 and 2 numbered samples."""
-    with DatasetWriter(tmp_path / "numbers.h5", task="numbers", origin="simulated") as writer:
+    with DatasetWriter(tmp_path / "numbers.h5", task="numbers", origin="simulated", licence="none") as writer:
         first = 0
         for name, count in (("train", 5), ("valid", 3), ("test", 2)):
             values = first + np.arange(count, dtype=np.float32)[:, None]

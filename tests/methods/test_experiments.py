@@ -166,6 +166,16 @@ def test_a_training_ends_with_its_network_and_its_predictions(trained):
         assert file["outputs"].shuffle
 
 
+def test_predictions_are_read_by_the_megabyte(tmp_path):
+    outputs = np.zeros((40, 100, 1000), np.float32)  # 0.4 MB a sample
+    write_predictions(tmp_path / "predictions.h5", outputs, {})
+    with h5py.File(tmp_path / "predictions.h5") as file:
+        assert file["outputs"].chunks == (2, 100, 1000)
+    write_predictions(tmp_path / "large.h5", outputs.reshape(10, 400, 1000), {})
+    with h5py.File(tmp_path / "large.h5") as file:
+        assert file["outputs"].chunks == (1, 400, 1000)
+
+
 def test_an_evaluation_says_all_that_a_result_says(copy):
     result = copy.evaluate()
     assert is_checksummed(result)
@@ -234,6 +244,10 @@ FOREIGN = {
     "damaged": (lambda jobs: damage(jobs.folder / "out/predictions.h5"), r"not the file that \S+cost\.json names"),
     "cut short": (cut, "cannot be read as predictions"),
     "no record": (without_record, "cannot be read as predictions"),
+    "a part of the record": (
+        rewritten(lambda o, r: (o, {key: value for key, value in r.items() if key != "samples"})),
+        "cannot be read as predictions .'samples'",
+    ),
     "other data": (other_data, r"of other data than \S+data\.h5"),
     "another task": (rewritten(lambda o, r: (o, {**r, "task": "ecg"})), "of ecg wrn-default seed 0"),
     "another method": (rewritten(lambda o, r: (o, {**r, "method": "wrn-asha"})), "of satellite wrn-asha seed 0"),
@@ -253,6 +267,19 @@ def test_predictions_that_do_not_fit_are_refused_in_one_sentence(copy, change, w
     with pytest.raises(UserError, match=rf"predictions\.h5: .*{words}.*; (delete it and )?run the same command again$"):
         copy.evaluate()
     assert not (copy.folder / "out/result.json").exists()
+
+
+def test_predictions_with_any_bit_flipped_are_refused(copy):
+    path, rng = copy.folder / "out/predictions.h5", np.random.default_rng(12)
+    content = path.read_bytes()
+    for place in rng.integers(8 * len(content), size=60):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(flipped)
+        with pytest.raises(UserError, match=r"predictions\.h5: not the file that \S+cost\.json names; delete it"):
+            copy.evaluate()
+    path.write_bytes(content)
+    copy.evaluate()
 
 
 def test_a_cost_file_that_names_no_predictions_is_refused(copy):

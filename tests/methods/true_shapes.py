@@ -81,7 +81,7 @@ SHAPES = {
 def write(path: Path, task: str, samples: Mapping[str, int]) -> Dataset:
     """A data set of so many samples per split."""
     rng = np.random.default_rng(0)
-    with DatasetWriter(path, task=task, origin="simulated") as writer:
+    with DatasetWriter(path, task=task, origin="simulated", licence="none") as writer:
         for name, count in samples.items():
             arrays = SHAPES[task].draw(rng, count)
             fields = {field: (values.shape[1:], str(values.dtype)) for field, values in arrays.items()}

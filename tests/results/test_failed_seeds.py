@@ -20,6 +20,7 @@ from nasperf360.tables.performance import (
     DESPITE,
     ENTRIES,
     LATER,
+    OTHERS,
     error_matrix,
     performance_table,
     read_performance,
@@ -152,6 +153,7 @@ def test_the_table_explains_what_stands_in_place_of_a_number(tmp_path):
     }
     assert all(text == name for text, name in found.items())
     assert list(shown.notes[:3]) == list(ENTRIES.values())
+    assert not {DESPITE, OTHERS} & set(shown.notes)  # no number here lacks a seed
     beside = comparison_table(compare(performance, read_reference(REFERENCE, LATER)), "Caption.").blocks[0]
     assert not beside["Here"].str.contains("‡").any()
     assert sorted(beside["Here"][beside["Here"].isin(["open", "failed"])]) == ["failed", "open"]
@@ -293,6 +295,13 @@ def test_experts_are_the_line_at_1():
     drawn = experts.draw(numbers, task_frame(list(numbers["task"].unique()), {}).set_index("task", drop=False))
     assert {"XGBoost", "Perceiver IO", "DARTS GAEA"} <= set(texts(drawn))
     assert any("No expert's error is printed: Cosmic." in text for text in texts(drawn))
+    # Nine methods side by side, the fifth above the name of the task: none covers another.
+    shown = numbers.dropna(subset="relative_error")
+    methods, names = list(dict.fromkeys(shown["method"])), list(dict.fromkeys(shown["task"]))
+    places = [tuple(point) for part in drawn.axes[0].collections for point in part.get_offsets()]
+    for row in shown.itertuples():
+        place = names.index(row.task) + (methods.index(row.method) - 4) * experts.SPREAD / 9
+        assert any(point == pytest.approx((place, row.relative_error)) for point in places), (row.task, row.method)
 
 
 def test_methods_within_the_critical_difference_are_joined():

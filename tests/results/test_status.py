@@ -105,6 +105,18 @@ def test_a_failed_retraining(run):
     assert "failure.json is damaged" in lost(run)
 
 
+def test_an_interrupted_training_is_open_and_says_how_to_go_on(run):
+    made = made_path(run, "retrain", KEY)
+    made.unlink()
+    result_path(run, KEY).unlink()
+    reason = "interrupted by SIGTERM; the same command goes on after epoch 3, which is saved"
+    (made.parent / "failure.json").write_text(json.dumps({"reason": reason, "kind": "interrupted"}))
+    assert lost(run) == f"retrain {reason}; see RUN/logs/retrain/ecg/wrn-default/0.log"
+    assert state(run, KEY).outcome == "open"
+    (made.parent / "failure.json").write_text(json.dumps({"reason": "train_loss became nan", "kind": "diverged"}))
+    assert state(run, KEY).outcome == "failed"
+
+
 def test_a_failed_evaluation(run):
     result_path(run, KEY).unlink()
     fail(result_path(run, KEY).parent, "no label occurs")

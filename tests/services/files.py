@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = path.read_bytes()
         etag, start = f'"{hash(content)}"', 0
         if wanted and self.server.ranges and self.headers.get("If-Range", etag) == etag:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            start = int(wanted.removeprefix("bytes=").split("-")[0])
             if start >= len(content):
                 self.send_response(416)
                 self.send_header("Content-Length", "0")

@@ -96,10 +96,10 @@ def test_a_second_time_sends_nothing_and_a_change_only_itself(settings, client, 
 
 
 def test_two_tasks_keep_each_their_entry(settings, client, tmp_path):
-    for task in ("ecg", "darcy"):
+    for task in ("ecg", "satellite"):
         publish(make_dataset(tmp_path, task), tmp_path / f"receipt-{task}.json", settings, progress=False)
     keys = [entry["Key"] for entry in client.list_objects_v2(Bucket=settings["bucket"])["Contents"]]
-    assert keys == [f"nas/perf/{name}" for name in ("darcy.h5", "darcy.json", "ecg.h5", "ecg.json")]
+    assert keys == [f"nas/perf/{name}" for name in ("ecg.h5", "ecg.json", "satellite.h5", "satellite.json")]
 
 
 def test_large_files_go_in_parts(settings, client, tmp_path, monkeypatch, capsys):
@@ -150,6 +150,37 @@ def test_what_differs_from_its_manifest_is_not_published(settings, client, tmp_p
     with pytest.raises(DataError, match="no 'licence' in the manifest"):
         publish(path, tmp_path / "receipt.json", settings, progress=False)
     assert "Contents" not in client.list_objects_v2(Bucket=settings["bucket"])
+
+
+def test_an_object_with_other_bytes_is_not_already_published(settings, client, tmp_path):
+    """Whatever its metadata say: somebody copied them to something else of the same size."""
+    path = make_dataset(tmp_path)
+    publish(path, tmp_path / "receipt.json", settings, progress=False)
+    other = bytearray(path.read_bytes())
+    other[-1] ^= 1
+    for parts in (1, 2):  # sent at once, and in parts, whose ETag is no digest of the whole
+        put(client, settings["bucket"], "nas/perf/ecg.h5", bytes(other), {"sha256": digest_file(path)}, parts)
+        assert publish(path, tmp_path / "receipt.json", settings, progress=False) == ["ecg.h5"]
+        body = client.get_object(Bucket=settings["bucket"], Key="nas/perf/ecg.h5")["Body"].read()
+        assert body == path.read_bytes()
+    # The right bytes, sent in parts of another size: their ETag is not ours, and nothing is sent again.
+    put(client, settings["bucket"], "nas/perf/ecg.h5", path.read_bytes(), {"sha256": digest_file(path)}, 2)
+    assert publish(path, tmp_path / "receipt.json", settings, progress=False) == []
+
+
+def put(client, bucket, key, content, metadata, parts):
+    """An object of which each part but the last has 5 MiB, the least that S3 takes."""
+    if parts == 1:
+        client.put_object(Bucket=bucket, Key=key, Body=content, Metadata=metadata)
+        return
+    upload = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata)["UploadId"]
+    place = {"Bucket": bucket, "Key": key, "UploadId": upload}
+    pieces = [content] if len(content) <= 5 << 20 else [content[: 5 << 20], content[5 << 20 :]]
+    sent = [
+        {"PartNumber": number, "ETag": client.upload_part(**place, PartNumber=number, Body=piece)["ETag"]}
+        for number, piece in enumerate(pieces, 1)
+    ]
+    client.complete_multipart_upload(**place, MultipartUpload={"Parts": sent})
 
 
 def test_a_damaged_object_is_refused(settings, client, tmp_path):

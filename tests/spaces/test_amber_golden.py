@@ -260,9 +260,7 @@ def test_six_steps_of_the_shared_network():
     """Losses, every weight and running statistic after each step, and outputs in evaluation mode at the end."""
     network, arrays, texts, x, paths = shared_network()
     optimizer = make_optimizer(network.parameters(), reference_adam())
-    for weight in network.parameters():
-        weight.grad = torch.zeros_like(weight)
-    steps = WeightSteps(network, golden_task(), optimizer, torch.device("cpu"), keep_gradients=True)
+    steps = WeightSteps(network, golden_task(), optimizer, torch.device("cpu"), unused=True)
     batch, losses = {"x": x, "y": torch.from_numpy(arrays["ecg_t"])}, []
     network.train()
     for number in range(6):

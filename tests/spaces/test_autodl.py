@@ -18,8 +18,9 @@ from nasperf360.spaces.autodl.resize import crop, pad, resize
 from nasperf360.spaces.autodl.spec import SPEC
 from nasperf360.spaces.autodl.supernet import SearchCell
 from nasperf360.spaces.darts.plain_cell import MixedOperation, copy_edge
-from nasperf360.spaces.shared.cells import OPERATIONS, edges
+from nasperf360.spaces.shared.cells import OPERATIONS, edges, edges_by_source
 from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
+from nasperf360.spaces.shared.edge_bundle import composed
 from nasperf360.spaces.shared.operations import Layers
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.tasks.shared.task_spec import Signature
@@ -218,14 +219,23 @@ def test_cell_equals_one_call_per_path_edge_and_operation(earlier: int | None) -
                     copy_edge(operation, bundle, node - max(0, source - 1))
             plain.append(operation)
     expected: Any = 0
-    for step, preprocess, x in zip(steps, cell.preprocess1, s1, strict=True):
-        states = [None if s0 is None else cell.preprocess0(s0), preprocess(x)]
+
+    def normalised(x: Any) -> Any:
+        return F.batch_norm(x, None, None, training=True)
+
+    for step, project, x in zip(steps, cell.project1, s1, strict=True):
+        states = [None if s0 is None else normalised(cell.project0(F.relu(s0))), normalised(project(F.relu(x)))]
         for node in range(NODES):
             first = sum(range(2, node + 2))
             terms = [plain[first + i](s, mixtures[first + i]) for i, s in enumerate(states) if s is not None]
             states.append(torch.stack(terms).sum(0))
         expected = expected + step * torch.cat(states[2:], 1)
-    torch.testing.assert_close(cell(s0, s1, mixtures, steps), expected, rtol=1e-4, atol=1e-5)
+    order, leaving = edges_by_source(NODES)
+    weights = mixtures[order].split(leaving)
+    mixing = [cell.bundles[max(0, source - 1)].mixing(each) for source, each in enumerate(weights)]
+    active = (None if s0 is None else F.relu(s0), [F.relu(x) for x in s1])
+    found = cell(*active, mixing, composed(cell.sources), steps)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("source", "target"), [((4, 6), (8, 3)), ((1, 1), (4, 4)), ((5, 5), (1, 9)), ((3, 4), (3, 4))])

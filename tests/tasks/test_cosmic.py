@@ -162,7 +162,7 @@ def test_truncated_tile(tmp_path, keep):
     path = next(file.path for file in raw.files if file.relative.endswith("1_3.npy"))
     path.write_bytes(path.read_bytes()[:keep])
     raw = listed("cosmic", tmp_path / "raw", [(file.path, file.role, {}) for file in raw.files])
-    with pytest.raises(DataError, match=r"1_3\.npy: not a readable array"):
+    with pytest.raises(DataError, match=r"1_3\.npy: cannot be read as an array"):
         preprocess("cosmic", raw, tmp_path / "cosmic.h5", {"crop": 8})
     assert not list(tmp_path.glob("*.h5*"))
 

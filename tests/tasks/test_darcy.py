@@ -164,17 +164,17 @@ def test_bad_input(tmp_path):
         (zero, {}, "zero everywhere"),
         (flat, {}, "expected \\(N, R, R\\)"),
         (other, {}, "'sol'"),
-        (good, {"rows": {"train": [0, 7], "valid": [3, 4], "test": [4, 6]}}, "has 6"),
-        (good, {"rows": {"train": [0, 3], "valid": [3, 3], "test": [4, 6]}}, "rows 3 to 3"),
-        (good, {"rows": {"train": [0, 3], "test": [4, 6]}}, "no split 'valid'"),
+        (good, {"rows": {"train": [0, 3], "valid": [3, 4], "test": [4, 7]}}, "has 6"),
+        (good, {"rows": {"train": [0, 3], "valid": [3, 3], "test": [4, 6]}}, "option 'rows.valid' in the sources file"),
+        (good, {"rows": {"train": [0, 4], "valid": [3, 4], "test": [4, 6]}}, "rows of train and valid overlap"),
+        (good, {"rows": {"train": [0, 3], "test": [4, 6]}}, "no file has rows for valid"),
         (good, {"stride": 3}, "stride 3"),
     ]
     for index, (variables, options, message) in enumerate(cases):
         raw = write(tmp_path / str(index), **options, **variables)
-        named = "darcy.h5" if "no split" in message else "fields.mat"
-        with pytest.raises(UserError, match=f"{named}.*{message}") as caught:
+        with pytest.raises(UserError, match=f"fields.mat.*{message}") as caught:
             preprocess("darcy", raw, tmp_path / "darcy.h5", {})
-        assert isinstance(caught.value, DataError) != ("; correct its option" in str(caught.value))
+        assert isinstance(caught.value, DataError) != ("in the sources file" in str(caught.value))
         assert not list(tmp_path.glob("*.h5*"))
 
 

@@ -167,7 +167,7 @@ def test_labels_are_found_beside_the_archive_too(demo_raw, demo):
 
 
 def test_simulated_records_are_matlab_4(demo_raw):
-    path = demo_raw.all("records", ".mat")[0].path
+    path = demo_raw.all("records", "*.mat")[0].path
     assert path.read_bytes()[:4] == np.int32(30).tobytes()  # as the original: int16, full matrix
     values = scipy.io.loadmat(path)["val"]
     assert values.dtype == np.int16
@@ -226,9 +226,9 @@ def records(folder, count=12, **changed):
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"truncate": 0}, "A00003.mat: cannot be read"),
-        ({"truncate": 15}, "A00003.mat: cannot be read"),
-        ({"truncate": 1501}, "A00003.mat: cannot be read"),
+        ({"truncate": 0}, "A00003.mat: holds no array"),
+        ({"truncate": 15}, "A00003.mat: not a MATLAB file"),
+        ({"truncate": 1501}, "A00003.mat: truncated"),
         ({"key": "signal"}, "A0000.\\.mat: holds no array 'val'"),
         ({"values": np.zeros((2, 1600), np.int16)}, "A00003.mat: 'val' is int16 of shape \\(2, 1600\\)"),
         ({"values": np.full((1, 1600), np.nan)}, "A00003.mat: 'val' is float64"),

@@ -15,7 +15,7 @@ from task_rooms import simulated as simulated_files
 
 from nasperf360.errors import DataError
 from nasperf360.seeds import generator
-from nasperf360.tasks.fsd50k.data import _read
+from nasperf360.tasks.fsd50k.data import _header, _read
 from nasperf360.tasks.fsd50k.log_mel import chunks, log_mel
 from nasperf360.tasks.fsd50k.spec import SPEC
 from nasperf360.tasks.shared.task_training import task_training
@@ -132,7 +132,7 @@ def test_real_samples(samples, tmp_path):
     stored = [{vocabulary[i] for i in np.flatnonzero(y[group == clip][0])} for clip in range(5)]
     assert stored == [labels[number] for number in sorted(labels)] != list(labels.values())
     clip = next(file for file in raw.all("dev_audio") if file.path.name == "101676.wav")
-    assert len(_read(clip)) == pytest.approx((441_126 - 44) / 4, abs=1)
+    assert len(_read(clip, _header(clip))) == pytest.approx((441_126 - 44) / 4, abs=1)
     with open(raw.one("ground_truth", "dev.csv").path, encoding="utf-8", newline="") as stream:
         numbers = sorted(int(row["fname"]) for row in csv.DictReader(stream) if row["split"] == "train")
     counts = np.bincount(data.split("train").load("group"))
@@ -205,9 +205,9 @@ def _header_only(path):
 
 
 FAULTS = {
-    "truncated sound": ("dev_audio", "", _truncate, "not a whole wave file"),
-    "not a sound": ("dev_audio", "", lambda path: path.write_bytes(b"RIFF" + bytes(40)), "not a readable wave file"),
-    "two channels": ("eval_audio", "", _stereo, "2 channels"),
+    "truncated sound": ("dev_audio", "*", _truncate, "truncated: its header says"),
+    "not a sound": ("dev_audio", "*", lambda path: path.write_bytes(b"RIFF" + bytes(40)), "not a wave file"),
+    "two channels": ("eval_audio", "*", _stereo, "2 channels"),
     "unknown label": ("ground_truth", "dev.csv", _replace("ing_", "ing-"), "not in the vocabulary"),
     "missing column": ("ground_truth", "eval.csv", _replace("labels", "tags"), "expected fname and labels"),
     "short row": ("ground_truth", "dev.csv", _replace(",val", ""), "as many columns"),
@@ -227,13 +227,24 @@ def test_another_mel_scale_is_refused(simulated, tmp_path):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_bad_input_names_the_file_and_leaves_nothing(simulated, tmp_path, fault):
-    role, suffix, change, message = FAULTS[fault]
-    path = simulated.all(role, suffix)[0].path
+    role, name, change, message = FAULTS[fault]
+    path = simulated.all(role, name)[0].path
     change(path)
     with pytest.raises(DataError, match=message) as caught:
         preprocessed(simulated, tmp_path / "data" / "d.h5", n_mels=32, hop=441)
     assert str(path) in str(caught.value)
     assert not list((tmp_path / "data").iterdir())
+
+
+def test_all_clips_are_checked_before_the_work_and_named_together(simulated, tmp_path, monkeypatch):
+    clips = [file.path for role in ("dev_audio", "eval_audio") for file in simulated.all(role)]
+    bad = [clips[0], clips[3], clips[-1]]
+    for path in bad:
+        _truncate(path)
+    monkeypatch.setattr("nasperf360.tasks.fsd50k.data.log_mel", lambda *_, **__: pytest.fail("the work has begun"))
+    with pytest.raises(DataError, match=f"^3 of {len(clips)} files are faulty: ") as caught:
+        preprocessed(simulated, tmp_path / "d.h5")
+    assert all(f"{path}: truncated: its header says" in str(caught.value) for path in bad)
 
 
 PEAK = """

@@ -222,8 +222,9 @@ def test_bad_input(small, tmp_path, capsys):
         (distance, change_map(with_nan), "NaN or a distance beyond"),
         (distance, change_map(lambda v: v[1:]), "distances of shape"),
         (distance, truncate, "not a readable pickle"),
-        (distance, lambda path: path.write_bytes(path.read_bytes()[:20]), "not a readable array"),
-        (distance, lambda path: np.save(path, np.ones(3)), "expected three objects"),
+        (distance, lambda path: path.write_bytes(path.read_bytes()[:20]), "it is truncated"),
+        (distance, lambda path: path.write_bytes(path.read_bytes()[1:]), "cannot be read as an array"),
+        (distance, lambda path: np.save(path, np.array([1, 2, 3.5])), "expected three objects|truncated"),
         ("psicov.lst", lambda path: path.write_text("\n"), "no protein"),
         ("psicov.lst", lambda path: path.write_text(f"{test_ids[0]}\n" * 2), "listed twice"),
     ]

@@ -31,7 +31,7 @@ def path(tmp_path_factory) -> Path:
     y = np.repeat(np.arange(CLASSES), PER_CLASS)
     group = np.concatenate([15 * label + np.repeat(np.arange(15), [1, 2, 3] * 5) for label in range(CLASSES)])
     x = np.broadcast_to(np.arange(len(y), dtype=np.float32)[:, None, None], (len(y), 1, 10))
-    with DatasetWriter(path, task="sorted", origin="simulated") as writer:
+    with DatasetWriter(path, task="sorted", origin="simulated", licence="none") as writer:
         for name in ("train", "valid", "test"):
             split = writer.split(name, x=((1, 10), "float32"), y=((), "int64"), group=((), "int32"), classes=CLASSES)
             split.append(x=x, y=y, group=group)

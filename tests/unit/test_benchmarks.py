@@ -1,5 +1,6 @@
 """The quick benchmarks run and print their results, at their smallest; no time is asserted."""
 
+import json
 import os
 import subprocess
 import sys
@@ -45,3 +46,35 @@ def test_a_benchmark_prints_its_results(command):
     assert len(lines) == len(SMALLEST[command])
     for line, start in zip(lines, SMALLEST[command], strict=True):
         assert line.startswith(start)
+
+
+@pytest.mark.slow
+def test_the_check_of_a_gpu_on_a_cpu(tmp_path):
+    """A search and trainings of one task at the smallest batches, killed jobs, and two at once."""
+    out, cells = tmp_path / "check.json", ["satellite:wrn-default", "satellite:amber-enas"]
+    options = ["--device", "cpu", "--smallest", "--cells", *cells, "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "gpu_check.py"), *options],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text())
+    found = {(cell["task"], cell["method"], cell["stage"]): cell for cell in report["cells"]}
+    assert [*found] == [
+        ("satellite", "wrn-default", "retrain"),
+        ("satellite", "amber-enas", "search"),
+        ("satellite", "amber-enas", "retrain"),
+    ]
+    for cell in found.values():
+        assert cell["equal"]
+        assert cell["batch"] == 2
+        assert cell["seconds_per_step"] > 0
+        assert cell["operations"] > 50
+        assert 0 < cell["roofline_share"] < 2  # of peaks that a machine at work may not reach
+        assert cell["peak_gib"] is cell["launches"] is None  # of a GPU alone
+    assert report["resumed"] == {"retrain satellite wrn-default": True, "search satellite darts-gaea": True}
+    assert report["together"] == {"process 1": True, "process 2": True}
+    assert report["faults"] == 0
+    assert len([line for line in done.stdout.splitlines() if line.startswith("satellite ")]) == 3

@@ -152,6 +152,8 @@ def test_a_full_disk_is_one_line(site, tmp_path, monkeypatch):
 
     monkeypatch.setattr(web, "pour", full)
     monkeypatch.setattr(transfer, "pour", full)
+    for way in ("link", "symlink"):
+        monkeypatch.setattr(transfer.os, way, lambda *_: full(None, None, None))
     with pytest.raises(UserError, match=r"train.mat.part: the disk is full; free some space"):
         get(source_of(train(site)), tmp_path)
     mirror = tmp_path / "mirror"

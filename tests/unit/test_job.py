@@ -7,7 +7,9 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from nasperf360.errors import DivergedError, UserError
 from nasperf360.job import run_job
@@ -77,6 +79,13 @@ class OutOfMemoryError(Exception):
     [
         (MemoryError(), "out of memory; lower batch_size, or give the job more memory (mem_mb)", False),
         (OutOfMemoryError(), "out of GPU memory; lower batch_size or set precision: bfloat16", False),
+        (
+            OutOfMemoryError(
+                "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.11 GiB"
+            ),
+            "out of GPU memory (20.00 GiB were asked for); lower batch_size or set precision: bfloat16",
+            False,
+        ),
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero", True),
     ],
 )
@@ -88,6 +97,22 @@ def test_what_is_no_mistake_of_the_user_is_named_too(failure, capsys, error, wor
         run_job(fails, job(), failure=failure)
     assert reason(failure) == words
     assert ("Traceback" in capsys.readouterr().err) == traceback
+
+
+@pytest.mark.parametrize(
+    ("allocate", "asked"),
+    [
+        (lambda: torch.empty(1 << 50, dtype=torch.uint8), f"{1 << 50} bytes"),
+        (lambda: np.empty(1 << 60, "u1"), "1.00 EiB"),
+    ],
+)
+def test_memory_that_is_not_there_is_named_with_how_much_was_asked_for(failure, capsys, allocate, asked):
+    with pytest.raises(SystemExit):
+        run_job(allocate, job(), failure=failure)
+    assert reason(failure) == (
+        f"out of memory ({asked} were asked for); lower batch_size, or give the job more memory (mem_mb)"
+    )
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_success_takes_away_what_an_orphan_left_meanwhile(failure):

@@ -24,11 +24,12 @@ PLACES = {
     "tasks/shared": {
         "tasks.spec": {"task_spec", "option_kinds"},
         "tasks.part": {"pickles"},
-        "tasks.data": {"cifar_archive", "matlab"},
+        "tasks.data": {"cifar_archive", "file_options", "matlab", "matlab_v5"},
         "tasks.metric": {"metrics", "ranking", "error_rate"},
         "tasks.per_sample": {"per_sample", "mistakes", "drawn_rankings"},
         "tasks.training": {"task_training", "classification", "binary_labels"},
     },
+    "tasks/deepsea": {"tasks.data": {"matlab_stream"}},
     "spaces/shared": {
         "spaces.spec": {"space_spec"},
         "spaces.encoding": {"encoding", "cells"},
@@ -38,9 +39,9 @@ PLACES = {
     "settings": {"settings.declaration": {"declaration"}},
     "training": {"training.settings": {"settings"}},
     "data": {
-        "data.sources": {"sources"},
-        "data.records": {"raw", "fetched"},
-        "data.jobs": {"preprocess", "simulate"},
+        "data.sources": {"sources", "sources_file", "lock_file"},
+        "data.records": {"names", "reading", "raw", "fetched"},
+        "data.jobs": {"preprocess", "simulate", "publish", "published"},
     },
     "stages": {
         "stages.code_digest": {"code_digest", "digest_cache"},
@@ -51,7 +52,7 @@ PLACES = {
         "stages.training": {"search", "retrain", "training_job", "provenance"},
     },
     "study": {
-        "study.workflow": {"configuration", "paths", "results", "runs", "runtimes"},
+        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs", "runtimes"},
         "study.estimate": {"estimate", "work", "sizes", "counting", "cards", "checked_cells"},
     },
 }
@@ -62,9 +63,10 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
     "seeds": set(),
-    "imports": set(),
+    "caches": set(),
     "interruption": set(),
     "command": {"errors", "interruption"},
+    "fork_server": set(),
     "files": {"errors"},
     "stages.code_digest": {"errors"},
     "job": {"errors", "files", "interruption", "stages.code_digest"},
@@ -82,13 +84,13 @@ ALLOWED: dict[str, set[str]] = {
     "settings": BASIS | {"settings.declaration", "training.settings", "tasks.spec", "spaces.spec", "algorithms.spec"},
     "stages.modules": {"registry", "algorithms.spec"},
     # Data.
-    "data.sources": BASIS | {"settings"},
+    "data.sources": BASIS | {"data.records", "settings", "settings.declaration", "tasks.spec"},
     "data.records": {"errors", "files"},
     "data": BASIS | {"data.sources", "data.records"},
-    "data.jobs": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec"},
-    "tasks.part": {"errors", "seeds", "tasks.spec"},
+    "data.jobs": BASIS | {"data", "data.sources", "data.records", "settings.declaration", "tasks.spec"},
+    "tasks.part": {"errors", "seeds", "data.records", "tasks.spec"},
     "tasks.data": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.part"},
-    "tasks.simulator": BASIS | {"settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
+    "tasks.simulator": BASIS | {"data", "settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
     "tasks.metric": {"errors", "registry", "tasks.spec", "tasks.part"},
     "tasks.per_sample": {"errors", "registry", "tasks.spec", "tasks.metric", "tasks.part"},
     "tasks.further_scores": {"errors", "tasks.spec", "tasks.metric", "tasks.part"},
@@ -102,7 +104,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"data", "training", "training.settings", "algorithms.spec", "tasks.metric", "tasks.training"}
     | {"spaces.encoding", "spaces.networks", "spaces.space"},
     # Stages of an experiment.
-    "stages.experiment": BASIS,
+    "stages.experiment": BASIS | {"tasks.spec"},
     "stages.predictions": {"files"},
     "stages.evaluate": BASIS | {"data", "stages.experiment", "tasks.spec", "tasks.metric"},
     "stages.training": BASIS
@@ -111,7 +113,7 @@ ALLOWED: dict[str, set[str]] = {
     # The study as a whole, and what shows it.
     "study.workflow": BASIS
     | {"labels", "settings", "settings.declaration", "training.settings"}
-    | {"tasks.spec", "spaces.spec", "algorithms.spec"},
+    | {"tasks.spec", "spaces.spec", "algorithms.spec", "stages.modules"},
     "study": BASIS
     | {"study.workflow", "data", "data.records", "tasks.spec"}
     | {"stages.modules", "stages.experiment", "stages.evaluate", "labels", "tasks.per_sample"},
@@ -120,10 +122,10 @@ ALLOWED: dict[str, set[str]] = {
     | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
     "tables": BASIS | {"labels", "data", "study", "study.workflow", "tasks.spec", "tasks.per_sample"},
     "figures": BASIS | {"labels", "tables"},
+    "report": BASIS | {"labels", "study", "study.workflow", "tables", "figures"},
     "spaces.drawing": {"figures", "spaces.encoding"},
 }
 WITH_TORCH = {
-    "imports",
     "tasks.training",
     "training",
     "spaces.networks",
@@ -134,7 +136,17 @@ WITH_TORCH = {
 }
 # What the workflow reads at each start, tasks and all; nothing there takes longer than pydantic and yaml.
 QUICK = (
-    {"errors", "registry", "job", "locks", "labels", "settings", "settings.declaration", "training.settings"}
+    {
+        "errors",
+        "registry",
+        "fork_server",
+        "job",
+        "locks",
+        "labels",
+        "settings",
+        "settings.declaration",
+        "training.settings",
+    }
     | {"data.sources", "data.records", "stages.code_digest", "stages.modules", "study.workflow"}
     | {f"{kind}.{room}" for kind in KINDS for room in ("labels", "spec")}
 )

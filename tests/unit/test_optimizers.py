@@ -1,13 +1,10 @@
-"""Our optimisers against torch's classes, step for step, through a checkpoint in the middle."""
-
-import subprocess
-import sys
+"""Optimisers of settings against those of torch that they mean, step for step, through a checkpoint in the middle."""
 
 import pytest
 import torch
 from pydantic import ValidationError
 
-from nasperf360.training.optimizers import make_optimizer
+from nasperf360.training.optimizers import make_optimizer, zero_missing_gradients
 from nasperf360.training.settings import OptimizerSettings
 
 CASES = [
@@ -86,24 +83,6 @@ def test_unknown_optimiser_is_named():
         OptimizerSettings(optimizer="lion", lr=1.0)
 
 
-def test_training_does_not_import_the_compiler():
-    program = """
-import sys, torch
-from nasperf360.training.optimizers import make_optimizer
-from nasperf360.training.settings import OptimizerSettings
-from nasperf360.training.fitting import setup_torch
-setup_torch(1, "cpu", gpu=0)
-layer = torch.nn.Linear(2, 2)
-optimizer = make_optimizer(layer.parameters(), OptimizerSettings(lr=0.1, momentum=0.9))
-layer(torch.zeros(1, 2)).sum().backward()
-optimizer.step()
-print("torch._dynamo" in sys.modules)
-"""
-    folder = next(path for path in sys.path if path.endswith("scripts"))
-    found = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "False"
-
-
 @pytest.mark.parametrize(("settings", "torch_optimizer"), CASES[1::2])
 def test_what_a_step_leaves_out_goes_on_by_its_moments(settings, torch_optimizer):
     """As torch with gradients set to zero instead of removed, through a checkpoint; untouched before its first one."""
@@ -118,7 +97,7 @@ def test_what_a_step_leaves_out_goes_on_by_its_moments(settings, torch_optimizer
             each.zero_grad(set_to_none=model is ours)
             loss(model, 5 if used else 0).backward()
             if model is ours:
-                optimizer.zero_missing()
+                zero_missing_gradients(optimizer)
             each.step()
         assert torch.equal(before, ours[3].weight) == (step == 0)
         for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
@@ -127,3 +106,15 @@ def test_what_a_step_leaves_out_goes_on_by_its_moments(settings, torch_optimizer
             state = optimizer.state_dict()
             optimizer = make_optimizer(ours.parameters(), settings)
             optimizer.load_state_dict(state)
+
+
+def test_what_no_step_used_so_far_can_have_gradient_zero_too():
+    """As in TensorFlow: Adam's step counters are the same for all weights."""
+    model = network()
+    optimizer = make_optimizer(model.parameters(), OptimizerSettings(optimizer="adam", lr=0.1))
+    for used in (0, 0, 5):
+        optimizer.zero_grad()
+        loss(model, used).backward()
+        zero_missing_gradients(optimizer, unused=True)
+        optimizer.step()
+    assert {int(state["step"]) for state in optimizer.state_dict()["state"].values()} == {3}

@@ -35,7 +35,9 @@ def test_data_of_a_run_that_does_not_exist_may_be_a_slip(tmp_path, capsys):
 
 def test_the_study_is_recorded_with_tasks_that_no_method_does(tmp_path):
     runs.record(CONFIG)
-    assert runs.read_study(tmp_path / "results/mine") == runs.Study("theirs", ["ecg", "darcy"], [], None)
+    assert runs.read_study(tmp_path / "results/mine") == runs.Study(
+        "theirs", ["ecg", "darcy"], [], None, {"search": {}, "retrain": {}}
+    )
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

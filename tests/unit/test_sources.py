@@ -1,9 +1,11 @@
 """The sources file: one clear line per fault."""
 
+import numpy as np
 import pytest
 import yaml
 
-from nasperf360.data.sources import Source, read_sources, select, split_zips
+from nasperf360.data.sources import Source, split_zips
+from nasperf360.data.sources_file import read_sources, select
 from nasperf360.errors import UserError
 
 FILE = {"name": "train.mat", "role": "train", "url": "https://example.org/train.mat", "bytes": 3, "md5": "0" * 32}
@@ -29,10 +31,10 @@ def test_a_good_entry():
         (entry(name=7), "files[0]: name: 7 was given, str is expected"),
         (entry(bytes=True), "bytes: True was given, int"),
         (entry(bytes=-1), "bytes -1"),
-        (entry(name="/etc/passwd"), "'/etc/passwd' must be a plain relative path"),
-        (entry(name="../x"), "'../x' must be a plain relative path"),
-        (entry(name="a//b"), "'a//b' must be a plain relative path"),
-        (entry(name=".fetched"), "'.fetched' is reserved"),
+        (entry(name="/etc/passwd"), "'/etc/passwd' leads out of its folder"),
+        (entry(name="../x"), "'../x' leads out of its folder"),
+        (entry(name="a//b"), "'a//b' is no plain relative path"),
+        (entry(name=".fetched"), "'.fetched' is a name that the workflow keeps"),
         (entry(name="x.part"), "'x.part' is reserved"),
         (entry(url="ftp://x"), "url 'ftp://x' was given, http"),
         (entry(md5="xyz"), "md5 'xyz' is not 32"),
@@ -87,3 +89,88 @@ def test_the_shipped_sources_are_valid():
     from nasperf360.study.configuration import ROOT
 
     assert "ecg" in read_sources(ROOT / "config" / "sources.yaml")
+
+
+# -- options of a file, declared by its task
+
+ROWS = {"train": [0, 9], "valid": [9, 10]}
+
+
+@pytest.mark.parametrize(
+    ("task", "role", "options", "message"),
+    [
+        ("darcy", "solutions", {}, "options.rows is missing"),
+        (
+            "darcy",
+            "solutions",
+            {"rows": ROWS, "stride": 0},
+            "options.stride: 0 was given, a whole number of at least 1",
+        ),
+        ("darcy", "solutions", {"rows": ROWS, "stride": -5}, "options.stride: -5 was given"),
+        ("darcy", "solutions", {"rows": ROWS, "stride": 5.0}, "options.stride: 5.0 was given"),
+        ("darcy", "solutions", {"rows": ROWS, "stride": "5"}, "options.stride: '5' was given"),
+        ("darcy", "solutions", {"rows": ROWS, "stride": True}, "options.stride: True was given"),
+        ("darcy", "solutions", {"rows": ROWS, "stride": None}, "options.stride: None was given"),
+        ("darcy", "solutions", {"rows": ROWS, "nonsense": 1}, "unknown option 'nonsense'"),
+        ("darcy", "solutions", {"rows": ROWS, "strid": 5}, "did you mean 'stride'?"),
+        ("darcy", "solutions", {"rows": {}}, "options.rows: {} was given"),
+        ("darcy", "solutions", {"rows": None}, "options.rows: None was given, a mapping"),
+        ("darcy", "solutions", {"rows": [0, 900]}, "options.rows: [0, 900] was given, a mapping"),
+        ("darcy", "solutions", {"rows": {"trian": [0, 9]}}, "trian"),
+        ("darcy", "solutions", {"rows": {"train": [9, 0]}}, "options.rows.train: [9, 0] was given; the first row"),
+        ("darcy", "solutions", {"rows": {"train": [0, 0]}}, "options.rows.train: [0, 0] was given; the first row"),
+        ("darcy", "solutions", {"rows": {"train": [0]}}, "options.rows.train: [0] was given, a list of two"),
+        ("darcy", "solutions", {"rows": {"train": [0, 9, 10]}}, "options.rows.train: [0, 9, 10] was given"),
+        ("darcy", "solutions", {"rows": {"train": [-1, 9]}}, "options.rows.train.0: -1 was given"),
+        ("darcy", "solutions", {"rows": {"train": [0, 9.5]}}, "options.rows.train.1: 9.5 was given"),
+        ("darcy", "solutions", {"rows": {"train": "0-9"}}, "options.rows.train: '0-9' was given"),
+        ("darcy", "solutions", {"rows": {**ROWS, "test": [8, 9]}}, "the rows of train and test overlap"),
+        ("deepsea", "bundle", {"keep_negatives": "no"}, "options.keep_negatives: 'no' was given, true or false"),
+        ("deepsea", "bundle", {"columns": [1, 2]}, "options.columns"),
+        ("deepsea", "bundle", {"columns": [0] * 36}, "the indices must be different"),
+        ("deepsea", "bundle", {"train_fraction": 1.5}, "options.train_fraction: 1.5 was given"),
+        ("deepsea", "bundle", {"length": 0}, "options.length: 0 was given"),
+        ("ecg", "records", {"stride": 1}, "unknown option 'stride'; there are none, remove it"),
+        ("darcy", "notes", {"rows": ROWS}, "unknown option 'rows'; there are none, remove it"),
+    ],
+)
+def test_options_are_checked_when_the_sources_are_read(tmp_path, task, role, options, message):
+    path = tmp_path / "sources.yaml"
+    path.write_text(yaml.safe_dump({task: entry(role=role, options=options)}))
+    with pytest.raises(UserError) as caught:
+        read_sources(path)
+    assert str(caught.value).startswith(f"{path}: {task}: train.mat: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_good_options_are_taken(tmp_path):
+    path = tmp_path / "sources.yaml"
+    for task, role, options in (
+        ("darcy", "solutions", {"rows": {"test": [0, 100]}, "stride": 5}),
+        ("deepsea", "bundle", {"keep_negatives": True, "length": 500}),
+        ("my_task", "records", {"anything": "goes"}),  # of a task that has no folder yet
+    ):
+        path.write_text(yaml.safe_dump({task: entry(role=role, options=options)}))
+        assert read_sources(path)[task]["files"][0]["options"] == options
+
+
+def test_random_options_are_taken_or_refused_in_one_sentence(tmp_path):
+    rng, path = np.random.default_rng(4), tmp_path / "sources.yaml"
+    values = [None, True, 0, -1, 1, 2.5, "5", "", [], [0, 1], [1, 0], {}, ROWS, {"train": [0, 10**30]}, {"train": None}]
+    keys = ["rows", "stride", "nonsense", "keep_negatives", "columns", "length", "1"]
+    taken = 0
+    for _ in range(300):
+        options = {
+            str(key): values[rng.integers(len(values))] for key in rng.choice(keys, rng.integers(4), replace=False)
+        }
+        task, role = (("darcy", "solutions"), ("deepsea", "bundle"), ("ecg", "records"))[rng.integers(3)]
+        path.write_text(yaml.safe_dump({task: entry(role=role, options=options)}))
+        try:
+            read_sources(path)
+            taken += 1
+        except UserError as error:
+            sentence = str(error)
+            if "\n" in sentence or not sentence.startswith(f"{path}: {task}: train.mat: "):
+                pytest.fail(sentence)
+    assert 20 < taken < 250

@@ -12,6 +12,7 @@ from nasperf360.training.batches import Loader, ScheduledBatches, prediction_loa
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.fitting import fit, predict
 from nasperf360.training.settings import PredictionSettings, TrainingSettings
+from nasperf360.training.step import autocast
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings.model_validate(
@@ -128,6 +129,55 @@ def test_a_bad_checkpoint_is_set_aside_with_a_line(tmp_path, capsys, damage):
     assert not path.exists()
 
 
+def test_a_checkpoint_with_any_bit_flipped_or_any_part_cut_off_is_set_aside(tmp_path, capsys):
+    checkpoint, rng = Checkpoint(tmp_path, {"code": "a"}), np.random.default_rng(5)
+    checkpoint.save({"history": [{"loss": 0.5}], "weights": torch.arange(40.0)})
+    path = tmp_path / "state.pt"
+    content = path.read_bytes()
+    damaged = [content[: rng.integers(len(content))] for _ in range(20)]
+    for place in rng.integers(8 * len(content), size=200):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << (place % 8)
+        damaged.append(bytes(flipped))
+    for number, other in enumerate(damaged, start=1):
+        path.write_bytes(other)
+        assert checkpoint.load() is None, number
+        aside = tmp_path / f"refused-{number}.pt"
+        assert aside.read_bytes() == other
+        assert capsys.readouterr().err == (
+            f"{path}: refused, it is damaged (its bytes are not those of its digest); "
+            f"set aside as {aside.name}, starting from the beginning\n"
+        )
+    path.write_bytes(content)
+    assert checkpoint.load()["weights"].tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("part", ["model", "steps", "seconds", "a weight", "moments"])
+def test_a_checkpoint_that_lacks_a_part_is_set_aside_and_leaves_no_trace(tmp_path, capsys, part):
+    data = synthetic.write(tmp_path)
+    train, folder = data.dataset.split("train"), tmp_path / "checkpoint"
+
+    def run(epochs, checkpoint):
+        model = network(data)
+        history = fit(model, data.task, train, SETTINGS, seed=1, device=CPU, checkpoint=checkpoint, epochs=epochs)
+        return history, weights(model)
+
+    expected = run(2, None)
+    run(1, Checkpoint(folder, {}))
+    held = Checkpoint(folder, {}).load()
+    if part == "a weight":
+        held["model"].popitem()
+    elif part == "moments":
+        del held["steps"]["optimizer"]["state"]
+    else:
+        del held[part]
+    Checkpoint(folder, {}).save(held)
+    history, found = run(2, Checkpoint(folder, {}))
+    assert "state.pt: refused, it lacks a part (" in capsys.readouterr().err
+    assert history == expected[0]
+    assert same(found, expected[1])
+
+
 def test_a_checkpoint_of_more_epochs_than_asked_is_set_aside(tmp_path, capsys):
     """Its weights are those of a later epoch."""
     data = synthetic.write(tmp_path)
@@ -179,8 +229,30 @@ def test_lower_precision_differs_slightly(tmp_path, precision):
     assert np.corrcoef(scores[0].ravel(), scores[1].ravel())[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("precision", [None, "float32", "tf32", "bfloat16"])
+def test_a_gpu_rounds_products_of_float32_only_where_asked_to(precision):
+    """Also those of the backward pass, which comes after the forward pass is left."""
+    wanted = "tf32" if precision == "tf32" else "ieee"
+    for before in ("tf32", "ieee"):
+        torch.backends.cuda.matmul.fp32_precision = torch.backends.cudnn.conv.fp32_precision = before
+        with autocast(CPU, precision):
+            assert torch.is_autocast_enabled("cpu") == (precision == "bfloat16")
+        assert torch.backends.cuda.matmul.fp32_precision == wanted
+        assert torch.backends.cudnn.conv.fp32_precision == wanted
+
+
+def test_on_a_cpu_tf32_is_float32(tmp_path):
+    data = synthetic.write(tmp_path)
+    train, found = data.dataset.split("train"), []
+    for name in ("float32", "tf32"):
+        model = network(data)
+        fit(model, data.task, train, SETTINGS.but({"epochs": 1, "precision": name}), seed=1, device=CPU)
+        found.append(weights(model))
+    assert same(*found)
+
+
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValidationError, match=r"precision\n.*'float32', 'bfloat16' or 'float16'.*'bf16'"):
+    with pytest.raises(ValidationError, match=r"precision\n.*'float32', 'tf32', 'bfloat16' or 'float16'.*'bf16'"):
         SETTINGS.but({"precision": "bf16"})
 
 

@@ -1,12 +1,14 @@
-"""Kill the jobs of a run with SIGKILL at random moments; Snakemake's retries start them again."""
+"""End the jobs of a run at random moments, alone or with their Snakemake, which is then started again."""
 
 import contextlib
 import random
 import re
+import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import psutil
 import torch
@@ -14,7 +16,9 @@ import yaml
 from checkout import Checkout, environment
 
 RETRIES = 30
-RESUMED = re.compile(r"^(\S+): resumed after epoch (\d+)$", re.MULTILINE)
+How = Literal["job", "tree", "signal"]
+WAYS: tuple[How, ...] = ("job", "tree", "signal")
+RESUMED = re.compile(r"^(\S+): resumed after epoch (\d+)(?: and (\d+) steps of the next)?$", re.MULTILINE)
 # Long enough to be killed in the middle: settings of methods, merged into those of the small study.
 LONGER = {
     "run": "killed",
@@ -22,6 +26,7 @@ LONGER = {
     "tasks": ["darcy", "satellite", "ninapro"],
     "methods": ["wrn-default", "wrn-asha", "densenas-original", "densenas-random"],
     "checkpoint_seconds": 0,
+    "fork_server": False,  # the jobs are the processes that Snakemake starts
     "retrain": {"wrn": {"all": {"epochs": 16}}, "densenas": {"all": {"epochs": 16}}},
     "search": {
         "densenas": {"all": {"epochs": 10}},
@@ -39,6 +44,8 @@ EXPERIMENTS = [
     ("retrain", "ninapro", "wrn-default"),
     ("retrain", "satellite", "wrn-default"),
     ("retrain", "darcy", "densenas-original"),
+    ("retrain", "satellite", "amber-enas"),
+    ("retrain", "ninapro", "darts-gaea"),
     ("search", "darcy", "densenas-original"),
     ("search", "satellite", "densenas-random"),
     ("search", "ninapro", "wrn-asha"),
@@ -65,11 +72,19 @@ def target(run: str, stage: str, task: str, method: str) -> str:
     return f"results/{run}/{stage}/{task}/{method}/0/{name}"
 
 
-def start(checkout: Checkout, *arguments: str, run: str, config: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    """Snakemake in the background."""
+def start(
+    checkout: Checkout, *arguments: str, run: str, config: tuple[str, ...] = (), new_session: bool = False
+) -> subprocess.Popen[str]:
+    """Snakemake in the background; in a session of its own a signal can reach it with all its jobs."""
     command = checkout.command("--cores", "1", *arguments, file="longer.yaml", config=(f"run={run}", *config))
     return subprocess.Popen(
-        command, cwd=checkout.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=checkout.folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=new_session,
     )
 
 
@@ -92,11 +107,18 @@ def last_saved(folder: Path) -> float:
     return max((path.stat().st_mtime for path in folder.rglob("state.pt")), default=0.0)
 
 
+class Place(NamedTuple):
+    """How far a checkpoint is."""
+
+    epochs: int  # or trials, or episodes
+    steps: int  # of the next
+
+
 class Saved(NamedTuple):
     """What a checkpoint held when its job was killed."""
 
     folder: str  # of the checkpoint, relative to the checkout
-    epochs: int  # or trials, or episodes
+    place: Place
 
 
 def newest(checkout: Checkout, folder: Path) -> Saved | None:
@@ -104,28 +126,40 @@ def newest(checkout: Checkout, folder: Path) -> Saved | None:
     if not (paths := list(folder.rglob("state.pt"))):
         return None
     path = max(paths, key=lambda path: path.stat().st_mtime_ns)
-    epochs = len(torch.load(path, weights_only=True)["state"]["history"])
-    return Saved(path.parent.relative_to(checkout.folder).as_posix(), epochs)
+    state = torch.load(path, weights_only=True)["state"]
+    steps = sum(part["taken"] for part in state.get("within", {}).get("parts", []))
+    return Saved(path.parent.relative_to(checkout.folder).as_posix(), Place(len(state["history"]), steps))
 
 
-def resumed(checkout: Checkout, run: str, stage: str, task: str, method: str) -> dict[str, int]:
-    """After which epoch the last attempt at a job went on, by folder of the checkpoint, as its log says."""
+def resumed(checkout: Checkout, run: str, stage: str, task: str, method: str) -> dict[str, Place]:
+    """After which epoch and step the last attempt at a job went on, by folder of the checkpoint, as its log says."""
     text = (checkout.folder / f"results/{run}/logs/{stage}/{task}/{method}/0.log").read_text()
-    found: dict[str, int] = {}
-    for folder, epochs in RESUMED.findall(text):
-        found.setdefault(folder, int(epochs))  # the rungs of a trial load its checkpoint again
+    found: dict[str, Place] = {}
+    for folder, epochs, steps in RESUMED.findall(text):
+        found.setdefault(folder, Place(int(epochs), int(steps or 0)))  # the rungs of a trial load its checkpoint again
     return found
 
 
-def lost(checkout: Checkout, run: str, experiment: tuple[str, str, str], saved: Saved) -> int:
-    """Saved epochs that the attempt after the last kill did not go on from."""
-    if saved.epochs in ENDS.get(experiment[2], ()):
-        return 0
-    return saved.epochs - resumed(checkout, run, *experiment).get(saved.folder, 0)
+def lost(checkout: Checkout, run: str, experiment: tuple[str, str, str], saved: Saved) -> bool:
+    """Whether the attempt after the last kill went on from before what was saved."""
+    if not saved.place.steps and saved.place.epochs in ENDS.get(experiment[2], ()):
+        return False
+    return saved.place > resumed(checkout, run, *experiment).get(saved.folder, Place(0, 0))
 
 
-def kill(job: psutil.Process, checkout: Checkout, checkpoints: Path) -> tuple[bool, Saved | None]:
-    """SIGKILL a job, unless it ended before; with what its checkpoint held then."""
+def kill(
+    process: subprocess.Popen[str], job: psutil.Process, checkout: Checkout, checkpoints: Path, how: How
+) -> tuple[bool, Saved | None]:
+    """End a job, unless it ended before; with what its checkpoint held then, if it could not save after that."""
+    if how == "signal":
+        with contextlib.suppress(psutil.NoSuchProcess):
+            job.terminate()
+            job.wait(60)
+            return True, None
+        return False, None
+    if how == "tree":
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(process.pid).suspend()  # it must start no other job
     try:
         job.suspend()  # so that neither it nor its successor saves while its checkpoint is read
         while job.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
@@ -133,11 +167,18 @@ def kill(job: psutil.Process, checkout: Checkout, checkpoints: Path) -> tuple[bo
         if job.status() == psutil.STATUS_ZOMBIE:
             return False, None
         saved = newest(checkout, checkpoints)
+        if how == "tree":
+            process.kill()
+            process.wait()
         job.kill()
-        job.wait(30)
+        with contextlib.suppress(psutil.TimeoutExpired):  # of a parent that is gone
+            job.wait(5)
         return True, saved
     except psutil.NoSuchProcess:
         return False, None
+    finally:
+        if how == "tree" and process.poll() is None:
+            process.send_signal(signal.SIGCONT)
 
 
 def run_and_kill(
@@ -148,18 +189,22 @@ def run_and_kill(
     kills: int,
     rng: random.Random,
     config: tuple[str, ...] = (),
+    ways: Sequence[How] = ("job",),
 ) -> list[Saved | None]:
-    """Make one experiment while killing its job; returns what its newest checkpoint held at each kill.
+    """Make one experiment while ending its job; returns what its newest checkpoint held at each kill.
 
     The first kill, and every other one after it, comes soon after a new checkpoint, so that there is work to lose; the
-    others at any moment of the job's life, start-up included.
+    others at any moment of the job's life, start-up included. The ways take turns: the job alone by SIGKILL, with its
+    Snakemake (the same command goes on, after ``--unlock``), or by SIGTERM, which leaves it the time to save.
     """
     stage, task, method = experiment
     checkpoints = checkout.folder / "results" / run / "checkpoints" / stage / task / method
     found: list[Saved | None] = []
-    process = start(checkout, target(run, *experiment), "--retries", str(RETRIES), run=run, config=config)
+    arguments = target(run, *experiment), "--retries", str(RETRIES)
+    process = start(checkout, *arguments, run=run, config=config)
     try:
         while process.poll() is None:
+            how = ways[len(found) % len(ways)]
             jobs = [job for job in scripts(process) if f".{stage}.py" in " ".join(_command(job))]
             if not jobs or len(found) == kills:
                 time.sleep(0.02)
@@ -168,8 +213,11 @@ def run_and_kill(
             while soon and last_saved(checkpoints) == saved and jobs[0].is_running():
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.1 if soon else 3))
-            killed, state = kill(jobs[0], checkout, checkpoints)
+            killed, state = kill(process, jobs[0], checkout, checkpoints, how)
             found += [state] if killed else []
+            if killed and how == "tree":
+                checkout.snakemake("--cores", "1", "--unlock", config=(f"run={run}", *config), file="longer.yaml")
+                process = start(checkout, *arguments, run=run, config=config)
         output = process.communicate()[0]
         assert process.returncode == 0, output[-4000:]
     finally:

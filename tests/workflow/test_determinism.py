@@ -8,7 +8,8 @@ from checkout import Checkout
 
 pytestmark = pytest.mark.slow
 
-DIFFER = ("cost.json", "cost.csv", "cost.md", "cost.tex", "spent.json")  # and figures of cost
+DIFFER = ("cost.json", "spent.json")
+SPENT = ("cost", "curves")  # tables and figures of hours
 FOLDERS = ("raw", "data", "search", "retrain", "evaluate", "tables", "figures")
 
 
@@ -16,7 +17,7 @@ def contents(checkout: Checkout, run: str) -> dict[str, bytes]:
     """Every reproducible file of a run, by path."""
     root = checkout.folder / "results" / run
     files = [path for folder in FOLDERS for path in sorted((root / folder).rglob("*")) if path.is_file()]
-    kept = [path for path in files if path.name not in DIFFER and path.stem != "cost"]
+    kept = [path for path in files if path.name not in DIFFER and path.stem not in SPENT]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in kept}
 
 

@@ -1,5 +1,6 @@
 """A killed job, a killed Snakemake: the same command goes on where a checkpoint stands, and ends with equal files."""
 
+import json
 import os
 import random
 import signal
@@ -10,6 +11,8 @@ import pytest
 from killing import (
     EXPERIMENTS,
     LONGER,
+    WAYS,
+    Place,
     last_saved,
     lost,
     newest,
@@ -21,6 +24,7 @@ from killing import (
     target,
     write_longer,
 )
+from test_failures import command
 
 pytestmark = pytest.mark.slow
 
@@ -47,15 +51,15 @@ def check_kills(checkout, run, experiment, kills):
     saved = [state for state in kills if state]
     assert saved, kills
     for earlier, later in pairwise(saved):
-        assert later.folder != earlier.folder or later.epochs >= earlier.epochs, kills
-    assert lost(checkout, run, experiment, saved[-1]) <= 0, (kills, log(checkout, run, *experiment))
+        assert later.folder != earlier.folder or later.place >= earlier.place, kills
+    assert not lost(checkout, run, experiment, saved[-1]), (kills, log(checkout, run, *experiment))
     assert "refused" not in log(checkout, run, *experiment)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids="-".join)
 def test_killed_jobs_go_on_and_end_as_undisturbed_ones(undisturbed, experiment):
     run = "-".join(("killed", *experiment))
-    kills = run_and_kill(undisturbed, experiment, run=run, kills=2, rng=random.Random(run))
+    kills = run_and_kill(undisturbed, experiment, run=run, kills=3, rng=random.Random(run), ways=WAYS)
     check_kills(undisturbed, run, experiment, kills)
     assert reproducible(folder(undisturbed, run, experiment)) == reproducible(folder(undisturbed, "calm", experiment))
 
@@ -125,6 +129,37 @@ def test_an_interrupted_snakemake_runs_incomplete_jobs_again(undisturbed):
     check_kills(checkout, "rebooted", experiment, [state])
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["time limit", "Ctrl-C"])
+def test_an_interrupted_run_says_so_and_goes_on(undisturbed, number):
+    """As a scheduler or a terminal does it: to Snakemake and its jobs at once."""
+    checkout, experiment, run = undisturbed, ("retrain", "satellite", "wrn-default"), f"interrupted-{number}"
+    config = (f"run={run}", "tasks=[satellite]", "methods=[wrn-default]")
+    options = {"config": config, "file": "longer.yaml"}
+    saved = checkout.folder / f"results/{run}/checkpoints/retrain"
+    process = start(checkout, target(run, *experiment), run=run, config=config[1:], new_session=True)
+    while not last_saved(saved):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    os.killpg(process.pid, number)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    made = checkout.folder / target(run, *experiment)
+    failure = json.loads(made.with_name("failure.json").read_text())
+    assert failure["kind"] == "interrupted"
+    assert failure["reason"].startswith(
+        f"interrupted by {signal.Signals(number).name}; the same command goes on after "
+    )
+    assert f"Error: {failure['reason']}" in output
+    assert "Traceback" not in output
+    status = command(checkout, "status.py", "--run", run, status=1)
+    assert f"satellite wrn-default seed 0: retrain {failure['reason']}; see results/{run}/logs/" in status
+    state = newest(checkout, saved)
+    checkout.snakemake("--cores", "1", target(run, *experiment), **options)
+    assert not made.with_name("failure.json").exists()
+    assert reproducible(folder(checkout, run, experiment)) == reproducible(folder(checkout, "calm", experiment))
+    check_kills(checkout, run, experiment, [state])
+
+
 def test_to_force_a_finished_experiment_trains_nothing_unless_its_checkpoint_is_moved_away(undisturbed):
     checkout, experiment, run = undisturbed, ("retrain", "satellite", "wrn-default"), "forced"
     options = {"file": "longer.yaml", "config": (f"run={run}",)}
@@ -135,7 +170,7 @@ def test_to_force_a_finished_experiment_trains_nothing_unless_its_checkpoint_is_
         loaded.append(resumed(checkout, run, *experiment))
         if len(loaded) == 2:
             (checkout.folder / saved).rename(checkout.folder / f"{saved}-before")
-    assert loaded == [{}, {saved: LONGER["retrain"]["wrn"]["all"]["epochs"]}, {}]
+    assert loaded == [{}, {saved: Place(LONGER["retrain"]["wrn"]["all"]["epochs"], 0)}, {}]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other settings"])

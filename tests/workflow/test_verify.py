@@ -5,12 +5,13 @@ import re
 import shutil
 
 import h5py
+import numpy as np
 import pytest
 from test_failures import command
 
 from nasperf360.stages.experiment import Experiment, checksummed, digests
 from nasperf360.study.paths import MADE
-from nasperf360.study.verification import CHECKSUMMED
+from nasperf360.study.verification import CHECKSUMMED, verify
 
 pytestmark = pytest.mark.slow
 
@@ -149,6 +150,27 @@ def test_what_was_tampered_with_is_named(checkout, name):
     finally:
         shutil.move(backup, file)
     assert expected in output
+
+
+@pytest.mark.parametrize("name", ["model.pt", "predictions.h5", "history.csv"])
+@pytest.mark.parametrize("evaluated", [True, False])
+def test_any_flipped_bit_of_what_a_training_made_is_named(checkout, name, evaluated):
+    folder, rng = checkout.folder / "results/small", np.random.default_rng(7)
+    file, result = folder / "retrain" / OF / name, folder / "evaluate" / OF / "result.json"
+    content, scored = file.read_bytes(), result.read_bytes()
+    try:
+        if not evaluated:
+            result.unlink()
+        for place in rng.integers(8 * len(content), size=5):
+            flipped = bytearray(content)
+            flipped[place // 8] ^= 1 << (place % 8)
+            file.write_bytes(flipped)
+            faults = list(verify(folder))
+            by = result if evaluated else file.with_name("cost.json")
+            assert any(fault.startswith(f"{file}: not the file that {by} names; ") for fault in faults), faults
+    finally:
+        file.write_bytes(content)
+        result.write_bytes(scored)
 
 
 def test_numbers_that_cannot_be_recomputed_are_counted(checkout):

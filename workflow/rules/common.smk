@@ -2,19 +2,49 @@
 
 import re
 import sys
+import tarfile
+import tempfile
 from functools import cache, partial
+from os import environ, pathsep, rename
 from pathlib import Path
 
-ROOT = Path(str(workflow.current_basedir)).parents[1]
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+def checkout_of(basedir):
+    """The folder of this workflow; of a module from a Git host, a copy of its commit beside Snakemake's own clone."""
+    if basedir.is_local:
+        return Path(str(basedir)).parents[1]
+    repository = basedir.hosted_repo.repo
+    commit = repository.commit(basedir.ref).hexsha
+    folder = basedir.cache_path / "nasperf360" / commit
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        copy = tempfile.mkdtemp(dir=folder.parent)
+        with tempfile.TemporaryFile() as archive:
+            repository.archive(archive, commit)
+            archive.seek(0)
+            with tarfile.open(fileobj=archive) as members:
+                members.extractall(copy, filter="data")
+        rename(copy, folder)  # whole or not at all
+    # Local scripts find the library beside them; Snakemake copies those of a Git host one by one.
+    library = str(folder / "workflow" / "scripts")
+    environ["PYTHONPATH"] = pathsep.join(filter(None, [library, environ.get("PYTHONPATH")]))
+    return folder
+
+
+sys.path.insert(0, str(checkout_of(workflow.current_basedir) / "workflow" / "scripts"))
+
+from nasperf360 import caches
 from nasperf360.errors import UserError
+from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
 from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params
 from nasperf360.stages.modules import stage_modules
-from nasperf360.study import configuration, paths, runs, runtimes
+from nasperf360.study import configuration, paths, records, runs, runtimes
+from nasperf360.study.expected import check_unrecorded
 from nasperf360.tasks.shared.task_spec import task_spec
+
+caches.provide()
 
 try:
     configuration.check_files(workflow.configfiles)
@@ -41,6 +71,9 @@ space_settings, search_settings, retrain_settings = (
     for settings in (configuration.space_settings, configuration.search_settings, configuration.retrain_settings)
 )
 ENVIRONMENT = "../../envs/environment.yaml"
+FORMS = ["csv", "md", "html", "tex"]
+FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
+PICTURE_FORMS = ["pdf", "svg", "png"]
 
 
 wildcard_constraints:
@@ -49,11 +82,34 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+# The runs whose files this one may make, and so whose records of Snakemake it looks after.
+OWN_RUNS = [RUN, config["data_run"], "reference"]
+
+if workflow.is_main_process:
+    try:
+        records.restore(OWN_RUNS)
+        if not config["partial"]:  # which takes results as they are
+            check_unrecorded(config, sys.argv)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+
+
 onstart:
     try:
         runs.record(config)
     except UserError as error:
         sys.exit(f"Error: {error}")
+    records.keep(OWN_RUNS)
+    if config["fork_server"] and workflow.local_exec and workflow.is_main_process:
+        shell.executable(start_fork_server(shell.get_executable()))
+
+
+onsuccess:
+    records.keep(OWN_RUNS)
+
+
+onerror:
+    records.keep(OWN_RUNS)
 
 
 def experiment_paths(pattern, seeds=SEEDS):
@@ -144,3 +200,61 @@ def method_labels(run):
 def seeds_of(wildcards):
     """The scores of each seed, as an input; of the paper's results only mean and deviation are printed."""
     return {} if wildcards.run == "reference" else {"scores": f"{RESULTS}/tables/scores.csv"}
+
+
+def with_report(paths, shown, caption, **about):
+    """Outputs; Snakemake's own report shows those with that suffix, with a caption of workflow/report/ and labels."""
+    about = {"caption": f"../report/{caption}.rst", "category": about.pop("category"), "labels": about}
+    return [path if not path.endswith(shown) else report(path, **about) for path in paths]
+
+
+def table_outputs(folder, table):
+    """A table in all its forms, below ``results/<run>``."""
+    paths = [f"{folder}/tables/{table}.{form}" for form in FORMS]
+    return with_report(paths, ".html", "table", category="Tables", table=table, run=folder.split("/")[-1])
+
+
+def task_metrics(tasks):
+    """Modules that the tests of samples of these tasks load."""
+    rooms = [(task, room) for task in tasks for room in ("spec", "metric", "per_sample")]
+    return [f"tasks.{task}.{room}" for task, room in rooms if has_room("tasks", task, room)]
+
+
+def figure_outputs(folder, figure, forms=FIGURE_FORMS):
+    """A figure in all its forms, below ``results/<run>``."""
+    paths = [f"{folder}/figures/{figure}.{form}" for form in forms]
+    return with_report(paths, ".svg", "figure", category="Figures", figure=figure, run=folder.split("/")[-1])
+
+
+def page_inputs(wildcards):
+    """What the page of a run shows beside what it looks up of each experiment; the paper's results have no experiments."""
+    if wildcards.run == "reference":
+        return {}
+    inputs = {
+        "samples": SAMPLES,
+        "architectures": [path for path in expand(ARCHITECTURES, method=DRAWN) if path.endswith(".png")],
+        "curves": f"{RESULTS}/figures/curves.csv",
+        "costs": f"{RESULTS}/figures/cost.csv",
+    }
+    if not config["partial"]:
+        inputs["results"] = [paths.result_path(RESULTS, key) for key in STUDY]
+        inputs["spent"] = paths.cost_paths(RESULTS, STUDY, SEARCHES)
+    return inputs
+
+
+def compared(run):
+    """What a comparison rests on, as params: nothing is made for it."""
+    if run == "reference":
+        return {}
+    try:
+        study = runs.read_study(Path(f"results/{run}"))
+    except UserError as error:
+        sys.exit(f"Error: compare: {error}")
+    return results.snapshot(f"results/{run}", study.experiments)
+
+
+def comparisons_of(wildcards):
+    """The pages of the runs that the key ``compare`` names."""
+    if not config["compare"]:
+        sys.exit("Error: compare: name another run, --config run=<run> compare=<other run>; or compare=reference")
+    return [f"{RESULTS}/compare/{other}/index.html" for other in config["compare"]]

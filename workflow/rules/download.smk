@@ -25,7 +25,8 @@ if config["source"] == "simulated":
 
 elif config["source"] == "original":
     from nasperf360.data.fetched import Fetched
-    from nasperf360.data.sources import read_sources, select
+    from nasperf360.data.lock_file import lock_path
+    from nasperf360.data.sources_file import read_sources, select
 
     try:
         SOURCES = select(
@@ -47,6 +48,7 @@ elif config["source"] == "original":
             ENVIRONMENT
         resources:
             mirror=config["mirror"],
+            lock=str(lock_path(config["sources"])),
         params:
             **code_params("download.py"),
             source=lambda wildcards: SOURCES[wildcards.task],

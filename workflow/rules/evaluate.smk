@@ -11,8 +11,6 @@ rule evaluate:
         f"{RESULTS}/evaluate/{{task}}/{{method}}/{{seed}}/result.json",
     log:
         f"{RESULTS}/logs/evaluate/{{task}}/{{method}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{task}}/{{method}}/{{seed}}.tsv"
     conda:
         ENVIRONMENT
     resources:

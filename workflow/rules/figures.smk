@@ -1,8 +1,6 @@
 # Tables -> figures, of this run and of the paper's printed results. A figure is one module of nasperf360/figures/.
 
 FIGURES = ["profiles_settings", "profiles_tasks", "profiles_groups", "scores", "critical_difference"]
-FIGURE_FORMS = ["pdf", "svg", "png", "csv"]
-PICTURE_FORMS = ["pdf", "svg", "png"]
 GALLERIES = ["gallery_spherical"] if "spherical" in TASKS and not config["partial"] else []
 
 
@@ -23,7 +21,7 @@ rule draw_figure:
         performance="results/{run}/tables/performance.csv",
         tasks="results/{run}/tables/tasks.csv",
     output:
-        expand("results/{{run}}/figures/{{figure}}.{form}", form=FIGURE_FORMS),
+        figure_outputs("results/{run}", "{figure}"),
     log:
         "results/{run}/logs/figures/{figure}.log",
     wildcard_constraints:
@@ -49,7 +47,7 @@ rule draw_experts:
         reference=REFERENCE,
         tasks="results/{run}/tables/tasks.csv",
     output:
-        expand("results/{{run}}/figures/experts.{form}", form=FIGURE_FORMS),
+        figure_outputs("results/{run}", "experts"),
     log:
         "results/{run}/logs/figures/experts.log",
     conda:
@@ -66,7 +64,7 @@ rule draw_cost:
         costs=f"{RESULTS}/tables/cost.csv",
         tasks=f"{RESULTS}/tables/tasks.csv",
     output:
-        expand(f"{RESULTS}/figures/cost.{{form}}", form=FIGURE_FORMS),
+        figure_outputs(RESULTS, "cost"),
     log:
         f"{RESULTS}/logs/figures/cost.log",
     conda:
@@ -81,7 +79,7 @@ rule draw_architectures:
     input:
         lambda wildcards: [] if config["partial"] else architectures_of(wildcards.method),
     output:
-        ARCHITECTURES,
+        with_report(ARCHITECTURES, ".svg", "figure", category="Figures", figure="architectures of {method}", run=RUN),
     log:
         f"{RESULTS}/logs/figures/architectures/{{method}}.log",
     conda:
@@ -107,7 +105,7 @@ rule gallery_spherical:
         data=ancient(f"{DATA}/spherical.h5"),
         manifest=f"{DATA}/spherical.json",
     output:
-        expand(f"{RESULTS}/figures/gallery_spherical.{{form}}", form=PICTURE_FORMS),
+        figure_outputs(RESULTS, "gallery_spherical", PICTURE_FORMS),
     log:
         f"{RESULTS}/logs/figures/gallery_spherical.log",
     conda:
@@ -129,7 +127,7 @@ rule reference:
     input:
         expand(
             "results/reference/tables/{table}.{form}",
-            table=["tasks", "performance", "aggregate", "comparisons", "licences"],
+            table=REFERENCE_TABLES,
             form=FORMS,
         ),
         expand(
@@ -137,3 +135,4 @@ rule reference:
             figure=[*FIGURES, "experts"],
             form=FIGURE_FORMS,
         ),
+        "results/reference/report/index.html",

@@ -11,8 +11,6 @@ if config["source"] != "published":
             manifest=f"{DATA}/{{task}}.json",
         log:
             f"results/{config['data_run']}/logs/preprocess/{{task}}.log",
-        benchmark:
-            f"results/{config['data_run']}/benchmarks/preprocess/{{task}}.tsv"
         conda:
             ENVIRONMENT
         resources:

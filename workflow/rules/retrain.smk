@@ -16,8 +16,6 @@ rule retrain:
         cost=f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/cost.json",
     log:
         f"{RESULTS}/logs/retrain/{{task}}/{{method}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/retrain/{{task}}/{{method}}/{{seed}}.tsv"
     conda:
         ENVIRONMENT
     threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are

@@ -10,8 +10,6 @@ rule search:
         cost=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/cost.json",
     log:
         f"{RESULTS}/logs/search/{{task}}/{{method}}/{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/search/{{task}}/{{method}}/{{seed}}.tsv"
     conda:
         ENVIRONMENT
     threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are

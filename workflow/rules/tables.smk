@@ -5,8 +5,9 @@ from nasperf360.study import results
 
 STUDY = [(task, method, seed) for task, method in EXPERIMENTS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
-REFERENCE = "config/reference.csv"
-FORMS = ["csv", "md", "tex"]
+REFERENCE = paths.shipped("config/reference.csv")
+RUN_TABLES = ["tasks", "performance", "comparison", "aggregate", "comparisons", "paired", "cost", "licences"]
+REFERENCE_TABLES = ["tasks", "performance", "aggregate", "comparisons", "licences"]
 
 
 wildcard_constraints:
@@ -36,7 +37,7 @@ rule performance_table:
         scores=f"{RESULTS}/tables/scores.csv",
         reference=REFERENCE,
     output:
-        expand(f"{RESULTS}/tables/performance.{{form}}", form=FORMS),
+        table_outputs(RESULTS, "performance"),
     log:
         f"{RESULTS}/logs/tables/performance.log",
     conda:
@@ -51,7 +52,7 @@ rule reference_performance_table:
     input:
         reference=REFERENCE,
     output:
-        expand("results/reference/tables/performance.{form}", form=FORMS),
+        table_outputs("results/reference", "performance"),
     log:
         "results/reference/logs/tables/performance.log",
     conda:
@@ -67,7 +68,7 @@ rule comparison_table:
         performance=f"{RESULTS}/tables/performance.csv",
         reference=REFERENCE,
     output:
-        expand(f"{RESULTS}/tables/comparison.{{form}}", form=FORMS),
+        table_outputs(RESULTS, "comparison"),
     log:
         f"{RESULTS}/logs/tables/comparison.log",
     conda:
@@ -83,7 +84,7 @@ rule aggregate_table:
         unpack(seeds_of),
         performance="results/{run}/tables/performance.csv",
     output:
-        expand("results/{{run}}/tables/aggregate.{form}", form=FORMS),
+        table_outputs("results/{run}", "aggregate"),
     log:
         "results/{run}/logs/tables/aggregate.log",
     conda:
@@ -98,7 +99,7 @@ rule comparisons_table:
     input:
         performance="results/{run}/tables/performance.csv",
     output:
-        expand("results/{{run}}/tables/comparisons.{form}", form=FORMS),
+        table_outputs("results/{run}", "comparisons"),
     log:
         "results/{run}/logs/tables/comparisons.log",
     conda:
@@ -115,7 +116,7 @@ rule paired_table:
     input:
         [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
     output:
-        expand(f"{RESULTS}/tables/paired.{{form}}", form=FORMS),
+        table_outputs(RESULTS, "paired"),
     log:
         f"{RESULTS}/logs/tables/paired.log",
     conda:
@@ -126,12 +127,7 @@ rule paired_table:
     params:
         **code_params(
             "paired_table.py",
-            *[
-                f"tasks.{task}.{file}"
-                for task in TASKS
-                for file in ("spec", "metric", "per_sample")
-                if has_room("tasks", task, file)
-            ],
+            *task_metrics(TASKS),
             *task_labels(RUN),
             *method_labels(RUN),
         ),
@@ -145,7 +141,7 @@ rule task_table:
     input:
         lambda wildcards: ([] if wildcards.run == "reference" or config["partial"] else list(MANIFESTS.values())),
     output:
-        expand("results/{{run}}/tables/tasks.{form}", form=FORMS),
+        table_outputs("results/{run}", "tasks"),
     log:
         "results/{run}/logs/tables/tasks.log",
     conda:
@@ -168,7 +164,7 @@ rule cost_table:
     input:
         [] if config["partial"] else paths.cost_paths(RESULTS, STUDY, SEARCHES),
     output:
-        expand(f"{RESULTS}/tables/cost.{{form}}", form=FORMS),
+        table_outputs(RESULTS, "cost"),
     log:
         f"{RESULTS}/logs/tables/cost.log",
     conda:
@@ -184,9 +180,11 @@ rule cost_table:
 
 rule licence_table:
     input:
-        sources=lambda wildcards: ("config/sources.yaml" if wildcards.run == "reference" else config["sources"]),
+        sources=lambda wildcards: (
+            paths.shipped("config/sources.yaml") if wildcards.run == "reference" else config["sources"]
+        ),
     output:
-        expand("results/{{run}}/tables/licences.{form}", form=FORMS),
+        table_outputs("results/{run}", "licences"),
     log:
         "results/{run}/logs/tables/licences.log",
     conda:
@@ -202,6 +200,6 @@ rule tables:
     input:
         expand(
             f"{RESULTS}/tables/{{table}}.{{form}}",
-            table=["tasks", "performance", "comparison", "aggregate", "comparisons", "paired", "cost", "licences"],
+            table=RUN_TABLES,
             form=FORMS,
         ),

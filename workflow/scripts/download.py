@@ -8,10 +8,10 @@ from nasperf360.job import run_job
 from nasperf360.locks import locked
 
 
-def main(path_to_manifest, task, source, mirror):
+def main(path_to_manifest, task, source, mirror, lock):
     folder = Path(path_to_manifest).parent
     with locked(folder.parents[1] / "checkpoints" / "download" / task):
-        fetch(Source.parse(task, source), folder, mirror)
+        fetch(Source.parse(task, source), folder, mirror, lock=lock)
 
 
 if __name__ == "__main__":
@@ -21,6 +21,7 @@ if __name__ == "__main__":
             task=snakemake.wildcards.task,
             source=snakemake.params.source,
             mirror=snakemake.resources.mirror,
+            lock=snakemake.resources.lock,
         ),
         snakemake,
         failure=Path(snakemake.output[0]).with_name("failure.json"),

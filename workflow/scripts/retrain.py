@@ -2,22 +2,14 @@
 
 from pathlib import Path
 
-from nasperf360.imports import quick_imports
 from nasperf360.job import run_job
 from nasperf360.stages.code_digest import code_of
 from nasperf360.stages.experiment import Experiment, Machine
-
-
-def main(**arguments):
-    with quick_imports():  # here, and so after the sources were found to be the planned ones
-        from nasperf360.stages.retrain import retrain
-
-    retrain(**arguments)
-
+from nasperf360.stages.retrain import retrain
 
 if __name__ == "__main__":
     run_job(
-        lambda: main(
+        lambda: retrain(
             experiment=Experiment.of("retrain", snakemake.wildcards),
             machine=Machine.of(snakemake.params, snakemake.resources),
             space_name=snakemake.params.space_name,

@@ -26,7 +26,7 @@ def disk_full_named(target: str | os.PathLike[str]) -> Iterator[None]:
     """Turn a full disk, quota or size limit into one line.
 
     Raises:
-        UserError: the disk of ``target`` is full, or the user's quota.
+        UserError: the disk of ``target`` is full, or the user's quota, or a limit for the size of files is reached.
     """
     try:
         yield
@@ -91,7 +91,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
@@ -99,7 +99,7 @@ def remembered(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The JSON mapping of a file that nothing rests on; empty where it is absent, damaged or no mapping."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

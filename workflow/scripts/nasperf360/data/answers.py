@@ -108,7 +108,7 @@ def accept(response: Response, wanted: Wanted, known: Identity | None, size: int
     _check_form(response, wanted)
     if not response.headers.get("Content-Range", "bytes 0-").startswith("bytes 0-"):
         raise DataError(f"{wanted.label}: the server sends a part for the whole file; {wanted.by_hand}")
-    return Identity(wanted.label, wanted.checksum, _validator(response), _total(response, wanted))
+    return Identity(wanted.label, wanted.checksum, strong_validator(response), _total(response, wanted))
 
 
 class NotContinued(Passing):
@@ -137,14 +137,13 @@ def _continues(response: Response, wanted: Wanted, known: Identity, size: int) -
         first == size
         and last + 1 == total == (known.total or total)
         and length in (None, total - size)
-        and (not known.validator or _validator(response) == known.validator)
+        and (not known.validator or strong_validator(response) == known.validator)
     )
 
 
 def _check_form(response: Response, wanted: Wanted) -> None:
     """Refuse a body in another form than the file's own bytes."""
-    kind = response.headers.get("Content-Type", "").strip().lower()
-    if kind.startswith(_WEB_PAGE) and not wanted.name.endswith((".html", ".htm")):
+    if is_web_page(response) and not wanted.name.endswith((".html", ".htm")):
         raise DataError(f"{wanted.label}: the server sends a web page, not {wanted.name}; {wanted.by_hand}")
     for header, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
         encoding = response.headers.get(header, "").strip()
@@ -180,7 +179,12 @@ def _total(response: Response, wanted: Wanted) -> int | None:
     return bytes_expected if total is None else total
 
 
-def _validator(response: Response) -> str:
+def is_web_page(response: Response) -> bool:
+    """Whether the body is what a browser shows: a login or an error page in the place of a file."""
+    return response.headers.get("Content-Type", "").strip().lower().startswith(_WEB_PAGE)
+
+
+def strong_validator(response: Response) -> str:
     """The strong ETag: a weak one, and a date in seconds, may stand for different bytes."""
     etag = response.headers.get("ETag", "").strip()
     return etag if re.fullmatch('"[!#-~]*"', etag) else ""

@@ -6,7 +6,6 @@ import stat
 import struct
 import tarfile
 import zipfile
-import zlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,14 +13,16 @@ from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from nasperf360.errors import DataError
+from nasperf360.data.names import is_junk, relative_path
+from nasperf360.data.reading import in_words, is_of_machine
+from nasperf360.errors import DataError, UserError
 from nasperf360.files import BLOCK
 
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _LOCATOR = struct.Struct("<4sLQL")  # signature, disk of the Zip64 end record, its offset, number of disks
 _ZIP64_END_SIZE = 56
 _TAIL = (1 << 16) + 22 + _LOCATOR.size  # the longest end of an archive: comment, end record, locator
-_JUNK = ("__MACOSX", ".DS_Store")
+_END = struct.Struct("<4s4H2LH")  # signature, number of this disk, ..., length of the comment
+_TWO_KINDS = (FileExistsError, IsADirectoryError, NotADirectoryError)
 
 
 def unpack(archive: Path | Sequence[Path], packing: str, folder: Path) -> list[Path]:
@@ -41,48 +42,85 @@ def unpack(archive: Path | Sequence[Path], packing: str, folder: Path) -> list[P
     parts = [archive] if isinstance(archive, Path) else list(archive)
     try:
         files = _unpack_zip(parts, folder) if "zip" in packing else _unpack_tar(parts[0], packing, folder)
-    except DataError:
+    except (UserError, MemoryError):
         raise
-    except (*_BROKEN, OSError) as error:
-        # gzip reports damage as an OSError without an errno; any other is the machine's fault (a full disk, say).
-        if isinstance(error, OSError) and error.errno is not None:
+    except Exception as error:  # a damaged archive can raise anything
+        if is_of_machine(error):
             raise
-        raise DataError(f"{parts[-1]}: truncated or damaged {packing} archive ({error})") from error
+        raise DataError(f"{parts[-1]}: truncated or damaged {packing} archive ({in_words(error)})") from error
     if not files:
         raise DataError(f"{parts[-1]}: the {packing} archive holds no files")
     return sorted(files)
 
 
-def _target(archive: Path, folder: Path, member: str) -> Path | None:
-    """Where a member goes; None for what operating systems leave in archives."""
-    path = PurePosixPath(member.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
-        raise DataError(f"{archive}: member '{member}' leads out of the archive's folder")
-    if any(part in _JUNK for part in path.parts):
-        return None
-    target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
+class _Members:
+    """Writes the members of an archive below a folder."""
+
+    def __init__(self, archive: Path, folder: Path):
+        self.archive, self.folder = archive, folder
+        self.files: dict[Path, None] = {}
+
+    def refused(self, member: str, reason: str) -> DataError:
+        """What is wrong with a member."""
+        shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in member[:200])
+        return DataError(f"{self.archive}: member '{shown}' {reason}, which is refused")
+
+    def write(self, member: str, source: IO[bytes]) -> None:
+        """Write one, unless it is what operating systems leave in archives.
+
+        Raises:
+            DataError: its name leads out of the folder, is reserved, or is that of another member with other content.
+        """
+        name = str(PurePosixPath(member.replace("\\", "/")))
+        if is_junk(name):
+            return
+        try:
+            target = self.folder / relative_path(name)
+        except ValueError as error:
+            raise self.refused(member, str(error)) from error
+        try:
+            if target in self.files:
+                if not _equal(source, target):
+                    raise self.refused(member, "is there twice with different content")
+                return
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with open(target, "wb") as sink:
+                shutil.copyfileobj(source, sink, BLOCK)
+        except _TWO_KINDS as error:
+            raise self.refused(member, "is a file and a folder at once") from error
+        self.files[target] = None
 
 
-def _write(source: IO[bytes], target: Path) -> Path:
-    with open(target, "wb") as sink:
-        shutil.copyfileobj(source, sink, BLOCK)
-    return target
+def _equal(source: IO[bytes], path: Path) -> bool:
+    """Whether a stream has the bytes of a file."""
+    with open(path, "rb") as other:
+        while block := source.read(BLOCK):
+            if block != other.read(len(block)):
+                return False
+        return not other.read(1)
+
+
+def is_whole_zip(path: Path) -> bool:
+    """Whether a zip is no part of a split one, as its end record says: of an archive that somebody joined, say."""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, stream.seek(0, io.SEEK_END) - _TAIL))
+        tail = stream.read()
+    place = tail.rfind(b"PK\x05\x06")
+    return 0 <= place <= len(tail) - _END.size and _END.unpack_from(tail, place)[1] == 0
 
 
 def _unpack_tar(archive: Path, packing: str, folder: Path) -> list[Path]:
-    files = []
+    members = _Members(archive, folder)
     with tarfile.open(archive, "r:gz" if packing == "tar.gz" else "r:") as tar:
         for member in tar:
             if member.isdir():
                 continue
-            if not member.isfile():
-                raise DataError(f"{archive}: member '{member.name}' is a link or device, which is refused")
-            target = _target(archive, folder, member.name)
-            content = tar.extractfile(member)
-            if target and content:
-                files.append(_write(content, target))
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is None:
+                raise members.refused(member.name, "is a link or device")
+            if member.issparse():  # a few bytes may stand for any number of them
+                raise members.refused(member.name, "is stored as a sparse file")
+            members.write(member.name, content)
         # tarfile takes an archive cut between two members for a whole one: only the closing zero block tells.
         stream = tar.fileobj
         assert stream is not None
@@ -91,11 +129,11 @@ def _unpack_tar(archive: Path, packing: str, folder: Path) -> list[Path]:
             raise tarfile.ReadError("no end-of-archive block")
         while stream.read(BLOCK):  # to the end, where gzip compares its checksum
             pass
-    return files
+    return list(members.files)
 
 
 def _unpack_zip(parts: list[Path], folder: Path) -> list[Path]:
-    files = []
+    members = _Members(parts[-1], folder)
     with ExitStack() as stack:
         stream = stack.enter_context(JoinedFiles(parts))
         if len(parts) > 1:
@@ -107,12 +145,10 @@ def _unpack_zip(parts: list[Path], folder: Path) -> list[Path]:
             if member.is_dir():
                 continue
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise DataError(f"{parts[-1]}: member '{member.filename}' is a link, which is refused")
-            target = _target(parts[-1], folder, member.filename)
-            if target:
-                with archive.open(member) as content:
-                    files.append(_write(content, target))
-    return files
+                raise members.refused(member.filename, "is a link")
+            with archive.open(member) as content:
+                members.write(member.filename, content)
+    return list(members.files)
 
 
 def _join_offsets(archive: zipfile.ZipFile, stream: "JoinedFiles") -> None:

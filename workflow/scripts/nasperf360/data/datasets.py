@@ -6,6 +6,7 @@ same first axis. No torch here: preprocessing does not need it.
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from nasperf360.data.dataset_content import check_content
+from nasperf360.data.dataset_manifest import read_manifest
+from nasperf360.data.disk_room import DiskRoom, check_room
 from nasperf360.data.memory import DataMemory
+from nasperf360.data.reading import reading
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import atomic_path, digest_file, read_json, remembered, write_json
 
@@ -23,6 +28,8 @@ CHUNK_BYTES = 1 << 20
 READ_BYTES = 16 << 20  # the most that one call reads
 GAP_BYTES = 1 << 16  # between two rows; to read so much and leave it takes no longer than a second call
 
+_MEND = "delete both and run again to rebuild it"
+
 Field = tuple[tuple[int, ...], str]
 """Shape of one sample of a field, and its dtype."""
 
@@ -30,8 +37,17 @@ Field = tuple[tuple[int, ...], str]
 class SplitWriter:
     """Appends samples to one split, checking each batch; memory stays bounded by the batch given."""
 
-    def __init__(self, group: h5py.Group, name: str, fields: Mapping[str, Field], classes: int | None, source: str):
+    def __init__(
+        self,
+        group: h5py.Group,
+        name: str,
+        fields: Mapping[str, Field],
+        classes: int | None,
+        source: str,
+        room: DiskRoom,
+    ):
         self.name, self.source, self.classes, self.samples = name, source, classes, 0
+        self._room = room
         self._datasets: dict[str, h5py.Dataset] = {}
         for key, (shape, dtype) in fields.items():
             row_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize)
@@ -60,6 +76,7 @@ class SplitWriter:
         labels = np.asarray(batch["y"])
         if self.classes is not None and count and (labels.min() < 0 or labels.max() >= self.classes):
             raise DataError(f"{where}: labels {labels.min()} to {labels.max()}, allowed are 0 to {self.classes - 1}")
+        self._room.take(dict.fromkeys(self._datasets.values(), count))
         for key, values in batch.items():
             dataset = self._datasets[key]
             dataset.resize(self.samples + count, axis=0)
@@ -81,8 +98,12 @@ class DatasetWriter:
         self._splits: dict[str, SplitWriter] = {}
 
     def __enter__(self) -> "DatasetWriter":
-        self._atomic = atomic_path(self.path)
-        self._file = h5py.File(self._atomic.__enter__(), "w", libver="latest")
+        with ExitStack() as stack:
+            partial = stack.enter_context(atomic_path(self.path))
+            check_room(partial)
+            self._file = stack.enter_context(h5py.File(partial, "w", libver="latest", locking=False))
+            self._room = DiskRoom(self._file)
+            self._stack = stack.pop_all()
         return self
 
     def split(
@@ -91,24 +112,22 @@ class DatasetWriter:
         """Start a split. ``classes`` bounds integer labels (None for real targets); ``source`` names its raw file."""
         if name not in SPLITS:
             raise ValueError(f"split {name!r}, expected one of {SPLITS}")
-        writer = SplitWriter(
-            self._file.create_group(name), name, {"x": x, "y": y, **fields}, classes, str(source or self.path)
-        )
+        self._room.take({})
+        group = self._file.create_group(name)
+        writer = SplitWriter(group, name, {"x": x, "y": y, **fields}, classes, str(source or self.path), self._room)
         self._splits[name] = writer
         return writer
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is None:
+        if error is None:
+            try:
                 self._finish()
-        except BaseException as failure:
-            self._file.close()
-            self._atomic.__exit__(type(failure), failure, failure.__traceback__)
-            raise
-        self._file.close()
-        self._atomic.__exit__(kind, error, trace)
+            except BaseException as failure:
+                self._stack.__exit__(type(failure), failure, failure.__traceback__)
+                raise
+        self._stack.__exit__(kind, error, trace)
         if error is None:
             self.manifest["bytes"] = self.path.stat().st_size
             self.manifest["sha256"] = digest_file(self.path)
@@ -132,8 +151,10 @@ class DatasetWriter:
             for name, group in self._file.items()
         }
         self.manifest: dict[str, Any] = {**self.attributes, "splits": splits}
-        for key, value in self.attributes.items():
-            self._file.attrs[key] = value if isinstance(value, str) else repr(value)
+        said = {key: value if isinstance(value, str) else repr(value) for key, value in self.attributes.items()}
+        self._room.take({}, 2 * sum(map(len, said.values())))
+        self._file.attrs.update(said)
+        self._room.give_back()
 
 
 class Split:
@@ -273,15 +294,14 @@ class Dataset:
 
     def __init__(self, path: str | Path, memory_bytes: float = math.inf):
         self.path, self.memory = Path(path), DataMemory(memory_bytes)
-        self.manifest: dict[str, Any] = read_json(self.path.with_suffix(".json"))
+        place = self.path.with_suffix(".json")
+        self.manifest = dict(read_manifest(read_json(place), place, _MEND))
         size = self.path.stat().st_size if self.path.is_file() else 0
         if size != self.manifest["bytes"]:
-            raise DataError(
-                f"{self.path}: {size} bytes, but its manifest says {self.manifest['bytes']}; "
-                f"delete both and run again to rebuild it"
-            )
-        # HDF5's cache would read whole chunks of many samples for a single one.
-        self._file = h5py.File(self.path, "r", rdcc_nbytes=0)
+            raise DataError(f"{self.path}: {size} bytes, but its manifest says {self.manifest['bytes']}; {_MEND}")
+        with reading(self.path, "a data set"):
+            # HDF5's cache would read whole chunks of many samples for a single one.
+            self._file = h5py.File(self.path, "r", rdcc_nbytes=0, locking=False)
 
     def __enter__(self) -> "Dataset":
         return self
@@ -294,11 +314,12 @@ class Dataset:
         """Whether it was made from simulated raw files."""
         return bool(self.manifest["origin"] == "simulated")
 
-    def verify(self, memory: Path | None = None) -> None:
-        """Compare the file's bytes with the manifest's digest.
+    def verify(self, memory: Path | None = None, classes: int | None = None) -> None:
+        """Compare the file with its manifest: its bytes by their digest, and what they hold.
 
         Args:
-            memory: remembers which file, by size, time and inode, has which digest: that one is not read again.
+            memory: remembers which file, by size, time and inode, was compared: that one is not read again.
+            classes: how many values labels take; None if that is not known.
 
         Raises:
             DataError: they differ.
@@ -308,7 +329,8 @@ class Dataset:
         if memory and remembered(memory) == found:
             return
         if digest_file(self.path) != wanted:
-            raise DataError(f"{self.path}: its content differs from its manifest; delete both and run again")
+            raise DataError(f"{self.path}: its content differs from its manifest; {_MEND}")
+        check_content(self.path, self.manifest, classes, _MEND)
         if memory:
             write_json(memory, found)
 

@@ -6,32 +6,37 @@ continues with the files that are still missing, and archives need not be kept a
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from nasperf360.data import archives
+from nasperf360.data.archives import is_whole_zip
 from nasperf360.data.fetched import Fetched, Key, is_url, mend
-from nasperf360.data.raw import write_manifest
+from nasperf360.data.lock_file import Lock
+from nasperf360.data.names import MANIFEST, UNPACKING, expanded, is_junk, relative_path
+from nasperf360.data.raw import ORIGINAL, write_manifest
 from nasperf360.data.sources import Source, SourceFile, split_zips
-from nasperf360.data.transfer import copy, verify
+from nasperf360.data.transfer import link, verify
 from nasperf360.data.web import download
 from nasperf360.errors import DataError, UserError
-from nasperf360.files import disk_full_named
+from nasperf360.files import FULL, digest_file, disk_full_named
+from nasperf360.job import log
 
-ORIGINAL = "original"
 
-
-def fetch(source: Source, folder: str | Path, mirror: str = "", progress: bool = True) -> Path:
+def fetch(source: Source, folder: str | Path, mirror: str = "", progress: bool = True, lock: str | Path = "") -> Path:
     """Bring all raw files of a source below ``folder`` and list them.
 
     Args:
         source: the task's entry of the sources file.
         folder: ``raw/<task>/``.
         mirror: folder or URL with ``<mirror>/<task>/<name>``, in a folder archives may lie unpacked; empty: the urls.
+            Files of a folder are linked, not copied, where that can be.
         progress: whether to show progress bars on standard error.
+        lock: the lock file, which says what files without a published checksum must be; empty: none.
 
     Returns:
         The manifest, ``<folder>/files.json``.
@@ -40,8 +45,8 @@ def fetch(source: Source, folder: str | Path, mirror: str = "", progress: bool =
         UserError: a file cannot be had; names it and the address.
         DataError: a file is not what the sources file says, or is a damaged archive.
     """
-    fetcher = _Fetcher(source.task, Path(folder), mirror, progress)
-    manifest = fetcher.folder / "files.json"
+    fetcher = _Fetcher(source, Path(folder), expanded(mirror), progress, Lock.read(lock) if lock else None)
+    manifest = fetcher.folder / MANIFEST
     listed: dict[str, tuple[Path, str, dict[str, Any]]] = {}
     zips = split_zips(source.files)
     for file in source.files:
@@ -60,10 +65,15 @@ def fetch(source: Source, folder: str | Path, mirror: str = "", progress: bool =
 
 @dataclass(frozen=True)
 class _Fetcher:
-    task: str
+    source: Source
     folder: Path
     mirror: str
     progress: bool
+    lock: Lock | None
+
+    @property
+    def task(self) -> str:
+        return self.source.task
 
     @property
     def records(self) -> Fetched:
@@ -79,14 +89,20 @@ class _Fetcher:
         record = file.stem + ".unpacked" if file.unpack else file.name
         if (known := self.records.intact(record, key)) is not None:
             return known
-        address, checked = self._address(file), _checked(parts)
+        address, checked, origins = self._address(file), _checked(parts), dict[str, dict[str, Any]]()
         if tree := self._mirrored_folder(file):
-            files, address, checked = self._copy_tree(tree, file.stem), str(tree), False
+            files, address, checked = self._link_tree(tree, file.folder), str(tree), False
+        elif joined := self._joined(parts):
+            files, checked = self._unpack([joined], "zip", parts), False
         elif file.unpack:
-            files = self._unpack(parts)
+            paths = [self._locate(part) for part in parts]
+            origins = {part.name: self._origin(part, path) for part, path in zip(parts, paths, strict=True)}
+            address = origins[file.name]["address"]
+            files = self._unpack(paths, file.unpack, parts)
         else:
-            files = [self._bring(file)]
-        self.records.write(record, key, files, address, checked)
+            address = self._bring(file)
+            files, origins = [file.name], {file.name: _origin(self.folder / file.name, address)}
+        self.records.write(record, key, files, address, checked, origins)
         for part in parts:
             if part.unpack and part.name not in files:
                 (self.folder / part.name).unlink(missing_ok=True)
@@ -103,35 +119,70 @@ class _Fetcher:
         return f"{self.mirror.rstrip('/')}/{self.task}/{name}"
 
     def _bring(self, file: SourceFile) -> str:
-        """Copy or download a file to its place below the folder."""
-        target, address = self.folder / file.name, self._address(file)
-        if not address:
-            raise UserError(
-                f"{self.task}: '{file.name}' has no url; get it by hand and set 'mirror' to a folder that holds "
-                f"{self.task}/{file.name}"
-            )
+        """Link or download a file to its place below the folder; returns which of its addresses served it."""
+        target = self.folder / file.name
         if self.mirror and not self.mirror_is_url:
-            copy(self._in_mirror(file), target, self.progress)
-        else:
-            setting = "'mirror'" if self.mirror else f"the entry of '{file.name}' in the sources file"
-            download(address, target, file, self.progress, setting=setting)
-        return file.name
+            link(self._in_mirror(file), target, self.progress)
+            return self._address(file)
+        addresses = (self._address(file),) if self.mirror else file.addresses
+        if not addresses:
+            raise UserError(
+                f"{self.task}: '{file.name}' has no url; {self.source.by_hand or 'get it by hand'} and set 'mirror' to "
+                f"a folder that holds {self.task}/{file.name}"
+            )
+        setting = "'mirror'" if self.mirror else f"the entry of '{file.name}' in the sources file"
+        faults: list[UserError] = []
+        for address in addresses:
+            try:
+                with self._as_locked(file) as expected:
+                    download(address, target, expected, self.progress, setting=setting)
+                return address
+            except UserError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL:
+                    raise
+                faults.append(error)
+                if address != addresses[-1]:
+                    log(f"{error}; trying the next address of {file.name}")
+        if len(faults) == 1:
+            raise faults[0]
+        kind = DataError if all(isinstance(fault, DataError) for fault in faults) else UserError
+        raise kind(f"none of the {len(faults)} addresses of {file.name} serves it: {'; '.join(map(str, faults))}")
+
+    @contextmanager
+    def _as_locked(self, file: SourceFile) -> Iterator[SourceFile]:
+        """A file with what the lock file says of it; a difference names that file too."""
+        expected = self.lock.expected(self.task, file) if self.lock else file
+        try:
+            yield expected
+        except DataError as error:
+            if expected is file or self.lock is None:
+                raise
+            raise DataError(f"{error}; if its provider changed it, remove its entry from {self.lock.path}") from error
 
     def _locate(self, part: SourceFile) -> Path:
         """An archive where it can be read: in a mirror folder as it lies, else downloaded."""
         if self.mirror and not self.mirror_is_url:
             return self._in_mirror(part)
-        key = self._key([part])
+        key, path = self._key([part]), self.folder / part.name
         if self.records.intact(part.name, key) is None:
-            self.records.write(part.name, key, [self._bring(part)], self._address(part), _checked([part]))
-        return self.folder / part.name
+            address = self._bring(part)
+            self.records.write(part.name, key, [part.name], address, part.checked, {part.name: _origin(path, address)})
+        return path
+
+    def _origin(self, part: SourceFile, path: Path) -> dict[str, Any]:
+        """What a part of an archive is, which does not stay; those of a mirror folder are read for it, if need be."""
+        known = self.records.origins().get(part.name)
+        if known and path.is_relative_to(self.folder):
+            return known
+        return {"address": str(path)} if part.checked else _origin(path, str(path))
 
     def _in_mirror(self, file: SourceFile) -> Path:
         path = Path(self._address(file))
         if not path.is_file():
-            unpacked = f" (nor a folder {path.parent / Path(file.stem).name})" if file.unpack else ""
+            unpacked = f" (nor a folder {path.parent / Path(file.folder).name})" if file.folder != file.name else ""
             raise UserError(f"{path}: not in the mirror{unpacked}; put it there")
-        verify(path, file, "replace it by a whole copy of the original")
+        with self._as_locked(file) as expected:
+            verify(path, expected, "replace it by a whole copy of the original")
         return path
 
     # -- folders and archives ------------------------------------------------------------------------------------
@@ -140,22 +191,32 @@ class _Fetcher:
         """The folder of a mirror that stands for a file: listed as such, or its archive unpacked."""
         if not self.mirror or self.mirror_is_url or Path(self._address(file)).is_file():
             return None
-        folder = Path(self.mirror) / self.task / file.stem
+        folder = Path(self.mirror) / self.task / file.folder
         return folder if folder.is_dir() else None
 
-    def _copy_tree(self, tree: Path, name: str) -> list[str]:
-        paths = sorted(path for path in tree.rglob("*") if path.is_file())
-        if not paths:
-            raise DataError(f"{tree}: the folder is empty; put the files of '{name}' there")
-        relatives = [f"{name}/{path.relative_to(tree).as_posix()}" for path in paths]
-        for path, relative in zip(paths, relatives, strict=True):
-            copy(path, self.folder / relative, progress=False)
-        return relatives
+    def _joined(self, parts: list[SourceFile]) -> Path | None:
+        """The split zip of a mirror folder, if somebody joined its parts to one archive under the name of the last."""
+        if len(parts) == 1 or not self.mirror or self.mirror_is_url:
+            return None
+        path = Path(self._address(parts[-1]))
+        return path if path.is_file() and is_whole_zip(path) else None
 
-    def _unpack(self, parts: list[SourceFile]) -> list[str]:
+    def _link_tree(self, tree: Path, name: str) -> list[str]:
+        """The files of a folder of a mirror, but for what operating systems leave there."""
+        files = {path.relative_to(tree).as_posix(): path for path in sorted(tree.rglob("*")) if path.is_file()}
+        files = {f"{name}/{relative}": path for relative, path in files.items() if not is_junk(relative)}
+        if not files:
+            raise DataError(f"{tree}: the folder is empty; put the files of '{name}' there")
+        for relative, path in files.items():
+            try:
+                link(path, self.folder / relative_path(relative), progress=False)
+            except ValueError as error:
+                raise DataError(f"{path}: its name {error}; rename it") from error
+        return list(files)
+
+    def _unpack(self, paths: list[Path], packing: str, parts: list[SourceFile]) -> list[str]:
         """Unpack beside, then move into place: a member there is whole."""
-        paths, packing = [self._locate(part) for part in parts], parts[-1].unpack
-        workplace = self.folder / ".unpacking"
+        workplace = self.folder / UNPACKING
         shutil.rmtree(workplace, ignore_errors=True)
         try:
             with disk_full_named(self.folder):
@@ -188,6 +249,10 @@ class _Fetcher:
         ]
 
 
+def _origin(path: Path, address: str) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": digest_file(path), "address": address}
+
+
 def _checked(parts: Sequence[SourceFile]) -> bool:
     """Whether all parts have a checksum, so that what came is known to be right."""
-    return all(part.sha256 or part.md5 for part in parts)
+    return all(part.checked for part in parts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.names import RECORDS, relative_path
 from nasperf360.data.raw import RawFiles
 from nasperf360.errors import DataError
 from nasperf360.files import digest_file, remembered, write_json
@@ -18,6 +19,9 @@ from nasperf360.files import digest_file, remembered, write_json
 _REFUSED = ".refused.json"
 Key = list[dict[str, str]]
 """What tells one version of a file, or of the parts of an archive, from another."""
+
+Origins = dict[str, dict[str, Any]]
+"""Size (``bytes``), ``sha256`` and ``address`` of files as they came, by name."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class Fetched:
 
     def path(self, name: str) -> Path:
         """Where the record of a file or archive lies."""
-        return self.folder / ".fetched" / f"{name.replace('/', '__')}.json"
+        return self.folder / RECORDS / f"{name.replace('/', '__')}.json"
 
-    def write(self, name: str, key: Key, files: list[str], address: str, checked: bool) -> None:
+    def write(self, name: str, key: Key, files: list[str], address: str, checked: bool, origins: Origins) -> None:
         """Record the files (paths below the folder) that something consists of.
 
         Args:
@@ -43,20 +47,28 @@ class Fetched:
             files: what came.
             address: where it came from, a URL or a path.
             checked: whether its checksum is known and was compared.
+            origins: what came before anything was unpacked, by name in the sources file.
         """
         entries = [{"path": path, "sha256": digest_file(self.folder / path)} for path in files]
-        write_json(self.path(name), {"key": key, "files": entries, "address": address, "checked": checked})
+        record = {"key": key, "files": entries, "address": address, "checked": checked, "origins": origins}
+        write_json(self.path(name), record)
+
+    def origins(self) -> Origins:
+        """What came, by names in the sources file."""
+        records = [remembered(path) for path in sorted(self.path("*").parent.glob("*.json"))]
+        return {name: origin for record in records for name, origin in record.get("origins", {}).items()}
 
     def intact(self, name: str, key: Key) -> list[str] | None:
         """The files of a record of the same key, if all are there unchanged and none was refused."""
         record = remembered(self.path(name))
         if record.get("key") != key or record.get("refused"):
             return None
-        for entry in record["files"]:
-            path = self.folder / entry["path"]
-            if not path.is_file() or digest_file(path) != entry["sha256"]:
+        digests = _digests(record)
+        for relative, sha256 in digests.items():
+            path = self.folder / relative
+            if not path.is_file() or digest_file(path) != sha256:
                 return None
-        return _paths(record)
+        return list(digests) or None
 
     def forget(self, name: str) -> None:
         """Let something be fetched again."""
@@ -74,7 +86,7 @@ class Fetched:
             How to mend it.
         """
         records = {path: remembered(path) for path in sorted(self.path("*").parent.glob("*.json"))}
-        theirs = {path: record for path, record in records.items() if not files.isdisjoint(_paths(record))}
+        theirs = {path: record for path, record in records.items() if not files.isdisjoint(_digests(record))}
         again = {path: record for path, record in theirs.items() if not record.get("checked")}
         for path, record in again.items():
             write_json(path, {**record, "refused": True})
@@ -84,8 +96,12 @@ class Fetched:
         return "; ".join(dict.fromkeys(mends or [mend("", checked=False)]))
 
 
-def _paths(record: dict[str, Any]) -> list[str]:
-    return [entry["path"] for entry in record.get("files", ())]
+def _digests(record: dict[str, Any]) -> dict[str, str]:
+    """The files of a record, with their digests; none if it is damaged, since nothing rests on it."""
+    try:
+        return {relative_path(entry["path"]): str(entry["sha256"]) for entry in record["files"]}
+    except (TypeError, KeyError, ValueError):
+        return {}
 
 
 def mend(address: str, checked: bool) -> str:

@@ -4,6 +4,7 @@ One manifest object per data set, so that publishers of different tasks never ov
 is ever deleted; what is there with the same digest is not sent again.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from nasperf360.data.datasets import Dataset
 from nasperf360.data.s3 import Bucket
 from nasperf360.data.transfer import bar
 from nasperf360.errors import DataError
-from nasperf360.files import digest_file, write_json
+from nasperf360.files import BLOCK, digest_file, write_json
+from nasperf360.tasks.shared.task_spec import label_classes
 
-REQUIRED = ("task", "origin", "licence", "splits", "bytes", "sha256")
 _PART_BYTES = 64 << 20  # of a multipart upload; 10,000 parts are allowed
 _DIGEST = "sha256"
 
@@ -39,9 +40,8 @@ def publish(data: str | Path, receipt: str | Path, settings: Mapping[str, str], 
     """
     path = Path(data)
     with Dataset(path) as dataset:
-        dataset.verify()
         manifest = dataset.manifest
-    check_manifest(manifest, path.with_suffix(".json"))
+        dataset.verify(classes=label_classes(manifest["task"]))
     bucket = Bucket.open(settings)
     bucket.check()
     sent: list[str] = []
@@ -54,21 +54,10 @@ def publish(data: str | Path, receipt: str | Path, settings: Mapping[str, str], 
     return sent
 
 
-def check_manifest(manifest: Mapping[str, Any], where: str | Path) -> None:
-    """Check that a manifest says what the reader of a published data set needs.
-
-    Raises:
-        DataError: a key is missing.
-    """
-    for key in REQUIRED:
-        if key not in manifest:
-            raise DataError(f"{where}: no '{key}' in the manifest of the data set; delete it and build it again")
-
-
 def _put(bucket: Bucket, file: Path, kind: str, sent: list[str], progress: bool) -> dict[str, Any]:
     size, digest = file.stat().st_size, digest_file(file)
     there = bucket.head(file.name)
-    if there is None or there["Metadata"].get(_DIGEST) != digest or there["ContentLength"] != size:
+    if there is None or not _is_the_same(bucket, file, there, size, digest):
         with bucket.explained(), open(file, "rb") as stream, bar(file.name, size, 0, progress) as progress_bar:
             bucket.client.upload_fileobj(
                 stream,
@@ -83,3 +72,33 @@ def _put(bucket: Bucket, file: Path, kind: str, sent: list[str], progress: bool)
     if there is None or there["ContentLength"] != size:
         raise DataError(f"{bucket.address(file.name)}: not there whole after the upload; run again")
     return {"key": bucket.key(file.name), "bytes": size, "sha256": digest, "etag": there["ETag"].strip('"')}
+
+
+def _is_the_same(bucket: Bucket, file: Path, there: Mapping[str, Any], size: int, digest: str) -> bool:
+    """Whether an object has the bytes of a file. What its metadata say is not enough: they may be of other bytes.
+
+    A server's ETag is mostly a digest, of the parts of the upload; where it is another, the object is read.
+    """
+    if there["Metadata"].get(_DIGEST) != digest or there["ContentLength"] != size:
+        return False
+    if there["ETag"].strip('"') == _etag(file, size):
+        return True
+    with bucket.explained():
+        body = bucket.client.get_object(Bucket=bucket.name, Key=bucket.key(file.name))["Body"]
+        found = hashlib.sha256()
+        for block in body.iter_chunks(BLOCK):
+            found.update(block)
+    return found.hexdigest() == digest
+
+
+def _etag(file: Path, size: int) -> str:
+    """What S3 calls an object that was sent as we send it."""
+    with open(file, "rb") as stream:
+        if size < _PART_BYTES:
+            return hashlib.file_digest(stream, _md5).hexdigest()
+        parts = [_md5(part).digest() for part in iter(lambda: stream.read(_PART_BYTES), b"")]
+    return f"{_md5(b''.join(parts)).hexdigest()}-{len(parts)}"
+
+
+def _md5(content: bytes = b"") -> Any:
+    return hashlib.md5(content, usedforsecurity=False)

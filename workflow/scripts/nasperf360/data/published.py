@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.dataset_content import check_content
+from nasperf360.data.dataset_manifest import read_manifest
 from nasperf360.data.fetched import is_url
-from nasperf360.data.publish import check_manifest
+from nasperf360.data.names import expanded
 from nasperf360.data.s3 import Bucket
 from nasperf360.data.sources import SourceFile
 from nasperf360.data.transfer import copy, verify
 from nasperf360.data.web import download
 from nasperf360.errors import DataError, UserError
-from nasperf360.files import read_json, write_json
+from nasperf360.files import write_json
+from nasperf360.tasks.shared.task_spec import label_classes
 
 _MEND = "have it published again"
 
@@ -33,17 +36,18 @@ def fetch_published(
         UserError: it is not there, or the place cannot be reached.
         DataError: the data differ from their manifest.
     """
-    path = Path(data)
+    path, mirror = Path(data), expanded(mirror)
     path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_name(f".{task}.incoming.json")
     if mirror and not is_url(mirror):
         index = Path(mirror) / f"{task}.json"
-        manifest = _checked(task, read_json(index), str(index))
+        manifest = _checked(task, _parse(index, str(index)), str(index))
         source = index.with_suffix(".h5")
         if not source.is_file():
             raise UserError(f"{source}: no such file, though {index} describes it; {_MEND}")
         verify(source, _expected(task, manifest), _MEND)
         copy(source, path, progress)
+        where = str(source)
     else:
         bucket = None if mirror else Bucket.open(settings, anonymous=True)
         setting = "'mirror'" if mirror else "'publish'"
@@ -55,6 +59,12 @@ def fetch_published(
                 incoming.unlink()
             else:
                 download(url, path, _expected(task, manifest), progress, label, setting)
+                where = label or url
+    try:
+        check_content(path, manifest, label_classes(task), _MEND)
+    except DataError as error:
+        path.unlink()
+        raise DataError(f"{where}: {error}") from error
     write_json(path.with_suffix(".json"), manifest)
 
 
@@ -70,15 +80,19 @@ def _object(bucket: Bucket, name: str) -> tuple[str, str]:
 
 def _parse(path: Path, where: str) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except FileNotFoundError as error:
+        raise UserError(f"{where}: no such file; check 'mirror' and 'tasks'") from error
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not a manifest of a data set (not JSON: {error}); {_MEND}") from error
 
 
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
 def _checked(task: str, manifest: Any, where: str) -> dict[str, Any]:
-    if not isinstance(manifest, dict):
-        raise DataError(f"{where}: not a manifest of a data set; {_MEND}")
-    check_manifest(manifest, where)
+    manifest = dict(read_manifest(manifest, where, _MEND))
     if manifest["task"] != task:
         raise DataError(f"{where}: describes task '{manifest['task']}', not '{task}'; {_MEND}")
     return manifest

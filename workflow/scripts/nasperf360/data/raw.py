@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from nasperf360.data.names import is_junk, relative_path
 from nasperf360.errors import DataError
 from nasperf360.files import digest_file, read_json, write_json
 
-SIMULATED = "simulated"
+SIMULATED, ORIGINAL = "simulated", "original"
+_TEXTS = ("task", "origin", "licence")
+_ENTRY = {"path": str, "role": str, "bytes": int, "sha256": str, "options": dict}
 _ANEW = "delete {} and run the same command to have it anew"
 
 
@@ -39,13 +43,21 @@ class RawFiles:
         """Read ``files.json`` and check that each file is there with the size that it had when it came.
 
         Raises:
-            DataError: a file is missing or has another size.
+            DataError: a file is missing or has another size, or ``files.json`` is none or names a file elsewhere.
         """
         manifest = Path(manifest)
         content = read_json(manifest)
+        entries = content.get("files") if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(content.get(key), str) for key in _TEXTS):
+            raise DataError(f"{manifest}: no list of raw files; {_ANEW.format(manifest)}")
         files = []
-        for entry in content["files"]:
-            path = manifest.parent / entry["path"]
+        for entry in entries:
+            if not isinstance(entry, dict) or any(not isinstance(entry.get(key), kind) for key, kind in _ENTRY.items()):
+                raise DataError(f"{manifest}: an entry is damaged: {str(entry)[:100]}; {_ANEW.format(manifest)}")
+            try:
+                path = manifest.parent / relative_path(entry["path"])
+            except ValueError as error:
+                raise DataError(f"{manifest}: '{entry['path']}' {error}; {_ANEW.format(manifest)}") from error
             if not path.is_file():
                 raise DataError(f"{path}: missing, but {manifest} lists it; {_ANEW.format(manifest)}")
             if path.stat().st_size != entry["bytes"]:
@@ -53,9 +65,7 @@ class RawFiles:
                     f"{path}: {path.stat().st_size} bytes, but {manifest} lists {entry['bytes']}; "
                     f"{_ANEW.format(manifest)}"
                 )
-            files.append(
-                RawFile(path, entry["path"], entry["role"], entry["bytes"], entry["sha256"], entry.get("options", {}))
-            )
+            files.append(RawFile(path, *(entry[key] for key in _ENTRY)))
         return cls(content["task"], content["origin"], content["licence"], tuple(files), manifest)
 
     @property
@@ -63,31 +73,31 @@ class RawFiles:
         """Whether the files were made by a simulator."""
         return self.origin == SIMULATED
 
-    def all(self, role: str, suffix: str = "") -> list[RawFile]:
-        """The files of a role, sorted by path, whose name ends in ``suffix``.
+    def all(self, role: str, name: str = "*") -> list[RawFile]:
+        """The files of a role, sorted by path, of that name; ``*.csv`` are those whose name ends so.
 
         Raises:
             DataError: there is none.
         """
-        of_role = [file for file in self.files if file.role == role]
+        of_role = [file for file in self.files if file.role == role and not is_junk(file.relative)]
         if not of_role:
             roles = ", ".join(sorted({file.role for file in self.files})) or "none"
             raise DataError(
                 f"{self.manifest}: no file of role '{role}' for {self.task}, only of {roles}; "
                 f"correct the task's entry in the sources file"
             )
-        found = [file for file in of_role if file.path.name.endswith(suffix)]
+        found = [file for file in of_role if fnmatchcase(file.path.name, name)]
         if not found:
-            raise DataError(f"{of_role[0].path}: neither this nor another file of role '{role}' is a {suffix}")
+            raise DataError(f"{of_role[0].path}: neither this nor another file of role '{role}' is a {name}")
         return found
 
-    def one(self, role: str, suffix: str = "") -> RawFile:
-        """The single file of a role.
+    def one(self, role: str, name: str = "*") -> RawFile:
+        """The single file of a role, of that name; see :meth:`all`.
 
         Raises:
             DataError: there is none, or more than one.
         """
-        found = self.all(role, suffix)
+        found = self.all(role, name)
         if len(found) > 1:
             names = ", ".join(file.path.name for file in found[:3])
             raise DataError(

@@ -1,4 +1,4 @@
-"""The sources file: which raw files a task has, where they come from, and how to know that they are whole."""
+"""The source of a task: which raw files it has, where they come from, and how to know that they are whole."""
 
 import re
 from collections.abc import Mapping
@@ -6,13 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nasperf360.data.names import is_junk, relative_path
 from nasperf360.errors import UserError
-from nasperf360.settings.yaml_files import read_yaml
 
 PACKINGS = ("zip", "tar", "tar.gz", "splitzip")
 _PART = re.compile(r"\.(z\d\d+|zip)$")
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
-_KEYS = {"name": str, "role": str, "url": str, "bytes": int, "md5": str, "sha256": str, "unpack": str, "options": dict}
+_KEYS = {
+    "name": str,
+    "role": str,
+    "url": str,
+    "mirrors": list,
+    "bytes": int,
+    "md5": str,
+    "sha256": str,
+    "unpack": str,
+    "options": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,7 @@ class SourceFile:
     name: str  # path below ``<mirror>/<task>/`` and below ``raw/<task>/``
     role: str
     url: str = ""
+    mirrors: tuple[str, ...] = ()  # further addresses of the same bytes, tried in this order after ``url``
     bytes: int | None = None
     md5: str = ""
     sha256: str = ""
@@ -33,6 +44,21 @@ class SourceFile:
         """Name of the folder that stands for the unpacked archive, and of all parts of one split zip."""
         return re.sub(r"(\.tar)?\.[A-Za-z0-9]+$", "", self.name) if self.unpack else self.name
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it lies on the web, in the order in which it is asked for."""
+        return (self.url, *self.mirrors) if self.url else self.mirrors
+
+    @property
+    def checked(self) -> bool:
+        """Whether a checksum is published."""
+        return bool(self.sha256 or self.md5)
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that may stand for it in a mirror: its archive unpacked."""
+        return self.stem if self.unpack else re.sub(r"(\.tar)?\.(gz|tgz|tar|zip)$", "", self.name)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -41,6 +67,7 @@ class Source:
     task: str
     licence: str
     homepage: str
+    by_hand: str  # how to get what no address serves
     files: tuple[SourceFile, ...]
 
     @classmethod
@@ -51,7 +78,9 @@ class Source:
             UserError: one line that names the key and the fault.
         """
         place = f"{where}: {task}"
-        _check_keys(entry, {"licence": str, "homepage": str, "files": list}, ("licence", "files"), place)
+        _check_keys(
+            entry, {"licence": str, "homepage": str, "by_hand": str, "files": list}, ("licence", "files"), place
+        )
         files = tuple(_parse_file(item, f"{place}: files[{i}]") for i, item in enumerate(entry["files"]))
         names = [file.name for file in files]
         for name in names:
@@ -60,7 +89,7 @@ class Source:
         for stem, parts in split_zips(files).items():
             if not parts[-1].name.endswith(".zip"):
                 raise UserError(f"{place}: split zip '{stem}' lacks its last part '{stem}.zip'; list it too")
-        return cls(task, entry["licence"], entry.get("homepage", ""), files)
+        return cls(task, entry["licence"], entry.get("homepage", ""), entry.get("by_hand", ""), files)
 
 
 def split_zips(files: tuple[SourceFile, ...]) -> dict[str, list[SourceFile]]:
@@ -74,56 +103,28 @@ def split_zips(files: tuple[SourceFile, ...]) -> dict[str, list[SourceFile]]:
     return groups
 
 
-def read_sources(path: str | Path) -> dict[str, Any]:
-    """The entries of a sources file by task, checked, as plain values fit for a rule's params.
-
-    Raises:
-        UserError: the file is missing, is not YAML, gives a key twice, or has a faulty entry; one line.
-    """
-    if not Path(path).exists():
-        raise UserError(f"{path}: no such file; set 'sources' to a file like config/sources.yaml")
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a mapping from task to its source, like config/sources.yaml")
-    for task, entry in content.items():
-        Source.parse(str(task), entry, path)
-    return content
-
-
-def select(entries: Mapping[str, Any], tasks: list[str], path: str | Path) -> dict[str, Any]:
-    """The entries of ``tasks``.
-
-    Raises:
-        UserError: a task has none, or one without files.
-    """
-    for task in tasks:
-        if not entries.get(task, {}).get("files"):
-            listed = ", ".join(sorted(name for name in entries if entries[name]["files"])) or "none"
-            raise UserError(
-                f"{path}: no files for task '{task}'; select among those that it lists ({listed}), or add it"
-            )
-    return {task: entries[task] for task in tasks}
-
-
 def _parse_file(item: Any, place: str) -> SourceFile:
     _check_keys(item, _KEYS, ("name", "role"), place)
-    name = PurePosixPath(item["name"])
-    if name.is_absolute() or ".." in name.parts or not name.parts or str(name) != item["name"]:
-        raise UserError(f"{place}: name '{item['name']}' must be a plain relative path such as data/train.mat")
-    if any(part.startswith(".") for part in name.parts) or name.suffix == ".part" or item["name"] == "files.json":
+    try:
+        name = PurePosixPath(relative_path(item["name"]))
+    except ValueError as error:
+        raise UserError(f"{place}: name '{item['name']}' {error}; give one such as data/train.mat") from error
+    if is_junk(item["name"]) or any(part.startswith(".") for part in name.parts) or name.suffix == ".part":
         raise UserError(f"{place}: name '{item['name']}' is reserved for partial files and records; rename the file")
     if item.get("unpack") and item["unpack"] not in PACKINGS:
         raise UserError(f"{place}: unpack '{item['unpack']}' was given, allowed are {', '.join(PACKINGS)}")
     if item.get("unpack") == "splitzip" and not _PART.search(item["name"]):
         raise UserError(f"{place}: part '{item['name']}' of a split zip must end in .z01, .z02, ... or .zip")
-    if item.get("url") and not item["url"].startswith(("http://", "https://")):
-        raise UserError(f"{place}: url '{item['url']}' was given, http:// or https:// is expected")
+    given = [("url", item["url"])] if item.get("url") else []
+    for key, address in [*given, *(("mirrors", mirror) for mirror in item.get("mirrors", ()))]:
+        if not isinstance(address, str) or not address.startswith(("http://", "https://")):
+            raise UserError(f"{place}: {key} '{address}' was given, http:// or https:// is expected")
     if item.get("bytes", 0) < 0:
         raise UserError(f"{place}: bytes {item['bytes']} was given, a size of 0 or more is expected")
     for algorithm, digits in _HEX_DIGITS.items():
         if item.get(algorithm) and not re.fullmatch(f"[0-9a-f]{{{digits}}}", item[algorithm]):
             raise UserError(f"{place}: {algorithm} '{item[algorithm]}' is not {digits} lower-case hexadecimal digits")
-    return SourceFile(**item)
+    return SourceFile(**{**item, "mirrors": tuple(item.get("mirrors", ()))})
 
 
 def _check_keys(entry: Any, kinds: Mapping[str, type], required: tuple[str, ...], place: str) -> None:

@@ -1,5 +1,6 @@
 """What downloads and copies share: progress, and the comparison with a known size and checksum."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,23 @@ def verify(path: Path, expected: SourceFile, mend: str) -> None:
     for algorithm, wanted in (("sha256", expected.sha256), ("md5", expected.md5)):
         if wanted and (found := digest_file(path, algorithm)) != wanted:
             raise DataError(f"{path}: wrong checksum: {algorithm} {found}, but {wanted} is expected; {mend}")
+
+
+def link(source: Path, target: Path, progress: bool) -> None:
+    """Have a file in another place without its bytes twice, where the file systems can; else copy it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.part")
+    source = source.resolve()
+    for way in (os.link, os.symlink):
+        partial.unlink(missing_ok=True)
+        try:
+            way(source, partial)
+        except OSError:  # another file system, or one without links, or a file of somebody else
+            continue
+        os.replace(partial, target)
+        partial.unlink(missing_ok=True)  # two names of one file are not replaced by each other
+        return
+    copy(source, target, progress)
 
 
 def copy(source: Path, target: Path, progress: bool) -> None:

@@ -39,6 +39,24 @@ def checked(
     raise UserError(f"config: {sentence(first, model, where, noun)}{f' ({whose})' if whose else ''}")
 
 
+def check_options(model: type[Settings], given: Mapping[str, Any], where: str) -> None:
+    """Check options that stand elsewhere than in the configuration: in a sources file, say.
+
+    Args:
+        model: their declaration.
+        given: all that is not left to defaults.
+        where: the file, and the place in it.
+
+    Raises:
+        UserError: names the first that is wrong.
+    """
+    try:
+        model.model_validate(given)
+    except ValidationError as error:
+        first = faults(error, given)[0]
+        raise UserError(f"{where}: {sentence(first, model, 'options', 'option')}") from error
+
+
 def check_layer(model: type[Settings], given: Mapping[str, Any], where: str, noun: str = "setting") -> None:
     """Refuse what no settings may hold, whatever other layers add: null takes back, and what is missing may follow.
 

@@ -7,7 +7,7 @@ What a space, an algorithm, a task or a training may set is declared beside it, 
 from typing import Annotated, Any, Literal
 
 from annotated_types import Len
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from nasperf360.settings.declaration import Amount, Count, Settings, Whole
 from nasperf360.training.settings import Precision
@@ -23,20 +23,22 @@ def _each_once(values: list[Any]) -> list[Any]:
     return values
 
 
+def _list_of_one(value: Any) -> Any:
+    """``compare=a`` on the command line."""
+    return [value] if isinstance(value, str) else value
+
+
 def _not_reserved(name: str) -> str:
     if name == "reference":
         raise ValueError("this name is reserved for the paper's results; choose another")
     return name
 
 
-RunName = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        json_schema_extra={"expected": "a name of letters, digits, '.', '_' and '-'"},
-    ),
-    AfterValidator(_not_reserved),
-]
+_FOLDER = Field(
+    pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+    json_schema_extra={"expected": "a name of letters, digits, '.', '_' and '-'"},
+)
+RunName = Annotated[str, _FOLDER, AfterValidator(_not_reserved)]
 MethodName = Annotated[
     str,
     Field(
@@ -156,8 +158,13 @@ class Configuration(Settings):
     device: Literal["auto", "cpu", "cuda"] = _key(
         "auto", means="Where to train; auto takes a GPU where the job has one.", reruns="nothing"
     )
+    fork_server: bool = _key(
+        True,
+        means="Whether the jobs of one thread of a local run are forks of a process that has imported the libraries.",
+        reruns="nothing",
+    )
     checkpoint_seconds: Amount = _key(
-        60.0, means="At most so much work is lost when a job is killed, plus one epoch.", reruns="nothing"
+        60.0, means="At most so much work is lost when a job is killed, plus one step.", reruns="nothing"
     )
     data_memory_mb: Whole = _key(
         8192,
@@ -181,6 +188,11 @@ class Configuration(Settings):
         False,
         means="Tables and figures of the results that exist, the others shown as missing; trains nothing.",
         reruns="tables and figures",
+    )
+    compare: Annotated[list[Annotated[str, _FOLDER]], BeforeValidator(_list_of_one), AfterValidator(_each_once)] = _key(
+        [],
+        means="Other runs that the target compare puts this one beside; reference: the paper's printed results.",
+        reruns="nothing; another comparison has files of its own",
     )
     publish: Publish = _key(
         Publish(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nasperf360.files import digest_file, digest_json
 from nasperf360.locks import locked
 from nasperf360.seeds import derive_seed
+from nasperf360.tasks.shared.task_spec import label_classes
 
 if TYPE_CHECKING:
     from nasperf360.data.datasets import Dataset
@@ -81,7 +82,7 @@ def verify_once(dataset: Dataset, folder: Path) -> None:
         DataError: they differ.
     """
     with locked(folder):
-        dataset.verify(folder / "verified.json")
+        dataset.verify(folder / "verified.json", label_classes(dataset.manifest["task"]))
 
 
 def provenance(

@@ -103,7 +103,7 @@ def retrain(
         write_predictions(outputs["predictions"], predicted, record)
         # Last: it names the others, and so says that the training is done.
         files = digests(*(outputs[name] for name in ("history", "model", "predictions")))
-        job.write_cost(outputs["cost"], history, files=files)
+        job.write_cost(outputs["cost"], history, files=files, provenance=origin)
 
 
 def held_out(

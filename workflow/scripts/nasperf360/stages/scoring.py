@@ -15,6 +15,9 @@ from nasperf360.stages.experiment import Experiment
 from nasperf360.tasks.shared.metrics import Targets, further_scores, task_metric
 from nasperf360.tasks.shared.task_spec import task_spec
 
+RECORDED = ("parameters", "multiply_adds", "simulated", "provenance", "search_seed", "samples")
+"""What a record says besides whose it is."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -49,13 +52,13 @@ def read_predictions(
     if sha256 is not None and digest_file(path) != sha256:
         raise UserError(f"{path}: not the file that {path.with_name('cost.json')} names; {again}")
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             outputs, record = file["outputs"][:], json.loads(file.attrs["record"])
-        found = {name: record[name] for name in experiment.names()}
+        found = {name: record[name] for name in (*experiment.names(), *RECORDED)}
         data = record["provenance"]["data_sha256"]
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as predictions ({error}); {again}") from error
-    if found != experiment.names():
+    if {name: found[name] for name in experiment.names()} != experiment.names():
         raise UserError(f"{path}: of {found['task']} {found['method']} seed {found['seed']}; {again}")
     if data != dataset.manifest["sha256"]:
         raise UserError(f"{path}: of other data than {dataset.path}; {again}")

@@ -23,13 +23,13 @@ from nasperf360.settings.layers import layered, merge, without_nulls
 from nasperf360.settings.messages import kind_of_unquoted, unknown_name
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.spaces.shared.space_spec import SpaceSpec, space_spec
+from nasperf360.study.paths import ROOT, shipped
 from nasperf360.tasks.shared.task_spec import TaskSpec, task_spec
 from nasperf360.training.settings import RetrainSettings, TrainingSettings
 
 Config = dict[str, Any]
 Part = Literal["spaces", "search", "retrain"]
 
-ROOT = Path(__file__).parents[4]
 PARTS: dict[Part, Literal["space", "algorithm"]] = {"spaces": "space", "search": "algorithm", "retrain": "space"}
 """Sections with layers of settings, and whose settings they are."""
 
@@ -58,8 +58,12 @@ def resolve(given: Mapping[str, Any]) -> Config:
     given = _typed(given, Configuration)
     check_layer(Configuration, given, "", "key")
     scale = given.get("scale") or Configuration.model_fields["scale"].default
-    merged = merge(read_yaml(ROOT / "config" / "scales" / f"{scale}.yaml"), given)
+    # The methods of the paper are known in a working directory without this config.yaml too.
+    known = {"method_definitions": read_yaml(ROOT / "config" / "config.yaml").get("method_definitions", {})}
+    merged = merge(read_yaml(ROOT / "config" / "scales" / f"{scale}.yaml"), known, given)
     config = checked(Configuration, merged, "", noun="key").model_dump()
+    if config["sources"] == Configuration.model_fields["sources"].default:
+        config["sources"] = shipped(config["sources"])
     config["run"] = config["run"] or scale
     config["data_run"] = config["data_run"] or config["run"]
     _check_sections(config)

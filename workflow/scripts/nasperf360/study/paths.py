@@ -5,8 +5,15 @@ from pathlib import Path
 
 from nasperf360.files import remembered
 
+ROOT = Path(__file__).parents[4]
+
 Key = tuple[str, str, int]
 """Task, method and seed of an experiment."""
+
+
+def shipped(path: str) -> str:
+    """A file that comes with the workflow, ``config/...``: the working directory's own where it has one."""
+    return path if Path(path).exists() else str(ROOT / path)
 
 
 def search_seed(seed: int, searches: int | None) -> int:
@@ -64,6 +71,16 @@ def costly(keys: Iterable[Key], searches: int | None = None) -> list[tuple[str, 
 def cost_paths(folder: str | Path, keys: Iterable[Key], searches: int | None = None) -> list[Path]:
     """The cost files of all experiments."""
     return [cost_path(folder, stage, key) for stage, key in costly(keys, searches)]
+
+
+def history_path(folder: str | Path, stage: str, key: Key) -> Path:
+    """Where a search or training of that seed wrote what it measured, below ``results/<run>``."""
+    return cost_path(folder, stage, key).with_name("history.csv")
+
+
+def history_paths(folder: str | Path, keys: Iterable[Key], searches: int | None = None) -> list[Path]:
+    """The histories of all experiments."""
+    return [history_path(folder, stage, key) for stage, key in costly(keys, searches)]
 
 
 def data_folder(folder: str | Path) -> Path:

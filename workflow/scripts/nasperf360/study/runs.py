@@ -1,6 +1,7 @@
 """A run's folder records its scale and source, and refuses another: two studies never mix in one folder."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from nasperf360.errors import UserError
 from nasperf360.files import read_json, write_json
 from nasperf360.job import log
 from nasperf360.study import configuration
+from nasperf360.study.expected import expected_study
 
 KEYS = ("scale", "source")
 
@@ -63,6 +65,7 @@ def _write(config: dict[str, Any]) -> None:
             "experiments": configuration.experiments(config),
             "seeds": config["seeds"],
             "searches": config["searches"],
+            "expected": expected_study(config),
         },
     )
 
@@ -75,6 +78,7 @@ class Study:
     tasks: list[str]
     experiments: list[tuple[str, str, int]]  # task, method, seed
     searches: int | None  # per experiment; None: one for each seed
+    expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # settings by stage, and "task method"
 
 
 def read_study(folder: Path) -> Study:
@@ -89,6 +93,6 @@ def read_study(folder: Path) -> Study:
     study = read_json(path)
     try:
         experiments = [(task, method, seed) for task, method in study["experiments"] for seed in study["seeds"]]
-        return Study(study["data_run"], study["tasks"], experiments, study.get("searches"))
+        return Study(study["data_run"], study["tasks"], experiments, study.get("searches"), study.get("expected", {}))
     except KeyError as error:
         raise UserError(f"{path}: lacks the key {error}; it is of an earlier version: run it anew") from error

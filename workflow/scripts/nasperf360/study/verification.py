@@ -13,6 +13,7 @@ from nasperf360.stages.code_digest import code_digest
 from nasperf360.stages.experiment import Experiment, is_checksummed
 from nasperf360.stages.modules import Stage, stage_modules
 from nasperf360.stages.scoring import final_test, read_predictions, score
+from nasperf360.study.expected import differing, differing_settings
 from nasperf360.study.paths import MADE, Key, architecture_path, data_folder, made_path, result_path
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import again, missing
@@ -28,6 +29,7 @@ PREDICTIONS = "predictions.h5"
 class _Known:
     """What was read so far, for what comes later to be compared with."""
 
+    expected: Mapping[str, Mapping[str, Any]]  # settings of the study, by stage, and by task and method
     manifests: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of data, by task
     settings: dict[tuple[str, str, str], tuple[int, Any]] = field(default_factory=dict)  # with the seed they are of
 
@@ -44,7 +46,8 @@ def verify(folder: Path) -> Iterator[str]:
     Raises:
         UserError: the folder holds no study.
     """
-    data, known = folder.parent / read_study(folder).data_run, _Known()
+    study = read_study(folder)
+    data, known = folder.parent / study.data_run, _Known(study.expected)
     for path in sorted((data / "raw").glob("*/files.json")):
         yield from _named(path, _raw_faults(path))
     for path in sorted((data / "data").glob("*.json")):
@@ -52,6 +55,8 @@ def verify(folder: Path) -> Iterator[str]:
     for stage in CHECKSUMMED:
         for path in sorted((folder / stage).glob(f"*/*/*/{MADE[stage]}")):
             yield from _named(path, _experiment_faults(folder, stage, path, known))
+    for path in sorted((folder / "retrain").glob(f"*/*/*/{MADE['retrain']}")):
+        yield from _named(path, _training_file_faults(folder, path))
     yield from (f"{folder}: no result of {entry}" for entry in missing(folder))
 
 
@@ -101,13 +106,8 @@ def _data_faults(path: Path, known: _Known) -> Iterator[str]:
     raw = path.parents[1] / "raw" / task_spec(path.stem).raw / "files.json"
     if raw.is_file():
         sources = {entry["path"]: entry["sha256"] for entry in read_json(raw)["files"]}
-        if other := _differing(sources, manifest["sources"]):
+        if other := differing(sources, manifest["sources"]):
             yield f"{path}: made from other raw files than those of {raw}: {other}"
-
-
-def _differing(left: Mapping[str, Any], right: Mapping[str, Any]) -> str:
-    """Keys whose values differ, as words."""
-    return ", ".join(key for key in sorted({*left, *right}) if left.get(key) != right.get(key))
 
 
 def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) -> Iterator[str]:
@@ -132,17 +132,15 @@ def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) ->
     if origin["seed"] != experiment.derived_seed:
         yield f"{path}: seed {origin['seed']} is not that of {experiment}"
     computed = made_path(folder, experiment.stage, key).parent
-    changed = {name for name, digest in content["files"].items() if not _is_file(computed / name, digest)}
-    for name in sorted(changed):
-        if (computed / name).is_file():
-            yield f"{computed / name}: not the file that {path} names; {again(computed / name)}"
-        elif name != PREDICTIONS:
-            yield f"{computed / name}: missing; {again(computed / name)}"
+    changed = _changed(computed, content["files"])
+    yield from _file_faults(path, computed, changed)
     settings = origin["settings"]
     first, expected = known.settings.setdefault((stage, task, method), (experiment.seed, settings))
-    own = {*settings.get("architecture", {}), *expected.get("architecture", {})}
-    if other := _differing(_of_every_seed(settings, own), _of_every_seed(expected, own)):
+    if other := differing_settings(settings, expected):
         yield f"{path}: settings differ from those of seed {first}: {other}"
+    configured = known.expected.get(experiment.stage, {}).get(f"{task} {method}")
+    if configured and (other := differing_settings(settings, configured)):
+        yield f"{path}: settings differ from those that the run was last started with: {other}; {again(path)}"
     found = path if stage == "search" else architecture_path(folder, key)
     searched = read_json(found)
     yield from _code_faults(path, experiment, origin, searched)
@@ -157,21 +155,25 @@ def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) ->
             yield f"{path}: its size limit is not that of {limiting['method']}"
 
 
-def _is_file(path: Path, digest: str) -> bool:
-    return path.is_file() and digest_file(path) == digest
+def _changed(folder: Path, files: Mapping[str, str]) -> set[str]:
+    """The files that are not those of their digests, or are missing."""
+    there = {name for name in files if (folder / name).is_file()}
+    return {name for name, digest in files.items() if name not in there or digest_file(folder / name) != digest}
 
 
-def _of_every_seed(settings: Mapping[str, Any], own: set[str]) -> dict[str, Any]:
-    """What is the same for every seed: neither a size limit, nor an architecture and what this fixes of the training.
+def _file_faults(path: Path, folder: Path, changed: set[str]) -> Iterator[str]:
+    """What ``path`` names and is not there as it names it; predictions may have been left out."""
+    for name in sorted(changed):
+        if (folder / name).is_file():
+            yield f"{folder / name}: not the file that {path} names; {again(folder / name)}"
+        elif name != PREDICTIONS:
+            yield f"{folder / name}: missing; {again(folder / name)}"
 
-    Args:
-        settings: of an experiment's provenance.
-        own: keys of architectures.
-    """
-    common = {key: value for key, value in settings.items() if key not in ("limit", "architecture")}
-    if "retrain" in common:
-        common["retrain"] = {key: value for key, value in common["retrain"].items() if key not in own}
-    return common
+
+def _training_file_faults(folder: Path, path: Path) -> Iterator[str]:
+    """Of a training that has no result yet; else the result names them."""
+    if not (folder / "evaluate" / path.parent.relative_to(folder / "retrain") / MADE["evaluate"]).is_file():
+        yield from _file_faults(path, path.parent, _changed(path.parent, read_json(path)["files"]))
 
 
 def _code_faults(
@@ -193,7 +195,7 @@ def _training_faults(path: Path, content: Mapping[str, Any], found: Path, search
         yield f"{path}: trained another architecture than that of {found}"
     if content["search_seed"] != searched["seed"]:
         yield f"{path}: names search seed {content['search_seed']}, but {found} is of seed {searched['seed']}"
-    if other := _differing(settings["space"], searched["provenance"]["settings"]["space"]):
+    if other := differing(settings["space"], searched["provenance"]["settings"]["space"]):
         yield f"{path}: settings of the space differ from those of {found}: {other}"
     if content["value"] != content["scores"]["value"]:
         yield f"{path}: value {content['value']} is not that of its scores, {content['scores']['value']}"
@@ -206,7 +208,7 @@ def _prediction_faults(
     with Dataset(data) as dataset:
         read = read_predictions(predictions, experiment, dataset)
         scores = score(experiment.task, read.outputs, final_test(experiment.task, dataset).targets())
-    if other := _differing({name: content.get(name) for name in read.record}, read.record):
+    if other := differing({name: content.get(name) for name in read.record}, read.record):
         yield f"{path}: not what {predictions} records of the training: {other}"
     for name in sorted({*content["scores"], *scores}):
         if content["scores"].get(name) != scores.get(name):

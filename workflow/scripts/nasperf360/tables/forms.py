@@ -1,5 +1,6 @@
-"""A table in three forms: csv with every digit, Markdown and LaTeX for readers, from one description."""
+"""A table in four forms: csv with every digit, Markdown, HTML and LaTeX for readers, from one description."""
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +92,56 @@ def to_markdown(table: Table) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+_HTML = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 14px/1.45 system-ui, sans-serif; margin: 1rem; }}
+table {{ border-collapse: collapse; margin: 1rem 0; }}
+th, td {{ padding: 0.25rem 0.6rem; border-bottom: 1px solid #8885; text-align: left; vertical-align: top; }}
+.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+</style>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def _html_entry(text: str) -> str:
+    escaped = html.escape(text)
+    return f"<strong>{escaped}</strong>" if isinstance(text, Bold) else escaped
+
+
+def html_body(table: Table) -> str:
+    """The table's caption, blocks and notes in HTML, the word on simulated data first."""
+    parts = [f'<p class="simulated"><strong>{html.escape(SIMULATED)}</strong></p>'] if table.simulated else []
+    parts.append(f"<p>{html.escape(table.caption)}</p>")
+    for block in table.blocks:
+        kinds = ["" if index < table.text_columns else ' class="number"' for index in range(len(block.columns))]
+        head = "".join(
+            f'<th scope="col"{kind}>{html.escape(str(column))}</th>'
+            for kind, column in zip(kinds, block.columns, strict=True)
+        )
+        rows = [
+            "".join(f"<td{kind}>{_html_entry(entry)}</td>" for kind, entry in zip(kinds, row, strict=True))
+            for row in block.itertuples(index=False)
+        ]
+        body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+        parts.append(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>")
+    if table.notes:
+        parts.append("<ul>\n" + "\n".join(f"<li>{html.escape(note)}</li>" for note in table.notes) + "\n</ul>")
+    return "\n".join(parts)
+
+
+def to_html(table: Table) -> str:
+    """The table as a page of its own, as Snakemake's report shows it."""
+    return _HTML.format(title=html.escape(table.name), body=html_body(table))
+
+
 def to_latex(table: Table) -> str:
     """The table as a ``table`` environment, or several of a page each; needs the packages booktabs, array and graphicx.
 
@@ -123,11 +174,11 @@ def csv_text(data: pd.DataFrame) -> str:
     return data.to_csv(index=False, float_format=CSV_FORMAT, lineterminator="\n")
 
 
-_FORMS = {".csv": to_csv, ".md": to_markdown, ".tex": to_latex}
+_FORMS = {".csv": to_csv, ".md": to_markdown, ".html": to_html, ".tex": to_latex}
 
 
 def write(table: Table, outputs: Mapping[str, str | Path] | Sequence[str | Path]) -> None:
-    """Write the table to each path, in the form that its suffix names (csv, md, tex).
+    """Write the table to each path, in the form that its suffix names (csv, md, html, tex).
 
     Raises:
         UserError: another suffix.

@@ -175,7 +175,7 @@ def _compared(folder: Path, task: str, keys: Sequence[Key]) -> pd.DataFrame:
     networks: dict[str, Networks] = {}
     for (_, method, _), network in per_sample(folder, task, keys):
         networks.setdefault(method, Networks(network.samples, network.test)).add(task, network)
-    rows = [_row(task, pair, networks) for pair in combinations(networks, 2)]
+    rows = [pair_row(task, pair, networks) for pair in combinations(networks, 2)]
     table = pd.DataFrame(rows).assign(simulated=simulated(folder, task))
     table["p_holm"] = holm(table["p"])
     higher = np.where(table["difference"] > 0, table["first"], table["second"])
@@ -184,7 +184,14 @@ def _compared(folder: Path, task: str, keys: Sequence[Key]) -> pd.DataFrame:
     return table.assign(better=np.where(table["p_holm"] < ALPHA, best, ""))[COLUMNS]
 
 
-def _row(task: str, pair: tuple[str, str], networks: dict[str, Networks]) -> dict[str, Any]:
+def pair_row(task: str, pair: tuple[str, str], networks: dict[str, Networks]) -> dict[str, Any]:
+    """The test of two, and what it rests on: :data:`COLUMNS` but those that need the other pairs of the task.
+
+    Args:
+        task: of both.
+        pair: names of the first and the second.
+        networks: by name, tested on the same samples.
+    """
     first, second = (networks[method] for method in pair)
     means = [float(np.mean(each.values)) for each in (first, second)]
     difference = means[0] - means[1]

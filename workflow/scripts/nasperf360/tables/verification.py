@@ -7,8 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from nasperf360.errors import UserError
-from nasperf360.study.configuration import ROOT
-from nasperf360.study.paths import data_folder
+from nasperf360.study.paths import ROOT, data_folder
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import again
 from nasperf360.tables.aggregate import aggregate

@@ -1,11 +1,11 @@
 """Fit and evaluate any module on any task; retraining and search use the same functions."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nasperf360.data.datasets import Split
 from nasperf360.errors import DivergedError, UserError
@@ -13,6 +13,7 @@ from nasperf360.tasks.shared.task_training import TaskTraining
 from nasperf360.training.batches import Loader, ScheduledBatches, prediction_loader, training_loader
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.epochs import Epoch, Losses
+from nasperf360.training.gpu import check_gpu
 from nasperf360.training.hooks import RampedByEpoch
 from nasperf360.training.loop import History, Row, run_epochs
 from nasperf360.training.optimizers import make_optimizer
@@ -29,7 +30,7 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
         gpu: GPUs that the job was given; 0 means CPU.
 
     Raises:
-        UserError: ``cuda`` is asked for and there is none.
+        UserError: ``cuda`` is asked for and there is none, or torch does not drive the one that there is.
     """
     torch.set_num_threads(threads)
     # A supernet has more kinds of small convolutions than oneDNN keeps compiled: it would compile all anew each step.
@@ -45,7 +46,10 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise UserError("device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu")
-    return torch.device("cuda" if available and gpu > 0 and device != "cpu" else "cpu")
+    if not (available and gpu > 0 and device != "cpu"):
+        return torch.device("cpu")
+    check_gpu()
+    return torch.device("cuda")
 
 
 def fit(
@@ -127,12 +131,34 @@ def predict(
     Raises:
         DivergedError: an output is not finite.
     """
-    model.eval()
     loader = samples if isinstance(samples, Loader) else prediction_loader(samples, settings, device)
-    with autocast(device, settings.precision):
-        outputs = np.concatenate([task.predict(model, batch).float().cpu().numpy() for batch in loader.in_order()])
+    outputs = np.concatenate([each.cpu().numpy() for each in _outputs(model, task, loader, settings, device)])
     if not np.isfinite(outputs).all():
-        raise DivergedError(
-            f"{task.spec.name}: the network's output on '{loader.split.name}' is not finite; lower lr and run again"
-        )
+        raise _diverged(task, loader)
     return outputs
+
+
+@torch.inference_mode()
+def outputs_on_device(
+    model: nn.Module, task: TaskTraining, samples: Loader, settings: PredictionSettings, *, device: torch.device
+) -> Tensor:
+    """The same, left where the model is; it has room for them there."""
+    outputs = torch.cat(list(_outputs(model, task, samples, settings, device)))
+    if not outputs.isfinite().all():
+        raise _diverged(task, samples)
+    return outputs
+
+
+def _outputs(
+    model: nn.Module, task: TaskTraining, loader: Loader, settings: PredictionSettings, device: torch.device
+) -> Iterator[Tensor]:
+    model.eval()
+    with autocast(device, settings.precision):
+        for batch in loader.in_order():
+            yield task.predict(model, batch).float()
+
+
+def _diverged(task: TaskTraining, loader: Loader) -> DivergedError:
+    return DivergedError(
+        f"{task.spec.name}: the network's output on '{loader.split.name}' is not finite; lower lr and run again"
+    )

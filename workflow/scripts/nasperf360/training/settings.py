@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from nasperf360.settings.declaration import Amount, Count, Fraction, Fractions, Pair, Positive, Settings, Whole
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
+"""``tf32`` is float32 but for the inputs of products and convolutions on a GPU, of which it reads 10 bits."""
 
 
 class Constant(Settings):

@@ -5,17 +5,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from nasperf360.tasks.shared.task_training import Batch, TaskTraining
 from nasperf360.training.hooks import PenalisesWeights, ProjectsWeights
-from nasperf360.training.optimizers import Optimizer
+from nasperf360.training.optimizers import zero_missing_gradients
 from nasperf360.training.settings import Precision
 
 
 def autocast(device: torch.device, precision: Precision | None) -> AbstractContextManager[Any]:
-    """Mixed precision: float32 or None (none), or bfloat16 or float16 on the device."""
-    precision = precision or "float32"
-    return torch.autocast(device.type, dtype=getattr(torch, precision), enabled=precision != "float32")
+    """Mixed precision: bfloat16 or float16 on the device; none for float32, None and tf32.
+
+    From here on, for the backward pass comes later, a GPU computes products of float32 as the precision says.
+    """
+    products = "tf32" if precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = products
+    torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]  # tf32 by torch's default
+    lower = precision in ("bfloat16", "float16")
+    return torch.autocast(device.type, dtype=getattr(torch, precision or "") if lower else None, enabled=lower)
 
 
 class WeightSteps:
@@ -29,8 +36,7 @@ class WeightSteps:
         device: where all of them are.
         precision: of the forward pass; None: float32.
         clip: largest norm of the gradient of the weights; 0 or None: any.
-        keep_gradients: a weight that had a gradient and is not used in a step has gradient zero there, so that momentum
-            and decay go on moving it; else such a step leaves it alone.
+        unused: weights that no step used so far have gradient zero, as those have that some step used.
     """
 
     def __init__(
@@ -42,12 +48,11 @@ class WeightSteps:
         precision: Precision | None = None,
         clip: float | None = None,
         *,
-        keep_gradients: bool = False,
+        unused: bool = False,
     ):
         self.model, self.task, self.optimizer = model, task, optimizer
-        self.device, self.precision, self.clip = device, precision, clip
+        self.device, self.precision, self.clip, self.unused = device, precision, clip, unused
         self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        self.keep_gradients = keep_gradients
         self.penalty = model.penalty if isinstance(model, PenalisesWeights) else None
         self.project = model.project_weights if isinstance(model, ProjectsWeights) else None
         # It scales losses for float16, whose smallest numbers gradients fall below, and does nothing for the others.
@@ -65,13 +70,13 @@ class WeightSteps:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss = self.loss(batch)
-        self.optimizer.zero_grad(set_to_none=not self.keep_gradients)
+        self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
-        self.optimizer.zero_missing()
+        zero_missing_gradients(self.optimizer, unused=self.unused)
         if self.clip:
-            self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
+            self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.weights, self.clip)
-        self.scaler.step(self.optimizer)  # type: ignore[arg-type]
+        self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.project:
             self.project()

@@ -79,8 +79,9 @@ class DenseNasSteps:
         self.supernet.train()
         searching = number >= self.settings.warmup_epochs
         others = ArchitectureBatches(self.task, self.architecture_loader, self.problem.seed, number)
-        # Operations are drawn by weights that must be numbers; the draw waits for the device anyway.
-        losses, architecture_losses = (Losses(name, at_once=True) for name in ("train_loss", "architecture_loss"))
+        # Operations are drawn by weights that must be numbers; once they are, the draw waits for the device anyway.
+        names = ("train_loss", "architecture_loss")
+        losses, architecture_losses = (Losses(name, at_once=searching) for name in names)
         batches = ScheduledBatches(self.task, self.weight_loader, self.settings, self.problem.seed, number)
         held: dict[str, Stateful] = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
         for batch, rate in number.steps(batches, **held):
@@ -133,7 +134,7 @@ def renormalise(
         sampled: indices (layers, count) of the operations that took part.
     """
     for name, old in before.items():
-        chosen = sampled[name].to(old.device)
+        chosen = sampled[name].to(old.device, non_blocking=True)
         new = parameters[name].detach().gather(-1, chosen)
         shift = old.gather(-1, chosen).logsumexp(-1, keepdim=True) - new.logsumexp(-1, keepdim=True)
         parameters[name].data.copy_(old.scatter(-1, chosen, new + shift))

@@ -11,22 +11,23 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim import Optimizer
 
 from nasperf360.algorithms.enas.controller import Controller, Draw
 from nasperf360.algorithms.enas.repeated import RepeatedBatches
+from nasperf360.algorithms.enas.reward import mean_auroc, mean_auroc_on_device
 from nasperf360.algorithms.enas.spec import EnasSettings
 from nasperf360.algorithms.shared.problem import Problem, SearchResult
 from nasperf360.algorithms.shared.trial_rows import as_text
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import HasSharedLayers
-from nasperf360.tasks.shared.metrics import Targets
-from nasperf360.tasks.shared.ranking import auroc
+from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.batches import prediction_loader, training_loader
 from nasperf360.training.epochs import Epoch, Generator, Losses, Numbers
-from nasperf360.training.fitting import predict
+from nasperf360.training.fitting import outputs_on_device, predict
 from nasperf360.training.loop import History, Row, run_epochs
-from nasperf360.training.optimizers import Optimizer, make_optimizer
+from nasperf360.training.optimizers import make_optimizer
 from nasperf360.training.settings import OptimizerSettings
 from nasperf360.training.step import WeightSteps, autocast
 
@@ -150,12 +151,11 @@ class EnasSteps:
         task.fit(train)
         # Each of thousands of rewards reads the validation split: it is loaded once.
         self.valid, self.targets = prediction_loader(valid, settings, device), valid.targets()
+        self.labels, self.rank_on_device = torch.from_numpy(self.targets["y"]).to(device), device.type != "cpu"
         self.loader = training_loader(task, train, settings.batch_size, device)
         optimizer = make_optimizer(shared.parameters(), settings)
         # What a step does not use has gradient zero, from the first step on, so Adam's moments go on moving it.
-        for weight in optimizer.parameters:
-            weight.grad = torch.zeros_like(weight)
-        self.weights = WeightSteps(shared, task, optimizer, device, settings.precision, keep_gradients=True)
+        self.weights = WeightSteps(shared, task, optimizer, device, settings.precision, unused=True)
         adam = OptimizerSettings(
             optimizer="adam", lr=settings.controller_lr, eps=settings.eps, eps_uncorrected=settings.eps_uncorrected
         )
@@ -211,11 +211,15 @@ class EnasSteps:
         losses = Losses("train_loss")
         batches = RepeatedBatches(self.problem.task, self.loader, self.problem.seed, name, steps)
         for batch in episode.steps(batches, losses=losses, draws=Generator(draws)):
-            self._take_path(self.controller.sample(1, draws), 0)
-            losses.add(self.weights.step(batch, self.settings.lr))
+            losses.add(self.weight_step(batch, draws))
         if self.settings.validation_statistics:
             self._see_validation(episode, draws)
         return losses.mean()
+
+    def weight_step(self, batch: Batch, draws: torch.Generator) -> Tensor:
+        """A step of the shared weights on an architecture that the controller draws; returns the loss."""
+        self._take_path(self.controller.sample(1, draws), 0)
+        return self.weights.step(batch, self.settings.lr)
 
     @torch.no_grad()
     def _see_validation(self, episode: Epoch, draws: torch.Generator) -> None:
@@ -235,28 +239,11 @@ class EnasSteps:
         """Of an architecture on the validation split, larger is better."""
         self._take_path(draw, row)
         task = self.problem.task
+        if self.settings.reward == "auroc" and self.rank_on_device:
+            there = outputs_on_device(self.shared, task, self.valid, self.settings, device=self.problem.device)
+            return mean_auroc_on_device(there, self.labels)
         outputs = predict(self.shared, task, self.valid, self.settings, device=self.problem.device)
         if self.settings.reward == "auroc":
             return mean_auroc(outputs, self.targets)
         metric = self.problem.measure(outputs, self.targets)
         return metric if task.spec.metric.higher_is_better else -metric
-
-
-def mean_auroc(outputs: np.ndarray, targets: Targets) -> float:
-    """Mean over labels of the area under the ROC curve, of each class against the rest.
-
-    Args:
-        outputs: logits (N, classes).
-        targets: of which ``y`` holds classes (N,) or labels (N, classes).
-    """
-    labels = np.asarray(targets["y"])
-    if labels.ndim == 2:
-        areas = auroc(outputs, labels)
-    else:
-        areas = auroc(_softmax(outputs), labels[:, None] == np.arange(outputs.shape[1]))
-    return float(np.nanmean(areas))
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(1, keepdims=True))
-    return exponentials / exponentials.sum(1, keepdims=True)

@@ -21,6 +21,7 @@ from nasperf360.algorithms.shared.supernet_steps import (
 from nasperf360.seeds import derive_seed
 from nasperf360.spaces.shared.search_space import HasSupernet
 from nasperf360.spaces.shared.supernet import Supernet
+from nasperf360.tasks.shared.task_training import Batch
 from nasperf360.training.batches import ScheduledBatches, training_loader
 from nasperf360.training.epochs import Epoch, Losses, Stateful
 from nasperf360.training.loop import Row, run_epochs
@@ -44,54 +45,76 @@ def bilevel_search(
     space: HasSupernet, problem: Problem, make_rule: Callable[[Supernet, Any], ArchitectureRule]
 ) -> SearchResult:
     """Search by architecture steps of a rule, which is made of the supernet and the search's ``BilevelSettings``."""
-    task, settings, device = problem.task, problem.settings, problem.device
-    train, valid = problem.dataset.tuning()
-    task.fit(train)
-    train = random_subset(task, train, settings.max_samples, problem.seed)
-    halves = settings.split != "same"
-    splits = weight_and_architecture_splits(task, train, 1, 2, problem.seed) if halves else [train]
-    loaders = [training_loader(task, split, settings.batch_size, device) for split in splits]
-    weight_loader, architecture_loader = loaders[0], loaders[-1]
-    # As published: GAEA goes through its half in turn, Auto-DeepLab shuffles the shared data anew at each step.
-    draw = RandomBatches if settings.split == "same" else ArchitectureBatches
-    torch.manual_seed(derive_seed(problem.seed, "supernet"))
-    supernet = space.supernet().to(device)
-    rule = make_rule(supernet, settings)
-    optimizer = make_optimizer(supernet.weight_parameters(), settings)
-    steps = WeightSteps(supernet, task, optimizer, device, settings.precision, settings.clip)
-    every, batch_size = settings.validate_every, settings.batch_size
-    validation = Validation(supernet, task, valid, every, batch_size, device, settings.precision)
-
-    def one_epoch(epoch: Epoch) -> Row:
-        supernet.train()
-        searching = epoch >= settings.architecture_after
-        losses, architecture_losses = Losses("train_loss"), Losses("architecture_loss")
-        others = draw(task, architecture_loader, problem.seed, epoch)
-        batches = ScheduledBatches(task, weight_loader, settings, problem.seed, epoch)
-        held: dict[str, Stateful] = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
-        for batch, rate in epoch.steps(batches, **held):
-            with supernet.fixed_architecture():
-                losses.add(steps.step(batch, rate))
-            if searching:
-                loss, gradients = architecture_gradients(supernet, lambda: steps.loss(next(others)), steps.scaler)
-                architecture_losses.add(loss)
-                if gradients is not None:
-                    rule.step(gradients)
-        row = {"lr": batches.rate, "train_loss": losses.mean(), "certainty": certainty(supernet)}
-        if searching:
-            row["architecture_loss"] = architecture_losses.mean()
-        with epoch.looking():
-            return row | validation.after(epoch)
-
+    parts = BilevelSteps(space, problem, make_rule)
     history = run_epochs(
-        one_epoch,
-        settings.epochs,
-        {"supernet": supernet, "steps": steps, **rule.state},
+        parts.epoch,
+        problem.settings.epochs,
+        parts.state(),
         seed=problem.seed,
         checkpoint=problem.checkpoint,
         label=problem.label,
     )
-    return SearchResult(space.derive(supernet), history)
+    return SearchResult(space.derive(parts.supernet), history)
+
+
+class BilevelSteps:
+    """The supernet, the steps of its weights and of its architecture parameters, and the samples of both."""
+
+    def __init__(
+        self, space: HasSupernet, problem: Problem, make_rule: Callable[[Supernet, Any], ArchitectureRule]
+    ) -> None:
+        self.problem, self.task, self.settings = problem, problem.task, problem.settings
+        task, settings, device = problem.task, problem.settings, problem.device
+        train, valid = problem.dataset.tuning()
+        task.fit(train)
+        train = random_subset(task, train, settings.max_samples, problem.seed)
+        halves = settings.split != "same"
+        splits = weight_and_architecture_splits(task, train, 1, 2, problem.seed) if halves else [train]
+        loaders = [training_loader(task, split, settings.batch_size, device) for split in splits]
+        self.weight_loader, self.architecture_loader = loaders[0], loaders[-1]
+        torch.manual_seed(derive_seed(problem.seed, "supernet"))
+        self.supernet = space.supernet().to(device)
+        self.rule = make_rule(self.supernet, settings)
+        optimizer = make_optimizer(self.supernet.weight_parameters(), settings)
+        self.weights = WeightSteps(self.supernet, task, optimizer, device, settings.precision, settings.clip)
+        every, batch_size = settings.validate_every, settings.batch_size
+        self.validation = Validation(self.supernet, task, valid, every, batch_size, device, settings.precision)
+
+    def state(self) -> dict[str, Stateful]:
+        """What a checkpoint holds."""
+        return {"supernet": self.supernet, "steps": self.weights, **self.rule.state}
+
+    def epoch(self, number: Epoch) -> Row:
+        """Train one epoch of weight steps, each followed by an architecture step once they have begun."""
+        self.supernet.train()
+        searching = number >= self.settings.architecture_after
+        losses, architecture_losses = Losses("train_loss"), Losses("architecture_loss")
+        # As published: GAEA goes through its half in turn, Auto-DeepLab shuffles the shared data anew at each step.
+        draw = RandomBatches if self.settings.split == "same" else ArchitectureBatches
+        others = draw(self.task, self.architecture_loader, self.problem.seed, number)
+        batches = ScheduledBatches(self.task, self.weight_loader, self.settings, self.problem.seed, number)
+        held: dict[str, Stateful] = {"others": others, "losses": losses, "architecture_losses": architecture_losses}
+        for batch, rate in number.steps(batches, **held):
+            losses.add(self.weight_step(batch, rate))
+            if searching:
+                architecture_losses.add(self.architecture_step(next(others)))
+        row = {"lr": batches.rate, "train_loss": losses.mean(), "certainty": certainty(self.supernet)}
+        if searching:
+            row["architecture_loss"] = architecture_losses.mean()
+        with number.looking():
+            return row | self.validation.after(number)
+
+    def weight_step(self, batch: Batch, rate: float) -> Tensor:
+        """A step of the weights; returns the loss."""
+        with self.supernet.fixed_architecture():
+            return self.weights.step(batch, rate)
+
+    def architecture_step(self, batch: Batch) -> Tensor:
+        """A step of the architecture parameters; returns the loss."""
+        loss, gradients = architecture_gradients(self.supernet, lambda: self.weights.loss(batch), self.weights.scaler)
+        if gradients is not None:
+            self.rule.step(gradients)
+        return loss
 
 
 def certainty(supernet: Supernet) -> float:

@@ -43,13 +43,15 @@ class Convolution(nn.Module):
     def __init__(self, channels: int, kernel: int, dilation: int = 1, *, searching: bool, shifted: bool = False):
         super().__init__()
         span = dilation * (kernel - 1)
-        self.padding = (span // 2, span - span // 2)
-        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, bias=False)
+        # Inside the convolution where both sides are alike: outside, every input is copied.
+        self.padding = (span // 2, span - span // 2) if span % 2 else None
+        inside = 0 if self.padding else span // 2
+        self.conv = nn.Conv1d(channels, channels, kernel, padding=inside, dilation=dilation, bias=False)
         self.norm = normalisation(channels, searching)
         self.shift = nn.Parameter(torch.zeros(1)) if shifted else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm(self.conv(F.pad(x, self.padding)))
+        x = self.norm(self.conv(F.pad(x, self.padding) if self.padding else x))
         return F.relu(x if self.shift is None else x + self.shift)
 
 

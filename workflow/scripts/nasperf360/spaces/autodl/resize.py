@@ -14,9 +14,11 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     Two matrix products: unlike torch's own function they are deterministic on GPUs backwards, too.
     """
     if x.shape[2] != size[0]:
-        x = torch.einsum("bchw,gh->bcgw", x, interpolation(x.shape[2], size[0], x.device, x.dtype))
+        rows = interpolation(x.shape[2], size[0], x.device, x.dtype)
+        maps = x.flatten(0, 1)
+        x = torch.bmm(rows.expand(len(maps), -1, -1), maps).unflatten(0, x.shape[:2])
     if x.shape[3] != size[1]:
-        x = torch.einsum("bchw,vw->bchv", x, interpolation(x.shape[3], size[1], x.device, x.dtype))
+        x = x @ interpolation(x.shape[3], size[1], x.device, x.dtype).T
     return x
 
 

@@ -3,19 +3,21 @@
 Source: Liu et al. 2019; reference code, autodeeplab/auto_deeplab.py, cell_level_search.py.
 """
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nasperf360.spaces.autodl.encoding import NODES
 from nasperf360.spaces.autodl.level_paths import DIRECTIONS, LEVELS, direction, neighbours
 from nasperf360.spaces.autodl.parts import ImagePool, conv_norm, initialise, level_sizes, stem_layer
 from nasperf360.spaces.autodl.resize import crop, pad, resize
-from nasperf360.spaces.shared.cells import OPERATIONS, edges, edges_from
-from nasperf360.spaces.shared.edge_bundle import EdgeBundle, Norm, sum_of
-from nasperf360.spaces.shared.operations import Layers, relu_conv_norm
+from nasperf360.spaces.shared.cells import OPERATIONS, edges, edges_by_source
+from nasperf360.spaces.shared.edge_bundle import EdgeBundle, Norm, composed, sum_of
+from nasperf360.spaces.shared.operations import Layers
 from nasperf360.spaces.shared.supernet import Supernet
 
 BORDER_WEIGHT = 2 / 3  # of levels that have two ways to go on, so that each weighs as one of three
@@ -65,40 +67,57 @@ class SearchCell(nn.Module):
         super().__init__()
         layers = Layers(2, {"affine": False})
         self.channels, self.paths = channels, len(incoming)
-        self.preprocess0 = None if earlier is None else relu_conv_norm(earlier, channels, layers)
-        self.preprocess1 = nn.ModuleList(relu_conv_norm(each, channels, layers) for each in incoming)
+        self.project0 = None if earlier is None else layers.conv(earlier, channels, 1)
+        self.norm0 = Norm(channels)
+        self.project1 = nn.ModuleList(layers.conv(each, channels, 1) for each in incoming)
+        self.norm1 = PathNorm(channels, self.paths)
         # What comes from the cell before the last is the same on all paths: computed once.
         self.bundle0 = None if earlier is None else PathBundle(channels, NODES, 1, layers)
         self.bundles = nn.ModuleList(PathBundle(channels, NODES - node, self.paths, layers) for node in range(NODES))
 
-    def forward(self, s0: Tensor | None, s1: Sequence[Tensor], operations: Tensor, steps: Tensor) -> Tensor:
+    def forward(
+        self, s0: Tensor | None, s1: Sequence[Tensor], mixing: Sequence[Tensor], kernels: Sequence[Any], steps: Tensor
+    ) -> Tensor:
         """Output of the cell: the sum over its paths.
 
         Args:
-            s0: output of the cell before the last at this level.
-            s1: outputs of the cells of the layer before, resized to this level.
-            operations: (20, 8), weights of the operations on each edge, node by node.
+            s0: output of the cell before the last at this level, activated.
+            s1: outputs of the cells of the layer before, resized to this level and activated.
+            mixing: of the edges from each input and node, as their bundles mix.
+            kernels: of :attr:`sources`, one for each, as :func:`composed` gives them.
             steps: (paths,), weights of the paths.
 
         Returns:
             (B, 5 * channels, H, W).
         """
-        arrived: list[list[Tensor]] = [[] for _ in range(NODES)]
-        if self.preprocess0 is not None and self.bundle0 is not None and s0 is not None:
-            parts = self.bundle0(self.preprocess0(s0), operations[edges_from(0, NODES)]).split(self.channels, 1)
-            for terms, part in zip(arrived, parts, strict=True):
-                terms.append(part.repeat_interleave(self.paths, 0) if self.paths > 1 else part)
-        paths = [preprocess(x) for preprocess, x in zip(self.preprocess1, s1, strict=True)]
-        state = torch.stack(paths, 1).flatten(0, 1)
+        own = iter(kernels)
+        # Of the nodes still to come, channel by channel: what has arrived so far, on each path.
+        arrived: Tensor | None = None
+        if self.project0 is not None and self.bundle0 is not None and s0 is not None:
+            arrived = self.bundle0(self.norm0(self.project0(s0)), mixing[0], next(own))
+        paths = [project(x) for project, x in zip(self.project1, s1, strict=True)]
+        state = self.norm1(torch.stack(paths, 1).flatten(0, 1) if self.paths > 1 else paths[0])
         nodes: list[Tensor] = []
-        for node, bundle in enumerate(self.bundles):
-            parts = bundle(state, operations[edges_from(node + 1, NODES)]).split(self.channels, 1)
-            for terms, part in zip(arrived[node:], parts, strict=True):
-                terms.append(part)
-            state = sum_of(arrived[node])
+        for bundle, weights in zip(self.bundles, mixing[1:], strict=True):
+            sent = bundle(state, weights, next(own))
+            if arrived is None:
+                arrived = sent
+            elif len(arrived) < len(sent):
+                arrived = (arrived[:, None] + sent.unflatten(0, (-1, self.paths))).flatten(0, 1)
+            else:
+                arrived = arrived + sent
+            state, arrived = arrived.split([self.channels, arrived.shape[1] - self.channels], 1)
             nodes.append(state)
         joined = torch.cat(nodes, 1)
-        return torch.einsum("bpchw,p->bchw", joined.unflatten(0, (-1, self.paths)), steps)
+        if self.paths == 1:
+            return joined * steps
+        by_path = joined.view(-1, self.paths, joined[0].numel())
+        return (steps.expand(len(by_path), 1, -1) @ by_path).view(-1, *joined.shape[1:])
+
+    @property
+    def sources(self) -> list[EdgeBundle]:
+        """The edges from each input, where there is one, and from each node."""
+        return [bundle for bundle in (self.bundle0, *self.bundles) if isinstance(bundle, EdgeBundle)]
 
 
 class SmallASPP(nn.Module):
@@ -119,6 +138,8 @@ class SmallASPP(nn.Module):
 class SearchNetwork(Supernet):
     """Layers of search cells on up to four levels. Maps (B, channels, H, W) to (B, outputs, H, W), of any size.
 
+    What the cells of a level compute of their weights is computed for all of them at once.
+
     Architecture parameters: ``operations`` (20, 8); ``levels`` (layers, 12), four levels by three directions, where
     the border levels have two to choose from and the third number is not used (the betas of the paper).
 
@@ -130,6 +151,9 @@ class SearchNetwork(Supernet):
         pad_to: images are padded to a multiple of it, and the output cut back.
         slips: whether the second layer's step from level 1 to itself has the weight of that to level 2, as published.
     """
+
+    order: Tensor
+    steps: Tensor
 
     def __init__(self, input_channels: int, outputs: int, *, width: int, layers: int, pad_to: int, slips: bool):
         super().__init__()
@@ -159,39 +183,80 @@ class SearchNetwork(Supernet):
         self.architecture["operations"] = nn.Parameter(NOISE * torch.randn(edges(NODES), len(OPERATIONS)))
         self.architecture["levels"] = nn.Parameter(NOISE * torch.randn(layers, LEVELS * DIRECTIONS))
         self.choices["levels"] = (1, 2, *[DIRECTIONS] * (LEVELS - 2), 2, 1)
+        order, self.leaving = edges_by_source(NODES)
+        self.register_buffer("order", torch.tensor(order), persistent=False)
+        # Of each cell, where the weights of the steps into it stand among those of all layers.
+        places = [self._places(layer, level) for layer in range(layers) for level in range(len(self._layer(layer)))]
+        self.paths = [len(place) for place in places]
+        self.register_buffer("steps", torch.tensor([each for place in places for each in place]), persistent=False)
 
     def level_weights(self) -> Tensor:
         """Weights (layers, levels, 3) of the steps from each level."""
         weights = self.mixture("levels").unflatten(1, (LEVELS, DIRECTIONS))
         return torch.cat([weights[:, :1] * BORDER_WEIGHT, weights[:, 1:-1], weights[:, -1:] * BORDER_WEIGHT], 1)
 
-    def _mixing_weights(self) -> Tensor:
-        """The same with the published slip, if wanted, which does not touch what is derived."""
-        weights = self.level_weights()
-        if self.slips:
-            weights = weights.clone()
-            weights[1, 1, direction(1, 1)] = weights[1, 1, direction(1, 2)].clone()
-        return weights
-
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         x = pad(x, self.pad_to)
         sizes = level_sizes(x.shape[2], x.shape[3], LEVELS)
-        operations, levels = self.mixture("operations"), self._mixing_weights()
+        mixing, kernels = self._mixing(), self._kernels()
+        steps = iter(self.level_weights().flatten().index_select(0, self.steps).split(self.paths))
         before: list[Tensor] = []
         last: list[Tensor] = [self.stem(x)]
-        for weights, cells in zip(levels, self.layers, strict=True):
+        active: list[Tensor] = []
+        for cells in self.layers:
+            before, active = active, [F.relu(each) for each in last]
             current = []
-            for level, cell in enumerate(cast(nn.ModuleList, cells)):
+            for level, cell in enumerate(cast(Iterable[SearchCell], cells)):
                 sources = neighbours(level, len(last))
                 current.append(
                     cell(
                         before[level] if level < len(before) else None,
-                        [resize(last[source], sizes[level]) for source in sources],
-                        operations,
-                        torch.stack([weights[source, direction(source, level)] for source in sources]),
+                        [
+                            active[source] if source == level else F.relu(resize(last[source], sizes[level]))
+                            for source in sources
+                        ],
+                        mixing[level],
+                        kernels[cell],
+                        next(steps),
                     )
                 )
-            before, last = last, current
+            last = current
         heads = [resize(head(each), (x.shape[2], x.shape[3])) for head, each in zip(self.heads, last, strict=True)]
         return crop(sum_of(heads), height, width, self.pad_to)
+
+    def _layer(self, number: int) -> list[SearchCell]:
+        """The cells of a layer, by level."""
+        return list(cast(Iterable[SearchCell], self.layers[number]))
+
+    def _places(self, layer: int, level: int) -> list[int]:
+        """Where the weights of the steps into a cell stand in :meth:`level_weights`, flattened."""
+        places = []
+        for source in neighbours(level, len(self._layer(layer - 1)) if layer else 1):
+            slipped = self.slips and (layer, source, level) == (1, 1, 1)
+            places.append((layer * LEVELS + source) * DIRECTIONS + direction(source, 2 if slipped else level))
+        return places
+
+    def _cells(self, level: int) -> list[SearchCell]:
+        """Of one level, the first one first."""
+        layers = map(self._layer, range(len(self.layers)))
+        return [cells[level] for cells in layers if level < len(cells)]
+
+    def _mixing(self) -> list[list[Tensor]]:
+        """For each level, how the edges from each input and node of its cells mix: in all of its cells alike."""
+        weights = self.mixture("operations").index_select(0, self.order).split(self.leaving)
+        found = []
+        for level in range(LEVELS):
+            bundles: Any = self._cells(level)[0].bundles
+            # The two inputs of a cell have as many edges, but not every cell has the first one.
+            found.append([bundles[max(0, source - 1)].mixing(each) for source, each in enumerate(weights)])
+        return found
+
+    def _kernels(self) -> dict[nn.Module, list[tuple[Tensor, ...]]]:
+        """The composed kernels of each cell, those of a level computed together."""
+        found: dict[nn.Module, list[tuple[Tensor, ...]]] = {}
+        for level in range(LEVELS):
+            cells = self._cells(level)
+            kernels = iter(composed([bundle for cell in cells for bundle in cell.sources]))
+            found |= {cell: list(islice(kernels, len(cell.sources))) for cell in cells}
+        return found

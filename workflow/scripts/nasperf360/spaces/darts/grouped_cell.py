@@ -4,11 +4,13 @@ The operations on all edges that leave one state are computed together (``shared
 by are pooled once per state, and shuffled once per node. Channels are innermost in memory (channels_last).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from nasperf360.spaces.darts.encoding import NODES
-from nasperf360.spaces.shared.cells import edges_from
+from nasperf360.spaces.shared.cells import edges_by_source
 from nasperf360.spaces.shared.edge_bundle import EdgeBundle, innermost, sum_of
 from nasperf360.spaces.shared.operations import FactorizedReduce, Layers, relu_conv_norm
 
@@ -25,6 +27,8 @@ class GroupedCell(nn.Module):
         layers: dimensions, and the batch normalisation of the inputs.
     """
 
+    order: Tensor
+
     def __init__(
         self, channels_in: tuple[int, int], channels: int, *, reduce: bool, after_reduce: bool, partial: int,
         layers: Layers,
@@ -34,9 +38,11 @@ class GroupedCell(nn.Module):
         self.preprocess0 = first(channels_in[0], channels, layers)
         self.preprocess1 = relu_conv_norm(channels_in[1], channels, layers)
         self.channels, self.partial = channels // partial, partial
+        order, self.leaving = edges_by_source(NODES)
+        self.register_buffer("order", torch.tensor(order), persistent=False)
         self.bundles = nn.ModuleList(
-            EdgeBundle(self.channels, len(edges_from(source, NODES)), 2 if reduce and source < 2 else 1, layers)
-            for source in range(NODES + 1)
+            EdgeBundle(self.channels, count, 2 if reduce and source < 2 else 1, layers)
+            for source, count in enumerate(self.leaving)
         )
         self.bypass = layers.halve() if reduce else nn.Identity()
 
@@ -51,22 +57,26 @@ class GroupedCell(nn.Module):
         Returns:
             (B, 4 * channels, H', W').
         """
-        scaled = operations * edges[:, None]
+        edges = edges.index_select(0, self.order)
+        scaled = operations.index_select(0, self.order) * edges[:, None]
+        weights = scaled.split(self.leaving)
+        passing = [group.unbind() for group in edges.split(self.leaving)]
         mixed: list[list[Tensor]] = [[] for _ in range(NODES)]
         passed: list[list[Tensor]] = [[] for _ in range(NODES)]
         nodes: list[Tensor] = []
 
         def send(state: Tensor, source: int) -> None:
-            targets, rows = range(max(0, source - 1), NODES), edges_from(source, NODES)
+            targets = range(max(0, source - 1), NODES)
             active, rest = state.split([self.channels, state.shape[1] - self.channels], 1)
-            parts = self.bundles[source](active, scaled[rows]).split(self.channels, 1)
+            bundle: Any = self.bundles[source]
+            parts = bundle(active, bundle.mixing(weights[source])).split(self.channels, 1)
             for node, part in zip(targets, parts, strict=True):
                 mixed[node].append(part)
             if self.partial == 1:
                 return
             rest = self.bypass(rest) if source < 2 else rest
-            for node, row in zip(targets, rows, strict=True):
-                passed[node].append(rest * edges[row])
+            for node, weight in zip(targets, passing[source], strict=True):
+                passed[node].append(rest * weight)
 
         send(innermost(self.preprocess0(s0)), 0)
         send(innermost(self.preprocess1(s1)), 1)

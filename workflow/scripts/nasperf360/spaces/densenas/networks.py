@@ -244,7 +244,9 @@ class DenseNasSupernet(SampledSupernet):
         """Mixture weights of the operations that run, (layers, count)."""
         values = self.architecture[name]
         sampled = self.sampled.get(name)
-        return self.relax(values if sampled is None else values.gather(-1, sampled.to(values.device)))
+        return self.relax(
+            values if sampled is None else values.gather(-1, sampled.to(values.device, non_blocking=True))
+        )
 
     # -- cost ----------------------------------------------------------------------------------------------------
 

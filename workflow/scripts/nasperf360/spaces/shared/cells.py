@@ -36,6 +36,12 @@ def edges_from(source: int, nodes: int) -> list[int]:
     return [edges(node) + source for node in range(max(0, source - 1), nodes)]
 
 
+def edges_by_source(nodes: int) -> tuple[list[int], list[int]]:
+    """The edges of a supernet's cell source by source, those from the first input first; and how many leave each."""
+    leaving = [edges_from(source, nodes) for source in range(nodes + 1)]
+    return [edge for group in leaving for edge in group], [len(group) for group in leaving]
+
+
 class CellEncoding(Encoding):
     """Base class of encodings with cells."""
 

@@ -64,6 +64,10 @@ class EdgeBundle(nn.Module):
         layers: dimensions.
     """
 
+    sources: Tensor
+    targets: Tensor
+    each: Tensor
+
     def __init__(self, channels: int, edges: int, stride: int, layers: Layers):
         super().__init__()
         self.channels, self.edges, self.stride, self.layers = channels, edges, stride, layers
@@ -83,54 +87,58 @@ class EdgeBundle(nn.Module):
             normalised += total
         self.norm = Norm(normalised)
         self.max_pool, self.average_pool = layers.max_pool(stride), layers.average_pool(stride)
+        # The mixture of what is normalised: the operation that made each block of channels, and the edges it is for.
+        own, every = torch.eye(edges), torch.ones(edges, 1)
+        blocks = [(SEP, own), (SEP + 1, own), (DIL, own), (DIL + 1, own), (MAX, every), (AVERAGE, every)]
+        blocks.append((SKIP, own if stride == 2 else every))
+        sources = [operation for operation, edge in blocks for _ in range(edge.shape[1])]
+        self.register_buffer("sources", torch.tensor(sources), persistent=False)
+        self.register_buffer("targets", torch.cat([edge for _, edge in blocks], 1), persistent=False)
+        self.register_buffer("each", torch.eye(channels), persistent=False)
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mixing: Tensor, kernels: Sequence[Tensor] | None = None) -> Tensor:
         """Weighted sums of the operations.
 
         Args:
             x: (B, channels, H, W).
-            weights: (edges, 8).
+            mixing: of the weights of the operations, see :meth:`mixing`.
+            kernels: of :func:`composed`, where many bundles' are computed at once.
 
         Returns:
             (B, edges * channels, H', W').
         """
         active = F.relu(x)
-        first = torch.cat(
-            [
-                self._composed(active, depthwise, pointwise, 1)
-                for depthwise, pointwise in zip(self.depthwise1, self.pointwise1, strict=True)
-            ],
-            1,
-        )
+        kernels = composed([self])[0] if kernels is None else kernels
+        separable, dilated = kernels[: len(SEPARABLE)], kernels[len(SEPARABLE) :]
+        first = torch.cat([self._convolve(active, kernel, 1) for kernel in separable], 1)
         middle = F.relu(self.norm1(first))
         total = self.edges * self.channels
         parts = [
             self._separate(part, depthwise, pointwise)
             for part, depthwise, pointwise in zip(middle.split(total, 1), self.depthwise2, self.pointwise2, strict=True)
         ]
-        parts += [
-            self._composed(active, depthwise, pointwise, 2)
-            for depthwise, pointwise in zip(self.depthwise_dilated, self.pointwise_dilated, strict=True)
-        ]
+        parts += [self._convolve(active, kernel, 2) for kernel in dilated]
         parts += [self.max_pool(x), self.average_pool(x)]
         if self.stride == 2:
             parts.append(self._factorized_reduce(active))
         normalised = self.norm(torch.cat(parts, 1))
         if self.stride == 1:
             normalised = torch.cat([normalised, x], 1)
-        return F.conv2d(normalised, self._mixing(weights))
+        return F.conv2d(normalised, mixing)
 
-    def _composed(self, x: Tensor, depthwise: Tensor, pointwise: Tensor, dilation: int) -> Tensor:
+    def mixing(self, weights: Tensor) -> Tensor:
+        """The weighted sum over operations as a 1x1 convolution: (edges * channels, inputs, 1, 1).
+
+        Args:
+            weights: (edges, 8).
+        """
+        blocks = weights.index_select(1, self.sources) * self.targets
+        return torch.kron(blocks, self.each)[:, :, None, None]
+
+    def _convolve(self, x: Tensor, kernel: Tensor, dilation: int) -> Tensor:
         """Depthwise and 1x1 convolution of every edge as one full convolution."""
-        edges, channels = self.edges, self.channels
-        kernel = depthwise.shape[2:]
-        weight = pointwise.view(edges, channels, channels, 1, 1) * depthwise.view(edges, 1, channels, *kernel)
-        length = kernel[1]
-        padding = self.layers.size(dilation * (length - 1) // 2, 0)
-        return F.conv2d(
-            x, weight.view(edges * channels, channels, *kernel), None, self.layers.size(self.stride, 1), padding,
-            self.layers.size(dilation, 1),
-        )  # fmt: skip
+        padding = self.layers.size(dilation * (kernel.shape[3] - 1) // 2, 0)
+        return F.conv2d(x, kernel, None, self.layers.size(self.stride, 1), padding, self.layers.size(dilation, 1))
 
     def _separate(self, x: Tensor, depthwise: Tensor, pointwise: Tensor) -> Tensor:
         """Depthwise and 1x1 convolution of every edge on its own channels."""
@@ -145,19 +153,27 @@ class EdgeBundle(nn.Module):
         both = [part.movedim(1, 3).unflatten(3, (self.edges, -1)) for part in (first, second)]
         return torch.cat(both, 4).flatten(3, 4).movedim(3, 1)
 
-    def _mixing(self, weights: Tensor) -> Tensor:
-        """The weighted sum over operations as a 1x1 convolution: (edges * channels, inputs, 1, 1)."""
-        edges, channels = self.edges, self.channels
-        each = torch.eye(channels, device=weights.device, dtype=weights.dtype)
-        own = torch.eye(edges, device=weights.device, dtype=weights.dtype)
 
-        def per_edge(column: Tensor) -> Tensor:
-            return torch.kron(own * column[:, None], each)
+def composed(bundles: Sequence[EdgeBundle]) -> list[tuple[Tensor, ...]]:
+    """Depthwise and 1x1 convolutions of each bundle as full ones: kernels (edges * channels, channels, ...).
 
-        def shared(column: Tensor) -> Tensor:
-            return torch.kron(column[:, None], each)
+    Those of one size are computed for all bundles at once.
 
-        blocks = [per_edge(weights[:, index]) for index in (SEP, SEP + 1, DIL, DIL + 1)]
-        blocks += [shared(weights[:, MAX]), shared(weights[:, AVERAGE])]
-        blocks.append(per_edge(weights[:, SKIP]) if self.stride == 2 else shared(weights[:, SKIP]))
-        return torch.cat(blocks, 1)[:, :, None, None]
+    Args:
+        bundles: of the same channels.
+
+    Returns:
+        For each bundle its kernels: first halves of separable convolutions, then dilated ones.
+    """
+    channels, sizes = bundles[0].channels, [bundle.edges * bundle.channels for bundle in bundles]
+    kinds = []
+    for number in range(len(SEPARABLE) + len(DILATED)):
+        pairs = (
+            [[*bundle.depthwise1, *bundle.depthwise_dilated][number] for bundle in bundles],
+            [[*bundle.pointwise1, *bundle.pointwise_dilated][number] for bundle in bundles],
+        )
+        depthwise, pointwise = (torch.cat(weights) if len(weights) > 1 else weights[0] for weights in pairs)
+        shape = depthwise.shape[2:]
+        kernel = pointwise.view(-1, channels, channels, 1, 1) * depthwise.view(-1, 1, channels, *shape)
+        kinds.append(kernel.view(-1, channels, *shape).split(sizes))
+    return list(zip(*kinds, strict=True))

@@ -33,10 +33,12 @@ class SampledSupernet(Supernet, ABC):
             uniform: equally likely, else by their mixture weights.
         """
         for name in self.sampled_names:
-            # Drawn on the CPU, so that the choice does not depend on the device.
-            weights = self.mixture(name).detach().cpu()
-            weights = torch.ones_like(weights) if uniform else weights
-            count_here = min(count, weights.shape[-1])
+            options = self.architecture[name].shape[-1]
+            # Drawn on the CPU, so that the choice does not depend on the device; one that depends on no weight waits
+            # for no device.
+            equal = uniform or options == 1
+            weights = torch.ones(self.architecture[name].shape) if equal else self.mixture(name).detach().cpu()
+            count_here = min(count, options)
             drawn = torch.multinomial(weights, count_here) if len(weights) else weights.long()[:, :count_here]
             self.sampled[name] = drawn.sort(-1).values
 

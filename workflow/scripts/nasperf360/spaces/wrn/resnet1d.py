@@ -12,12 +12,16 @@ class ConvBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int):
         super().__init__()
-        self.padding = ((kernel - 1) // 2, kernel // 2)
-        self.conv = nn.Conv1d(channels_in, channels_out, kernel)
+        # Inside the convolution where it can be: outside, every input is copied.
+        self.uneven = kernel % 2 == 0
+        self.conv = nn.Conv1d(channels_in, channels_out, kernel, padding=0 if self.uneven else kernel // 2)
         self.norm = nn.BatchNorm1d(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(F.pad(x, self.padding))))
+        if self.uneven:
+            kernel = self.conv.kernel_size[0]
+            x = F.pad(x, ((kernel - 1) // 2, kernel // 2))
+        return F.relu(self.norm(self.conv(x)))
 
 
 class ResidualBlock(nn.Module):

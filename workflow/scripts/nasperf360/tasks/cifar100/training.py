@@ -1,5 +1,7 @@
 """CIFAR-100 to networks: normalised images, cropped, flipped and cut out at random."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -28,10 +30,10 @@ class Cifar100(Classification):
         x = batch["x"]
         count, channels, height, width = x.shape
 
-        def draw(high: int) -> Tensor:
-            return torch.randint(high, (count, 1), generator=generator).to(x.device)
-
-        top, left, flip = draw(2 * PADDING + 1), draw(2 * PADDING + 1), draw(2)
+        highest = [2 * PADDING + 1, 2 * PADDING + 1, 2]
+        highest += [height, width] if self.switches.cutout else []
+        drawn = torch.stack([torch.randint(high, (count, 1), generator=generator) for high in highest])
+        top, left, flip, *centre = drawn.to(x.device, non_blocking=True)
         row, column = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
         source_row = top + row
         source_column = left + torch.where(flip == 1, width - 1 - column, column)
@@ -40,22 +42,24 @@ class Cifar100(Classification):
         changed = padded.gather(2, place.reshape(count, 1, -1).expand(-1, channels, -1)).view_as(x).float()
         if self.switches.cutout:
             half = CUTOUT // 2  # the square may reach over the border, as in the reference code
-            from_row, from_column = draw(height) - half, draw(width) - half
+            from_row, from_column = centre[0] - half, centre[1] - half
             in_rows = (row >= from_row) & (row < from_row + CUTOUT)
             in_columns = (column >= from_column) & (column < from_column + CUTOUT)
             square = (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
-            changed = torch.where(square, _per_channel(MEAN, x), changed)
+            changed = torch.where(square, _per_channel(MEAN, x.device), changed)
         return {**batch, "x": changed}
 
     def inputs(self, batch: Batch) -> Tensor:
         """Normalised by the constants of the reference code."""
         x = batch["x"]
-        return (x.float() - _per_channel(MEAN, x)) / _per_channel(STD, x)
+        return (x.float() - _per_channel(MEAN, x.device)) / _per_channel(STD, x.device)
 
 
-def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
-    """Constants of the range [0, 1] as float32 (3, 1, 1) in the range 0 to 255."""
-    return 255.0 * torch.tensor(values, dtype=torch.float32, device=like.device)[:, None, None]
+@cache
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Constants of the range [0, 1] as float32 (3, 1, 1) in the range 0 to 255; sent to a device once."""
+    with torch.inference_mode(False):  # kept, and used in training, too
+        return 255.0 * torch.tensor(values, dtype=torch.float32, device=device)[:, None, None]
 
 
 TRAINING = Cifar100

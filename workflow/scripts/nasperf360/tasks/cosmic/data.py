@@ -13,6 +13,7 @@ import numpy as np
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
+from nasperf360.data.reading import each, reading
 from nasperf360.errors import DataError, UserError
 from nasperf360.tasks.cosmic.spec import FILTER, GALAXIES, PreprocessSettings
 
@@ -21,9 +22,11 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
     """Central ``crop`` x ``crop`` pixels of each galaxy tile; the first 90 % by path train, the rest validate."""
     crop = options.crop
     tiles = galaxy_tiles(raw, "train")
+    tests = galaxy_tiles(raw, "test")
+    each([file.path for file in tiles + tests], open_tile)  # all headers, before the work
     cut = len(tiles) * 9 // 10
     skies = {file.relative: file for role in ("train", "test") for file in raw.all(role) if is_sky(file)}
-    for name, files in (("train", tiles[:cut]), ("valid", tiles[cut:]), ("test", galaxy_tiles(raw, "test"))):
+    for name, files in (("train", tiles[:cut]), ("valid", tiles[cut:]), ("test", tests)):
         shape = (1, crop, crop)
         split = writer.split(
             name,
@@ -59,7 +62,7 @@ def galaxy_tiles(raw: RawFiles, role: str) -> list[RawFile]:
         parts = file.relative.split("/")
         return len(parts) > 3 and parts[-4] == FILTER and "_".join(parts[-3:-1]) in GALAXIES and not is_sky(file)
 
-    arrays = raw.all(role, ".npy")
+    arrays = raw.all(role, "*.npy")
     tiles = [file for file in arrays if chosen(file)]
     if not tiles:
         raise DataError(
@@ -75,17 +78,30 @@ def read_npy(path: Path) -> np.ndarray:
     Raises:
         DataError: truncated, or not such a file.
     """
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: not a readable array ({error})") from error
+    with reading(path, "an array of numpy"):
+        with open(path, "rb") as stream:
+            np.lib.format.read_magic(stream)  # np.load would take an archive or a pickle too
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{path}: values of type {array.dtype}, real or whole numbers are expected")
+    return array
+
+
+def open_tile(path: Path) -> np.ndarray:
+    """Planes (2 or 3, H, W) of a tile, mapped rather than read.
+
+    Raises:
+        DataError: truncated, or no tile.
+    """
+    planes = read_npy(path)
+    if planes.ndim != 3 or planes.shape[0] not in (2, 3):
+        raise DataError(f"{path}: shape {planes.shape}, expected (3, H, W)")
+    return planes
 
 
 def read_tile(path: Path, crop: int) -> dict[str, Any]:
     """Image, mask and ignore mask of a tile (2 or 3, H, W), cropped at its centre; two planes: nothing is ignored."""
-    planes = read_npy(path)
-    if planes.ndim != 3 or planes.shape[0] not in (2, 3):
-        raise DataError(f"{path}: shape {planes.shape}, expected (3, H, W)")
+    planes = open_tile(path)
     if min(planes.shape[1:]) < crop:
         raise UserError(f"{path}: shape {planes.shape} is smaller than preprocess.cosmic.crop, {crop}; lower it")
     row, column = ((side - crop) // 2 for side in planes.shape[1:])

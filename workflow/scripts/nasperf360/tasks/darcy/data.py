@@ -1,16 +1,21 @@
 """Darcy Flow from MATLAB files: ``x`` coefficient and ``y`` solution, raw, both (1, s, s) float32."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from nasperf360.data.datasets import DatasetWriter
-from nasperf360.data.raw import RawFile, RawFiles
+from nasperf360.data import hdf5
+from nasperf360.data.datasets import DatasetWriter, SplitWriter
+from nasperf360.data.raw import RawFiles
+from nasperf360.data.reading import reading
 from nasperf360.errors import DataError, UserError
 from nasperf360.settings.declaration import NoSettings
-from nasperf360.tasks.shared.matlab import read_matlab
+from nasperf360.tasks.darcy.spec import SolutionsOptions
+from nasperf360.tasks.shared.file_options import file_options
+from nasperf360.tasks.shared.matlab import KIND, read_matlab, v73_array
 
 BLOCK = 64  # rows checked and written at a time
 
@@ -20,10 +25,16 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> Non
 
     The options of a file of role ``solutions`` are ``rows`` (split: [first, one past the last]) and ``stride``.
     """
-    splits = {}
-    for file in raw.all("solutions", ".mat"):
-        rows = file.options["rows"]
-        fields = [read_mat(file, name, rows, file.options["stride"]) for name in ("coeff", "sol")]
+    splits: dict[str, SplitWriter] = {}
+    files = raw.all("solutions", "*.mat")
+    options_of = {file.path: file_options(file, SolutionsOptions) for file in files}
+    given = {split for of_file in options_of.values() for split in of_file.rows}
+    if absent := [name for name in ("train", "valid", "test") if name not in given]:
+        raise UserError(f"{files[0].path}: no file has rows for {absent[0]}; add to 'rows' in the sources file")
+    for file in files:
+        rows = {str(split): first_and_end for split, first_and_end in options_of[file.path].rows.items()}
+        stride = options_of[file.path].stride
+        fields = [read_mat(file.path, name, rows, stride) for name in ("coeff", "sol")]
         if fields[0].keys() != fields[1].keys():
             raise DataError(f"{file.path}: 'coeff' and 'sol' differ in their number of rows")
         for split in rows:
@@ -41,7 +52,7 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> Non
                 splits[split].append(source=file.path, x=x[block], y=y[block])
 
 
-def read_mat(file: RawFile, name: str, rows: Mapping[str, list[int]], stride: int) -> dict[str, np.ndarray]:
+def read_mat(path: Path, name: str, rows: Mapping[str, list[int]], stride: int) -> dict[str, np.ndarray]:
     """The rows of one variable (N, R, R) of a MAT file, by split: (n, 1, s, s) float32, s = (R - 1) / stride + 1.
 
     Reads v5 and, by h5py, v7.3, whose axes are reversed.
@@ -50,22 +61,16 @@ def read_mat(file: RawFile, name: str, rows: Mapping[str, list[int]], stride: in
         DataError: unreadable, no such variable, not (N, R, R).
         UserError: fewer rows than asked for, R - 1 no multiple of stride.
     """
-    path = file.path
     if not h5py.is_hdf5(path):
         return select(path, name, read_matlab(path, name)[name], rows, stride)
-    try:
-        with h5py.File(path, "r") as stream:
-            return select(path, name, stream.get(name), rows, stride, reverse=True)
-    except OSError as error:
-        raise DataError(f"{path}: not a readable MAT v7.3 file ({error})") from error
+    with reading(path, KIND), hdf5.opened(path, KIND) as file:  # of a version 7.3, the points alone that are taken
+        return select(path, name, v73_array(file, name), rows, stride, reverse=True)
 
 
 def select(
     path: Any, name: str, array: Any, rows: Mapping[str, list[int]], stride: int, reverse: bool = False
 ) -> dict[str, np.ndarray]:
     """Rows and points of an array in memory or on disk; see :func:`read_mat`."""
-    if array is None:
-        raise DataError(f"{path}: no array '{name}'")
     shape = array.shape[::-1] if reverse else array.shape
     if len(shape) != 3 or shape[1] != shape[2]:
         raise DataError(f"{path}: '{name}' has shape {shape}, expected (N, R, R)")
@@ -82,5 +87,6 @@ def select(
                 f"correct its option 'rows' in the sources file"
             )
         values = array[::stride, ::stride, start:stop].T if reverse else array[start:stop, ::stride, ::stride]
-        chosen[split] = np.ascontiguousarray(values, dtype=np.float32)[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused when it is written
+            chosen[split] = np.ascontiguousarray(values, dtype=np.float32)[:, None]
     return chosen

@@ -1,10 +1,13 @@
 """Darcy Flow, pressure of a steady flow through a two-valued medium, to the workflow."""
 
-from typing import Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
+from annotated_types import Len
 from pydantic import Field, model_validator
 
 from nasperf360.settings.declaration import Count, Settings
+from nasperf360.tasks.shared.option_kinds import Rows
 from nasperf360.tasks.shared.task_spec import Metric, TaskSpec
 
 
@@ -26,6 +29,23 @@ class SimulateSettings(Settings):
         return self
 
 
+class SolutionsOptions(Settings):
+    """Of a file of solutions, in the sources file."""
+
+    rows: Annotated[dict[Literal["train", "valid", "test"], Rows], Len(1)] = Field(
+        description="the rows that make each split: the first, and one past the last"
+    )
+    stride: Count = Field(5, description="every so many points are taken, in both directions")
+
+    @model_validator(mode="after")
+    def _rows_of_one_split(self) -> Self:
+        ordered = sorted((rows, split) for split, rows in self.rows.items())
+        for (before, first), (after, second) in pairwise(ordered):
+            if after[0] < before[1]:
+                raise ValueError(f"the rows of {first} and {second} overlap; give each row to one split")
+        return self
+
+
 SPEC = TaskSpec(
     name="darcy",
     dimensions=2,
@@ -34,4 +54,5 @@ SPEC = TaskSpec(
     metric=Metric("relative l2", higher_is_better=False),
     raw="darcy",
     simulate=SimulateSettings,
+    file_options={"solutions": SolutionsOptions},
 )

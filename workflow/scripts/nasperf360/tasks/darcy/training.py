@@ -55,17 +55,28 @@ class Normaliser:
     epsilon = 1e-5  # as published: it matters, for the solution's deviation is about 1.6e-3
 
     def __init__(self, samples: np.ndarray):
-        self.mean = torch.from_numpy(samples.mean(axis=0, dtype=np.float64).astype(np.float32))
+        mean = torch.from_numpy(samples.mean(axis=0, dtype=np.float64).astype(np.float32))
         deviation = samples.std(axis=0, ddof=1, dtype=np.float64) + self.epsilon
-        self.deviation = torch.from_numpy(deviation.astype(np.float32))
+        cpu = torch.device("cpu")
+        self._on = {cpu: (mean, torch.from_numpy(deviation.astype(np.float32)))}
+
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and deviation on a device, sent there once."""
+        if device not in self._on:
+            with torch.inference_mode(False):  # kept, and used in training, too
+                mean, deviation = self._on[torch.device("cpu")]
+                self._on[device] = mean.to(device), deviation.to(device)
+        return self._on[device]
 
     def encode(self, values: Tensor) -> Tensor:
         """To mean 0 and deviation 1 at each point."""
-        return (values - self.mean.to(values.device)) / self.deviation.to(values.device)
+        mean, deviation = self.on(values.device)
+        return (values - mean) / deviation
 
     def decode(self, values: Tensor) -> Tensor:
         """Back to the units of the samples."""
-        return values * self.deviation.to(values.device) + self.mean.to(values.device)
+        mean, deviation = self.on(values.device)
+        return values * deviation + mean
 
 
 TRAINING = Darcy

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import numpy as np
-from pydantic import ValidationError
 
 from nasperf360.data.datasets import DatasetWriter
-from nasperf360.data.raw import RawFile, RawFiles
-from nasperf360.errors import DataError, UserError
+from nasperf360.data.raw import RawFiles
+from nasperf360.errors import DataError
 from nasperf360.seeds import generator
 from nasperf360.tasks.deepsea.matlab_stream import ByteArray, MatlabFile
-from nasperf360.tasks.deepsea.spec import FEATURES, LENGTH, SELECTED, PreprocessSettings
+from nasperf360.tasks.deepsea.spec import FEATURES, LENGTH, SELECTED, SPEC, PreprocessSettings
+from nasperf360.tasks.shared.file_options import file_options
 
 BLOCK_BYTES = 64 << 20
 ROWS = 1024  # samples written at a time
@@ -21,7 +21,8 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
 
     Options of ``train.mat`` in the sources file win over those given.
     """
-    options = _with_those_of(raw.one("bundle", "train.mat"), options)
+    train = raw.one("bundle", "train.mat")
+    options = options.but(file_options(train, SPEC.file_options["bundle"]).params())
     columns = np.sort(options.columns)
     length = options.length
     margin = (LENGTH - length) // 2
@@ -38,16 +39,6 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
                 if sequences.sum(axis=1, dtype=np.uint16).max() > 1:
                     raise DataError(f"{file.path}: '{x.key}' is not one-hot")
                 split.append(file.path, x=sequences[:, :, margin : margin + length], y=labels)
-
-
-def _with_those_of(file: RawFile, options: PreprocessSettings) -> PreprocessSettings:
-    try:
-        return options.but(file.options)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise UserError(
-            f"{file.path}: its option '{fault['loc'][0]}' in the sources file: {fault['msg']}; change it there"
-        ) from error
 
 
 def _selected(y: ByteArray, columns: np.ndarray, keep_negatives: bool, fraction: float) -> np.ndarray:

@@ -7,30 +7,20 @@ one long, usually compressed, stream, which is unpacked once to a temporary file
 
 import math
 import os
-import struct
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 
+from nasperf360.data import hdf5
+from nasperf360.data.reading import reading
 from nasperf360.errors import DataError
-
-PIECE = 1 << 20  # bytes handled at a time
-MATRIX, COMPRESSED, INT8, UINT8 = 14, 15, 1, 2  # data types of the v5 format
-BYTE_CLASSES = (8, 9)  # array classes int8 and uint8 of the v5 format; logical arrays are uint8 with a flag
-
-
-class Matrix(NamedTuple):
-    """One array of a v5 file: what its header says."""
-
-    name: str
-    shape: tuple[int, ...]  # MATLAB's order
-    array_class: int
+from nasperf360.tasks.shared.matlab import KIND, v73_array
+from nasperf360.tasks.shared.matlab_v5 import matrices
 
 
 class MatlabFile:
@@ -47,15 +37,12 @@ class MatlabFile:
         self._hdf5: h5py.File | None = None
 
     def __enter__(self) -> "MatlabFile":
-        try:
-            if h5py.is_hdf5(self.path):
-                self._hdf5 = self._stack.enter_context(h5py.File(self.path, "r"))
-        except OSError as error:
-            raise DataError(f"{self.path}: damaged or truncated HDF5 ({error})") from error
+        if h5py.is_hdf5(self.path):
+            self._hdf5 = self._stack.enter_context(hdf5.opened(self.path, KIND))
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
 
     def array(self, key: str, *rows: int) -> "ByteArray":
         """The array ``key``, whose reversed shape must be ``(*rows, samples)``.
@@ -70,30 +57,26 @@ class MatlabFile:
         return found
 
     def _from_hdf5(self, file: h5py.File, key: str) -> "ByteArray":
-        dataset = file.get(key)
-        if not isinstance(dataset, h5py.Dataset):
-            raise DataError(f"{self.path}: no array '{key}'; it has {', '.join(sorted(file)) or 'none'}")
+        dataset = v73_array(file, key)
         if dataset.dtype.itemsize != 1 or dataset.dtype.kind not in "iub":
             raise DataError(f"{self.path}: '{key}' has values of type {dataset.dtype}, expected uint8")
         return ByteArray(self.path, key, dataset.shape, dataset)
 
     def _from_v5(self, key: str) -> "ByteArray":
         names = []
-        for matrix, values in _matrices(self.path):
-            names.append(matrix.name)
-            if matrix.name != key:
-                continue
-            if matrix.array_class not in BYTE_CLASSES:
-                raise DataError(f"{self.path}: '{key}' is of MATLAB class {matrix.array_class}, expected uint8")
-            spill = self._stack.enter_context(tempfile.TemporaryFile(dir=self.scratch))  # noqa: SIM115
-            expected, written = math.prod(matrix.shape), 0
-            for piece in values:
-                written += spill.write(piece)
-            if written != expected:
-                raise DataError(f"{self.path}: '{key}' holds {written} of {expected} values")
-            spill.flush()
-            return ByteArray(self.path, key, matrix.shape[::-1], spill)
-        raise DataError(f"{self.path}: no array '{key}'; it has {', '.join(names) or 'none'}")
+        with reading(self.path, KIND):
+            for matrix in matrices(self.path):
+                names.append(matrix.name)
+                if matrix.name == key:
+                    if matrix.dtype.itemsize != 1:
+                        raise DataError(f"{self.path}: '{key}' has values of type {matrix.dtype}, expected uint8")
+                    _, pieces = matrix.pieces()
+                    spill = self._stack.enter_context(tempfile.TemporaryFile(dir=self.scratch))  # noqa: SIM115
+                    for piece in pieces:
+                        spill.write(piece)
+                    spill.flush()
+                    return ByteArray(self.path, key, matrix.shape[::-1], spill)
+        raise DataError(f"{self.path}: no array '{key}'; it has {', '.join(names[:20]) or 'none'}")
 
 
 class ByteArray:
@@ -121,114 +104,11 @@ class ByteArray:
             DataError: the file is damaged.
         """
         if isinstance(self._store, h5py.Dataset):
-            try:
+            with reading(self.path, KIND):
                 return self._store[..., start:stop].astype(np.uint8, copy=False)
-            except OSError as error:
-                raise DataError(f"{self.path}: '{self.key}' is damaged or truncated") from error
         # Read, not mapped: the pages of a map that the system keeps would count as this process's memory.
         rows = math.prod(self.shape[:-1])
         found = np.empty((rows, stop - start), np.uint8)
         for row in range(rows):
             os.preadv(self._store.fileno(), [found[row]], row * len(self) + start)
         return found.reshape(*self.shape[:-1], stop - start)
-
-
-def _matrices(path: Path) -> Iterator[tuple[Matrix, Iterator[bytes]]]:
-    """The arrays of a v5 file: header, and the bytes of its values in pieces (taken before the next array, or not)."""
-    with open(path, "rb") as stream:
-        header = stream.read(128)
-        order = {b"IM": "<", b"MI": ">"}.get(header[126:128])
-        if order is None:
-            raise DataError(f"{path}: not a MATLAB v5 or v7.3 file")
-        size = path.stat().st_size
-        while tag := stream.read(8):
-            if len(tag) < 8:
-                raise DataError(f"{path}: truncated")
-            kind, length = struct.unpack(order + "II", tag)
-            end = stream.tell() + length
-            if end > size:
-                raise DataError(f"{path}: truncated, {size} bytes of at least {end}")
-            if kind in (MATRIX, COMPRESSED):
-                element = _Element(path, stream, length, order, compressed=kind == COMPRESSED)
-                yield element.matrix(), element.values()
-            stream.seek(end)
-
-
-class _Element:
-    """One top-level element of a v5 file, decompressed on the way."""
-
-    def __init__(self, path: Path, stream: IO[bytes], length: int, order: str, *, compressed: bool):
-        self.path, self.order = path, order
-        self._stream, self._left = stream, length
-        self._inflate = zlib.decompressobj() if compressed else None
-
-    def matrix(self) -> Matrix:
-        """The header of the array; call once, first."""
-        if self._inflate is not None:
-            self._tag()  # of the matrix inside
-        flags = self._small_element()
-        shape = np.frombuffer(self._small_element(), dtype=self.order + "i4")
-        name = self._small_element().decode("latin-1")
-        (array_class,) = struct.unpack(self.order + "I", flags[:4])
-        return Matrix(name, tuple(int(side) for side in shape), array_class & 0xFF)
-
-    def values(self) -> Iterator[bytes]:
-        """The bytes of the array's values, in pieces; after :meth:`matrix`."""
-        kind, length, data = self._tag()
-        if kind not in (INT8, UINT8):
-            raise DataError(f"{self.path}: values stored as MATLAB type {kind}, expected bytes")
-        if data:
-            yield data
-            return
-        while length and (piece := self._read(min(PIECE, length))):
-            length -= len(piece)
-            yield piece
-
-    def _tag(self) -> tuple[int, int, bytes]:
-        """Type and size of the next part; the third value holds its data where they fit in the tag (4 bytes)."""
-        raw = self._exactly(8)
-        kind, length = struct.unpack(self.order + "II", raw)
-        if kind >> 16:  # size and type share the first four bytes
-            return kind & 0xFFFF, kind >> 16, raw[4 : 4 + (kind >> 16)]
-        return kind, length, b""
-
-    def _small_element(self) -> bytes:
-        _, length, data = self._tag()
-        if data or not length:
-            return data
-        if length > 4096:
-            raise DataError(f"{self.path}: damaged header of an array")
-        return self._exactly(length + -length % 8)[:length]
-
-    def _exactly(self, count: int) -> bytes:
-        data = self._read(count)
-        if len(data) < count:
-            raise DataError(f"{self.path}: truncated inside an array")
-        return data
-
-    def _read(self, count: int) -> bytes:
-        """``count`` bytes, fewer only at the end."""
-        parts = []
-        while count and (part := self._some(count)):
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
-
-    def _some(self, count: int) -> bytes:
-        """1 to ``count`` bytes; none at the end."""
-        if self._inflate is None:
-            return self._stored(count)
-        while not self._inflate.eof:
-            data = self._inflate.unconsumed_tail or self._stored(PIECE)
-            try:
-                out = self._inflate.decompress(data, count)
-            except zlib.error as error:
-                raise DataError(f"{self.path}: its compressed data are damaged ({error})") from error
-            if out or not data:
-                return out
-        return b""
-
-    def _stored(self, count: int) -> bytes:
-        data = self._stream.read(min(count, self._left))
-        self._left -= len(data)
-        return data

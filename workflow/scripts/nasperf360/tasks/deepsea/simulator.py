@@ -8,6 +8,7 @@ original.
 """
 
 import math
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from nasperf360.data.disk_room import DiskRoom, check_room
 from nasperf360.tasks.deepsea.spec import FEATURES, LENGTH, SimulateSettings
 
 CENTRE = 200  # bases that hold the motifs
 COMPLEMENT = np.array([3, 2, 1, 0])  # A, G, C, T
 BLOCK = 2048
+CACHES = 16 << 20  # bytes that HDF5 keeps back of both arrays
 
 
 def simulate(
@@ -51,14 +54,32 @@ def simulate(
 @contextmanager
 def _hdf5(path: Path, name: str, count: int) -> Iterator[tuple[Any, Any]]:
     """The two arrays of a v7.3 file, to be filled; axes reversed, samples last."""
-    with h5py.File(path, "w") as file:
-        width = min(512, count)
-        yield tuple(
-            file.create_dataset(
-                key, (*rows, count), "uint8", chunks=(*rows, width), compression="gzip", compression_opts=1
+    check_room(path)
+    with h5py.File(path, "w", locking=False) as file:
+        width, room = min(512, count), DiskRoom(file)
+        x, y = (
+            _InHDF5(
+                file.create_dataset(
+                    key, (*rows, count), "uint8", chunks=(*rows, width), compression="gzip", compression_opts=1
+                ),
+                room,
             )
             for key, rows in ((f"{name}xdata", (LENGTH, 4)), (f"{name}data", (FEATURES,)))
         )
+        yield x, y
+        room.give_back()
+
+
+class _InHDF5:
+    """Array of an HDF5 file, for which room is taken before each assignment."""
+
+    def __init__(self, array: h5py.Dataset, room: DiskRoom):
+        self.array, self.room = array, room
+
+    def __setitem__(self, place: Any, values: np.ndarray) -> None:
+        # Compressed, it takes a part of that; what the cache keeps back is no more than has been assigned.
+        self.room.take({}, values.nbytes + min(self.array.nbytes, CACHES))
+        self.array[place] = values
 
 
 @contextmanager
@@ -76,7 +97,7 @@ def _v5(path: Path, name: str, count: int) -> Iterator[tuple[Any, Any]]:
             file.write(struct.pack("<II", 14, len(header) + size + -size % 8) + header)
             offsets[key] = file.tell()
             file.seek(size + -size % 8, 1)
-        file.truncate(file.tell())
+        os.posix_fallocate(file.fileno(), 0, file.tell())  # to write into a map without room ends the process
     x, y = (_OnDisk(path, offsets[key], shape) for key, shape in shapes.items())
     yield x, y
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from annotated_types import Len
 from pydantic import AfterValidator, Field
 
-from nasperf360.settings.declaration import Amount, Count, Fraction, Settings
+from nasperf360.settings.declaration import Amount, Count, Fraction, Settings, overrides
 from nasperf360.tasks.shared.task_spec import Metric, TaskSpec
 
 LENGTH, FEATURES, SELECTED = 1000, 919, 36  # bases of a sequence, its labels, and how many the task takes
@@ -61,4 +61,5 @@ SPEC = TaskSpec(
     merge_valid=False,
     preprocess=PreprocessSettings,
     simulate=SimulateSettings,
+    file_options={"bundle": overrides(PreprocessSettings)},
 )

@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFiles
+from nasperf360.data.reading import each, reading
 from nasperf360.errors import DataError
 from nasperf360.seeds import generator
 from nasperf360.tasks.ecg.spec import LABELS, PreprocessSettings
@@ -65,7 +66,7 @@ class Records:
     """
 
     def __init__(self, paths: Sequence[Path]):
-        signals = [read_record(path) for path in paths]
+        signals = each(paths, read_record)
         self.lengths = np.array([len(signal) for signal in signals])
         self.offsets = np.cumsum(self.lengths) - self.lengths
         self.means = np.array([signal.mean(dtype=np.float64) for signal in signals])
@@ -85,8 +86,13 @@ def read_record(path: Path) -> np.ndarray:
         DataError: the file is damaged, does not hold a single int16 lead, or the signal is constant.
     """
     values = read_matlab(path, "val")["val"]
-    if values.dtype != np.int16 or values.ndim != 2 or values.shape[0] != 1 or not values.size:
+    if values.ndim != 2 or values.shape[0] != 1 or not values.size:
         raise DataError(f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N)")
+    if values.dtype != np.int16:  # MATLAB itself reads and saves them as doubles
+        exact = values.astype(np.int16) if (np.abs(values) <= np.iinfo(np.int16).max).all() else None
+        if exact is None or (exact != values).any():
+            raise DataError(f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N)")
+        values = exact
     if values.min() == values.max():
         raise DataError(f"{path}: the signal is constant and cannot be standardised")
     return values[0]
@@ -100,7 +106,7 @@ def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:
     """
     role = "labels" if any(file.role == "labels" for file in raw.files) else "records"
     reference = raw.one(role, REFERENCE).path
-    with open(reference, encoding="utf-8", newline="") as stream:
+    with reading(reference, "a csv file"), open(reference, newline="", encoding="utf-8-sig") as stream:
         rows = [row for row in csv.reader(stream) if row]
     for number, row in enumerate(rows, 1):
         if len(row) != 2 or row[1] not in LABELS:
@@ -108,7 +114,7 @@ def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:
                 f"{reference}: line {number} is '{','.join(row)}', expected id,label with a label of N, A, O, ~"
             )
     labelled = {name: LABELS.index(label) for name, label in rows}
-    paths = {file.path.stem: file.path for file in raw.all("records", ".mat")}
+    paths = {file.path.stem: file.path for file in raw.all("records", "*.mat")}
     lost = sorted(labelled.keys() ^ paths.keys())
     if lost or len(labelled) < len(rows):
         what = f"'{lost[0]}' has a label or a .mat file but not both" if lost else "a record is listed twice"

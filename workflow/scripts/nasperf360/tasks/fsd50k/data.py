@@ -1,17 +1,18 @@
 """FSD50K as log-mel patches of one second: ``x`` (1, 96, 101) float32, ``y`` (200,) uint8, ``group`` (clip) int32."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-import soundfile
 import soxr  # what librosa resamples with
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
+from nasperf360.data.reading import each, reading
 from nasperf360.errors import DataError
 from nasperf360.tasks.fsd50k.log_mel import chunks, log_mel
 from nasperf360.tasks.fsd50k.spec import LABELS, RAW_RATE, PreprocessSettings
+from nasperf360.tasks.fsd50k.wave import Header, read_header, read_samples
 
 RATE = 22_050  # Hz
 CHUNK, CHUNK_HOP = RATE, RATE // 2  # samples
@@ -20,13 +21,15 @@ FULL_SCALE = 32_768  # of 16-bit samples
 
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
-    """Chunks of one second every half second, clip by clip."""
+    """Chunks of one second every half second, clip by clip, once the headers of all clips are known to be sound."""
     n_mels, hop, scale = options.n_mels, options.hop, options.mel_scale
     vocabulary = _vocabulary(raw.one("ground_truth", "vocabulary.csv"))
     clips = {
-        "dev": _clips(raw.one("ground_truth", "dev.csv"), vocabulary, raw.all("dev_audio", ".wav")),
-        "eval": _clips(raw.one("ground_truth", "eval.csv"), vocabulary, raw.all("eval_audio", ".wav")),
+        "dev": _clips(raw.one("ground_truth", "dev.csv"), vocabulary, raw.all("dev_audio", "*.wav")),
+        "eval": _clips(raw.one("ground_truth", "eval.csv"), vocabulary, raw.all("eval_audio", "*.wav")),
     }
+    sounds = [file for part in clips.values() for file, _, _ in part]
+    headers = {file.path: header for file, header in zip(sounds, each(sounds, _header), strict=True)}
     for name, part in (("train", "dev"), ("valid", "dev"), ("test", "eval")):
         split = writer.split(
             name,
@@ -38,19 +41,20 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
         )
         chosen = [clip for clip in clips[part] if clip[2] == name]
         for group, (file, labels, _) in enumerate(chosen):
-            patches = log_mel(chunks(_read(file), CHUNK, CHUNK_HOP), RATE, n_mels, hop, scale=scale)
+            patches = log_mel(chunks(_read(file, headers[file.path]), CHUNK, CHUNK_HOP), RATE, n_mels, hop, scale=scale)
             count = len(patches)
             y, groups = np.tile(labels, (count, 1)), np.full(count, group)
             split.append(file.path, x=patches[:, None].astype(np.float32), y=y, group=groups)
 
 
-def _rows(file: RawFile, fields: list[str] | None = None) -> Iterator[dict[str, str]]:
+def _rows(file: RawFile, fields: list[str] | None = None) -> list[dict[str, str]]:
     """Rows of a csv by column name; ``fields`` where it has no header."""
-    with open(file.path, newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream, fields):
-            if None in row or None in row.values():
-                raise DataError(f"{file.path}: a row has not as many columns as the first")
-            yield row
+    with reading(file.path, "a csv file"), open(file.path, newline="", encoding="utf-8-sig") as stream:
+        rows = list(csv.DictReader(stream, fields))
+    for row in rows:
+        if None in row or None in row.values():
+            raise DataError(f"{file.path}: a row has not as many columns as the first")
+    return rows
 
 
 def _vocabulary(file: RawFile) -> dict[str, int]:
@@ -66,14 +70,17 @@ def _vocabulary(file: RawFile) -> dict[str, int]:
 def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -> list[tuple[RawFile, np.ndarray, str]]:
     """Sound file, multi-hot labels and split of each clip, by number on Freesound: the csv sorts by class."""
     sounds = {sound.path.stem: sound for sound in audio}
+    rows = _rows(file)
+    absent = [row["fname"] for row in rows if row.get("fname", "").isdecimal() and row["fname"] not in sounds]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        raise DataError(f"{file.path}: lists clip {absent[0]}{more}, but there is no {absent[0]}.wav")
     clips = []
-    for row in _rows(file):
+    for row in rows:
         if "fname" not in row or "labels" not in row:
             raise DataError(f"{file.path}: columns {', '.join(row)}, expected fname and labels")
         if not row["fname"].isdecimal():
             raise DataError(f"{file.path}: clip {row['fname']}, expected its number on Freesound")
-        if row["fname"] not in sounds:
-            raise DataError(f"{file.path}: lists clip {row['fname']}, but there is no {row['fname']}.wav")
         labels = np.zeros(LABELS, np.uint8)
         for label in row["labels"].split(","):
             if label not in vocabulary:
@@ -86,25 +93,26 @@ def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -
     return sorted(clips, key=lambda clip: int(clip[0].path.stem))
 
 
-def _read(file: RawFile) -> np.ndarray:
-    """A clip at 22,050 Hz in -1 ... 1, rounded to 16 bits as the published chunks were.
+def _header(file: RawFile) -> Header:
+    """The header of a clip.
 
     Raises:
         DataError: not a whole mono wave file of 44.1 kHz.
     """
-    with open(file.path, "rb") as stream:
-        head = stream.read(12)
-    # libsndfile reads a truncated file without a word.
-    if head[:4] != b"RIFF" or int.from_bytes(head[4:8], "little") + 8 > file.path.stat().st_size:
-        raise DataError(f"{file.path}: not a whole wave file")
-    try:
-        signal, rate = soundfile.read(file.path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{file.path}: not a readable wave file ({error})") from error
-    if rate != RAW_RATE or signal.shape[1] != 1 or len(signal) < RAW_RATE // RATE:
+    header = read_header(file.path)
+    if header.rate != RAW_RATE or header.channels != 1 or header.frames < RAW_RATE // RATE:
         raise DataError(
-            f"{file.path}: {len(signal)} samples, {signal.shape[1]} channels, {rate} Hz; "
+            f"{file.path}: {header.frames} samples, {header.channels} channels, {header.rate} Hz; "
             f"expected mono sound at {RAW_RATE} Hz"
         )
-    halved = soxr.resample(signal[:, 0], RAW_RATE, RATE, quality="HQ")
+    return header
+
+
+def _read(file: RawFile, header: Header) -> np.ndarray:
+    """A clip at 22,050 Hz in -1 ... 1, rounded to 16 bits as the published chunks were.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    halved = soxr.resample(read_samples(file.path, header)[:, 0], RAW_RATE, RATE, quality="HQ")
     return np.clip(np.round(halved * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1) / np.float32(FULL_SCALE)

@@ -24,17 +24,19 @@ class FSD50K(BinaryLabels):
         count = len(x)
         chosen = torch.rand(count, generator=generator) < 0.5
         masks = torch.randint(1, 3, (count,), generator=generator) * chosen
-        masked = torch.zeros(x.shape, dtype=torch.bool)
-        for number in range(2):
-            for axis, largest in MASK_SHARE.items():
-                size = x.shape[axis]
-                share, place = torch.rand(2, count, generator=generator)
-                width = (share * largest * size).long() * (masks > number)
-                start = (place * (size - width)).long()
-                steps = torch.arange(size)
-                inside = (steps >= start[:, None]) & (steps < (start + width)[:, None])
-                masked |= inside[:, None, :, None] if axis == 2 else inside[:, None, None, :]
-        return {**batch, "x": torch.where(masked.to(x.device), x.amin(dim=(1, 2, 3), keepdim=True), x)}
+        axes, bounds = [*MASK_SHARE, *MASK_SHARE], []
+        for number, axis in enumerate(axes):
+            size = x.shape[axis]
+            share, place = torch.rand(2, count, generator=generator)
+            width = (share * MASK_SHARE[axis] * size).long() * (masks > number // 2)
+            start = (place * (size - width)).long()
+            bounds.append(torch.stack([start, start + width])[:, :, None])
+        masked = torch.zeros(x.shape, dtype=torch.bool, device=x.device)
+        for axis, (start, end) in zip(axes, torch.stack(bounds).to(x.device, non_blocking=True), strict=True):
+            steps = torch.arange(x.shape[axis], device=x.device)
+            inside = (steps >= start) & (steps < end)
+            masked |= inside[:, None, :, None] if axis == 2 else inside[:, None, None, :]
+        return {**batch, "x": torch.where(masked, x.amin(dim=(1, 2, 3), keepdim=True), x)}
 
 
 TRAINING = FSD50K

@@ -11,21 +11,21 @@ import numpy as np
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFiles
+from nasperf360.data.reading import each
 from nasperf360.errors import DataError
 from nasperf360.seeds import generator
 from nasperf360.tasks.ninapro.spec import CHANNELS, SPEC, PreprocessSettings
 from nasperf360.tasks.shared.matlab import read_matlab
 
 WINDOW = 52  # samples: 260 ms at 200 Hz
-EXERCISE = "_E2_A1.mat"
+EXERCISE = "*_E2_A1.mat"
 
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
     """Cut windows, draw a class-balanced subset of ``options.windows``, split it 4:1:1."""
     paths = sorted((file.path for file in raw.all("recordings", EXERCISE)), key=_natural)
     labels, starts, sources = [], [], []
-    for source, path in enumerate(paths):
-        movement, repetition = read_labels(path)
+    for source, (movement, repetition) in enumerate(each(paths, read_labels)):
         found = window_starts(movement, repetition)
         labels.append(movement[found])
         starts.append(found)
@@ -61,6 +61,9 @@ def read_labels(path: Path, classes: int = SPEC.outputs) -> tuple[np.ndarray, np
         DataError: the file is damaged, lacks an array, or holds a label out of range.
     """
     arrays = read_matlab(path, "restimulus", "rerepetition")
+    for name, values in arrays.items():
+        if not (np.abs(values) <= np.iinfo(np.int16).max).all():  # NaN is not
+            raise DataError(f"{path}: '{name}' holds values that are no small whole numbers")
     movement, repetition = (arrays[name].ravel().astype(np.int64) for name in ("restimulus", "rerepetition"))
     if len(movement) != len(repetition):
         raise DataError(f"{path}: {len(movement)} samples in 'restimulus' but {len(repetition)} in 'rerepetition'")

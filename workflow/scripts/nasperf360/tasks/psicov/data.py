@@ -13,10 +13,11 @@ import numpy as np
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
+from nasperf360.data.reading import each
 from nasperf360.errors import DataError, UserError
 from nasperf360.seeds import generator
 from nasperf360.tasks.psicov.contacts import CONTACT, LONG_RANGE, long_range_contacts
-from nasperf360.tasks.psicov.proteins import CHANNELS, feature_maps, read_protein, smooth_distances
+from nasperf360.tasks.psicov.proteins import CHANNELS, check_whole, feature_maps, read_protein, smooth_distances
 from nasperf360.tasks.psicov.spec import PAD, PreprocessSettings
 
 FAR = 100.0  # Angstrom, outside of a map
@@ -33,6 +34,13 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
     files = {"/".join(file.relative.split("/")[-3:]): file for file in raw.all("proteins")}
     train = listed_ids(raw, "deepcov.lst")
     splits = {"train": train[valid:], "valid": train[:valid], "test": listed_ids(raw, "psicov.lst")}
+    names = [
+        f"{folder}/{name}"
+        for folder, ids in (("deepcov", train), ("psicov", splits["test"]))
+        for protein_id in ids
+        for name in (f"features/{protein_id}.pkl", f"distance/{protein_id}-cb.npy")
+    ]
+    each(names, lambda name: check_whole(find(raw, files, name).path))  # of all, before hours of work
     for name, ids in splits.items():
         test = name == "test"
         size, folder = (test_size, "psicov") if test else (crop, "deepcov")
@@ -87,7 +95,8 @@ def listed_ids(raw: RawFiles, name: str) -> list[str]:
         DataError: no id, or one twice.
     """
     path = raw.one("proteins", name).path
-    ids = [line.split()[0] for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    ids = [line.split()[0] for line in text.splitlines() if line.strip()]
     if not ids or len(set(ids)) < len(ids):
         raise DataError(f"{path}: {'no protein' if not ids else 'a protein is listed twice'}")
     return ids

@@ -1,5 +1,7 @@
 """Raw files of PDNET: features and distance maps of proteins, read without running what a pickle may hold."""
 
+import os
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +9,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from nasperf360.data.reading import in_words, reading
 from nasperf360.errors import DataError
 from nasperf360.tasks.shared.pickles import load_arrays
 
+KIND = "a pickle of features"
 PAIRS = ("ccmpred", "freecon", "potential")
 CHANNELS = 57  # of two for each of 3 (ss) + 22 (pssm) + 1 (sa) + 1 (entropy) profiles, and the three pair maps
 LARGEST_FEATURE, LARGEST_DISTANCE = 100.0, 500.0  # PDNET's own checks
@@ -27,6 +31,18 @@ class Protein:
         return self.profiles.shape[1]
 
 
+def check_whole(path: Path) -> None:
+    """Refuse a file of a protein that was cut off, by its last byte: to read all of them takes hours.
+
+    Raises:
+        DataError: its pickle does not end.
+    """
+    with reading(path, KIND), open(path, "rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        if stream.read() != pickle.STOP:
+            raise DataError(f"{path}: not a readable pickle of arrays (it is truncated)")
+
+
 def read_protein(features: Path, distance: Path) -> Protein:
     """Read ``features/<id>.pkl`` and ``distance/<id>-cb.npy``.
 
@@ -39,7 +55,7 @@ def read_protein(features: Path, distance: Path) -> Protein:
 
 def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Profiles (27, L) and pair maps (3, L, L), float32; numbers may be stored as strings."""
-    with open(path, "rb") as stream:
+    with reading(path, KIND), open(path, "rb") as stream:
         content = restricted_load(path, stream)
     if not isinstance(content, Mapping) or not isinstance(content.get("seq"), str):
         raise DataError(f"{path}: no dictionary of features with a sequence 'seq'")
@@ -48,10 +64,7 @@ def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
     def array(key: str, *shape: int) -> np.ndarray:
         if key not in content:
             raise DataError(f"{path}: no feature '{key}'")
-        try:
-            values = np.asarray(content[key]).astype(np.float32)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{path}: '{key}' does not hold numbers ({error})") from error
+        values = _numbers(path, f"'{key}'", content[key])
         if values.shape != shape:
             raise DataError(f"{path}: '{key}' has shape {values.shape}, expected {shape}")
         if not (np.abs(values) < LARGEST_FEATURE).all():
@@ -71,20 +84,18 @@ def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def read_distances(path: Path, length: int) -> np.ndarray:
     """The map (L, L) of a saved object array (L, sequence, map)."""
-    with open(path, "rb") as stream:
-        try:
-            version = np.lib.format.read_magic(stream)
-            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, _, dtype = read_header[version](stream)
-        except (ValueError, KeyError, EOFError) as error:
-            raise DataError(f"{path}: not a readable array ({error})") from error
+    with reading(path, "an array of numpy"), open(path, "rb") as stream:
+        version = np.lib.format.read_magic(stream)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = read_header[version](stream)
         if shape != (3,) or not dtype.hasobject:
             raise DataError(f"{path}: {dtype} of shape {shape}, expected three objects: length, sequence, distances")
         content = restricted_load(path, stream)
     try:
-        distances = np.asarray(content[2]).astype(np.float32)
-    except (TypeError, ValueError, IndexError) as error:
-        raise DataError(f"{path}: its third object is no array of distances ({error})") from error
+        third = content[2]
+    except (TypeError, LookupError) as error:
+        raise DataError(f"{path}: holds no three objects: length, sequence, distances") from error
+    distances = _numbers(path, "its third object", third)
     if distances.shape != (length, length):
         raise DataError(
             f"{path}: distances of shape {distances.shape}, but the features' sequence has {length} residues"
@@ -102,8 +113,25 @@ def restricted_load(path: Path, stream: IO[bytes]) -> Any:
     """
     try:
         return load_arrays(stream, encoding="latin1")
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise DataError(f"{path}: not a readable pickle of arrays ({error})") from error
+        raise DataError(f"{path}: not a readable pickle of arrays ({in_words(error)})") from error
+
+
+def _numbers(path: Path, what: str, values: Any) -> np.ndarray:
+    """An array of real numbers as float32; they may be stored as strings.
+
+    Raises:
+        DataError: they are none.
+    """
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "c":
+            return array.astype(np.float32)
+    except (TypeError, ValueError, OverflowError, RecursionError, UnicodeError) as error:
+        raise DataError(f"{path}: {what} does not hold numbers ({in_words(error)})") from error
+    raise DataError(f"{path}: {what} holds complex numbers")
 
 
 def feature_maps(protein: Protein) -> np.ndarray:

@@ -6,22 +6,25 @@ to 24, then 46 values, one per date.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nasperf360.data.datasets import DatasetWriter, SplitWriter
 from nasperf360.data.raw import RawFiles
+from nasperf360.data.reading import reading
 from nasperf360.errors import DataError
 from nasperf360.settings.declaration import NoSettings
 from nasperf360.tasks.satellite.spec import CLASSES, DATES
 
 ROWS = 20_000  # read at a time
+MOST = 1 << 31  # a larger label is nonsense, and no whole number of numpy's
 
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> None:
     """The last rows of the training file, as many as the test file has, are the validation split."""
-    train, test = raw.one("train", ".csv").path, raw.one("test", ".csv").path
+    train, test = raw.one("train", "*.csv").path, raw.one("test", "*.csv").path
     split = _split(writer, "test", test)
     for labels, series in read_series(test):
         _append(split, test, labels, series)
@@ -56,21 +59,20 @@ def read_series(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     Raises:
         DataError: a row that is too short or too long, a value that is no number, a label that is no whole number.
     """
-    try:
-        with pd.read_csv(path, header=None, dtype=np.float64, chunksize=ROWS) as blocks:
-            for block in blocks:
-                values = block.to_numpy()
-                if values.shape[1] != DATES + 1:
-                    raise DataError(f"{path}: rows of {values.shape[1]} values, expected a label and {DATES} values")
-                bad = np.flatnonzero(~np.isfinite(values).all(axis=1) | (values[:, 0] % 1 != 0))
-                if len(bad):
-                    raise DataError(
-                        f"{path}: row {block.index[bad[0]] + 1} is truncated, or holds NaN or a label that is no whole "
-                        f"number"
-                    )
-                yield values[:, 0].astype(np.int64), values[:, 1:]
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"{path}: cannot be read as csv without header ({str(error).strip()})") from error
+    options: Any = {"header": None, "dtype": np.float64, "chunksize": ROWS, "encoding": "utf-8-sig"}
+    with reading(path, "csv without header"), pd.read_csv(path, **options) as blocks:
+        for block in blocks:
+            values = block.to_numpy()
+            if values.shape[1] != DATES + 1:
+                raise DataError(f"{path}: rows of {values.shape[1]} values, expected a label and {DATES} values")
+            labels = values[:, 0]
+            bad = np.flatnonzero(~np.isfinite(values).all(axis=1) | (labels % 1 != 0) | (np.abs(labels) > MOST))
+            if len(bad):
+                raise DataError(
+                    f"{path}: row {block.index[bad[0]] + 1} is truncated, or holds NaN or a label that is no whole "
+                    f"number"
+                )
+            yield labels.astype(np.int64), values[:, 1:]
 
 
 def standardise(series: np.ndarray) -> np.ndarray:

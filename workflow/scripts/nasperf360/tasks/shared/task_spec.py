@@ -1,9 +1,10 @@
 """What a task is to the workflow, the search spaces and the tables: shapes, metric, options. Nothing heavy here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from nasperf360.registry import room
+from nasperf360.registry import has_room, room
 from nasperf360.settings.declaration import NoSettings, Settings
 
 
@@ -42,6 +43,7 @@ class TaskSpec:
         preprocess: options of ``data.py``.
         simulate: options of ``simulator.py``; None where there is none.
         switches: of ``training.py``, which searches and trainings set as ``task``.
+        file_options: what a file of a role may say in the sources file as ``options``; the others nothing.
     """
 
     name: str
@@ -56,15 +58,26 @@ class TaskSpec:
     preprocess: type[Settings] = NoSettings
     simulate: type[Settings] | None = NoSettings
     switches: type[Settings] = NoSettings
+    file_options: Mapping[str, type[Settings]] = field(default_factory=dict)
 
     @property
     def dense(self) -> bool:
         """Whether there is an output per pixel."""
         return self.kind == "dense"
 
+    @property
+    def classes(self) -> int:
+        """How many values a label takes, where labels are whole numbers."""
+        return 2 if self.multi_label or self.outputs == 1 else self.outputs
+
     def signature(self, input_shape: tuple[int, ...] = ()) -> Signature:
         """What a search space may know; the shape of inputs lies in data that need not exist yet."""
         return Signature(self.dimensions, self.dense, input_shape, self.outputs)
+
+
+def label_classes(task: str) -> int | None:
+    """:attr:`TaskSpec.classes` of a task; None where there is no task of that name."""
+    return task_spec(task).classes if has_room("tasks", task, "spec") else None
 
 
 def task_spec(name: str) -> TaskSpec:

@@ -3,7 +3,7 @@
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFiles
 from nasperf360.seeds import generator
-from nasperf360.tasks.shared.cifar_archive import IMAGE, read_archive, train_size
+from nasperf360.tasks.shared.cifar_archive import IMAGE, read_images, train_size
 from nasperf360.tasks.spherical.projection import project, random_rotations
 from nasperf360.tasks.spherical.spec import SPEC, PreprocessSettings
 
@@ -12,8 +12,8 @@ BLOCK = 500  # images projected and written at once
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
     """Project every image; split like CIFAR-100."""
-    archive = raw.one("archive").path
-    members = read_archive(archive)
+    archive = raw.all("archive")[0].path
+    members = read_images(raw)
     cut = train_size(len(members["train"][0]))
     bandwidth, images_per_rotation = options.bandwidth, options.images_per_rotation
     shape = (IMAGE[0], 2 * bandwidth, 2 * bandwidth)

@@ -1,0 +1,52 @@
+"""The sources file: the sources of all tasks, checked when the workflow starts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nasperf360.data.names import expanded
+from nasperf360.data.sources import Source
+from nasperf360.errors import UserError
+from nasperf360.registry import has_room
+from nasperf360.settings.checking import check_options
+from nasperf360.settings.declaration import NoSettings
+from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.tasks.shared.task_spec import task_spec
+
+
+def read_sources(path: str | Path) -> dict[str, Any]:
+    """The entries of a sources file by task, checked, as plain values fit for a rule's params.
+
+    Raises:
+        UserError: the file is missing, is not YAML, gives a key twice, or has a faulty entry; one line.
+    """
+    path = expanded(str(path))
+    if not Path(path).exists():
+        raise UserError(f"{path}: no such file; set 'sources' to a file like config/sources.yaml")
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a mapping from task to its source, like config/sources.yaml")
+    for task, entry in content.items():
+        if not isinstance(task, str):
+            raise UserError(f"{path}: {task!r} is no name of a task; put it in quotes, or remove it")
+        source = Source.parse(task, entry, path)
+        if has_room("tasks", task, "spec"):
+            for file in source.files:
+                declared = task_spec(task).file_options.get(file.role, NoSettings)
+                check_options(declared, file.options, f"{path}: {task}: {file.name}")
+    return content
+
+
+def select(entries: Mapping[str, Any], tasks: list[str], path: str | Path) -> dict[str, Any]:
+    """The entries of ``tasks``.
+
+    Raises:
+        UserError: a task has none, or one without files.
+    """
+    for task in tasks:
+        if not entries.get(task, {}).get("files"):
+            listed = ", ".join(sorted(name for name in entries if entries[name]["files"])) or "none"
+            raise UserError(
+                f"{path}: no files for task '{task}'; select among those that it lists ({listed}), or add it"
+            )
+    return {task: entries[task] for task in tasks}
