@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from nasperf360.imports import import_deferred
 
 import nasperf360.tasks.cosmic.training as cosmic
 from nasperf360.spaces.shared.search_space import search_space
@@ -72,7 +71,6 @@ class Sent(torch.utils._python_dispatch.TorchDispatchMode):
     ],
 )
 def test_an_augmentation_sends_its_draws_at_once(task, shape, fields):
-    import_deferred()
     count = 6
     batch = {"x": torch.empty(count, *shape, device="meta")}
     batch |= {name: torch.empty(count, *size, device="meta") for name, size in fields.items()}
@@ -85,7 +83,6 @@ def test_an_augmentation_sends_its_draws_at_once(task, shape, fields):
 
 
 def test_darcy_s_normalisation_is_sent_once(monkeypatch):
-    import_deferred()
     values = torch.randn(4, 1, 5, 5).numpy()
     task = Darcy()
 

