@@ -50,7 +50,8 @@ def measure(command: list[str], place: Path) -> Time:
         done = subprocess.run(command, cwd=place, stdout=output, stderr=subprocess.STDOUT)
     wall = time.monotonic() - started
     if done.returncode:
-        sys.exit(f"{' '.join(command)} failed in {place}:\n{log.read_text()[-4000:]}")
+        said = log.read_text(encoding="utf-8")[-4000:]
+        sys.exit(f"{' '.join(command)} failed in {place}:\n{said}")
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()

@@ -62,8 +62,8 @@ def write_study(folder, seeds, epochs):
         write_experiment(folder, key, printed[key[:2]], epochs)
     experiments = list(printed)
     study = {"data_run": "paper", "tasks": PAPER_TASKS, "seeds": list(range(seeds)), "experiments": experiments}
-    (folder / "study.json").write_text(json.dumps(study))
-    (folder / "run.json").write_text(json.dumps({"scale": "paper", "source": "original"}))
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps({"scale": "paper", "source": "original"}), encoding="utf-8")
     scores = collect(folder, keys)
     table = performance.with_errors(performance.summarise(scores, reference))
     spent = costs.summarise(costs.job_costs(folder, keys), keys)
@@ -139,13 +139,13 @@ def write_experiment(folder, key, printed, epochs):
     for stage, content in (("search", found), ("retrain", spent), ("evaluate", result)):
         path = paths.made_path(folder, stage, key)
         path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps(content), encoding="utf-8")
         log = folder / "logs" / stage / task / method / f"{seed}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("\r".join(f"epoch {epoch}" for epoch in range(epochs)))
+        log.write_text("\r".join(f"epoch {epoch}" for epoch in range(epochs)), encoding="utf-8")
         if stage != "evaluate":
             history.to_csv(path.with_name("history.csv"), index=False)
-            path.with_name("cost.json").write_text(json.dumps(spent))
+            path.with_name("cost.json").write_text(json.dumps(spent), encoding="utf-8")
 
 
 def picture(path, rng):

@@ -15,6 +15,7 @@ from nasperf360.data.datasets import DatasetWriter
 from nasperf360.files import digest_file, read_json
 from nasperf360.labels import halves
 from nasperf360.stages.predictions import write_predictions
+from nasperf360.stages.scoring import RECORDED
 from nasperf360.study import paths
 from nasperf360.tables import forms
 from nasperf360.tables import paired as module
@@ -60,7 +61,7 @@ def outputs_of(task, rng, y, skill):
 
 def write_data(folder, task, targets):
     """A data set whose test split holds these targets."""
-    with DatasetWriter(folder / "data" / f"{task}.h5", task=task, origin="simulated") as writer:
+    with DatasetWriter(folder / "data" / f"{task}.h5", task=task, origin="simulated", licence="none") as writer:
         for name in ("train", "valid", "test"):
             fields = {field: (values.shape[1:], str(values.dtype)) for field, values in targets.items()}
             split = writer.split(name, x=((1,), "float32"), **fields)
@@ -77,7 +78,7 @@ def write_experiment(folder, key, outputs):
     names = {"task": task, "method": method, "space": space, "algorithm": algorithm, "seed": seed}
     data = read_json(folder / "data" / f"{task}.json")["sha256"]
     predictions = made["retrain"].with_name("predictions.h5")
-    write_predictions(predictions, outputs, {**names, "provenance": {"data_sha256": data}})
+    write_predictions(predictions, outputs, {**dict.fromkeys(RECORDED), **names, "provenance": {"data_sha256": data}})
     files = {"predictions.h5": digest_file(predictions)}
     made["search"].write_text(json.dumps({"architecture": {}}))
     made["retrain"].write_text(json.dumps({"files": files}))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from nasperf360.errors import UserError
 from nasperf360.settings.layers import merge
@@ -134,8 +133,7 @@ def outcome(path: Path) -> str:
     """What the start of the workflow says of a file given by ``--configfile``; empty where it is accepted."""
     try:
         configuration.check_files([path])
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))  # as Snakemake reads it, afterwards
-        shipped = read_yaml(CONFIG / "config.yaml")
+        given, shipped = read_yaml(path), read_yaml(CONFIG / "config.yaml")
         config = configuration.resolve(merge(shipped, given) if isinstance(given, dict) else shipped)
         for task, method in configuration.experiments(config)[:3]:
             configuration.search_settings(config, task, method)

@@ -63,6 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
     "seeds": set(),
+    "caches": set(),
     "interruption": set(),
     "command": {"errors", "interruption"},
     "fork_server": set(),

@@ -37,6 +37,7 @@ def checkout_of(basedir):
 
 sys.path.insert(0, str(checkout_of(workflow.current_basedir) / "workflow" / "scripts"))
 
+from nasperf360 import caches
 from nasperf360.errors import UserError
 from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
@@ -46,6 +47,8 @@ from nasperf360.stages.modules import stage_modules
 from nasperf360.study import configuration, paths, records, runs, runtimes
 from nasperf360.study.expected import check_unrecorded
 from nasperf360.tasks.shared.task_spec import task_spec
+
+caches.provide()
 
 try:
     configuration.check_files(workflow.configfiles)

@@ -101,7 +101,7 @@ class DatasetWriter:
         with ExitStack() as stack:
             partial = stack.enter_context(atomic_path(self.path))
             check_room(partial)
-            self._file = stack.enter_context(h5py.File(partial, "w", libver="latest"))
+            self._file = stack.enter_context(h5py.File(partial, "w", libver="latest", locking=False))
             self._room = DiskRoom(self._file)
             self._stack = stack.pop_all()
         return self
@@ -301,7 +301,7 @@ class Dataset:
             raise DataError(f"{self.path}: {size} bytes, but its manifest says {self.manifest['bytes']}; {_MEND}")
         with reading(self.path, "a data set"):
             # HDF5's cache would read whole chunks of many samples for a single one.
-            self._file = h5py.File(self.path, "r", rdcc_nbytes=0)
+            self._file = h5py.File(self.path, "r", rdcc_nbytes=0, locking=False)
 
     def __enter__(self) -> "Dataset":
         return self

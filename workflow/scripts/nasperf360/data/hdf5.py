@@ -26,7 +26,7 @@ def opened(path: str | Path, kind: str = "an HDF5 file") -> Iterator[h5py.File]:
         DataError: it is damaged, or no such file.
     """
     with reading(path, kind):
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", locking=False)
     with file:
         yield file
 

@@ -160,7 +160,7 @@ class Server:
         job.connection.close()
         said = self.folder / str(job.process)
         if said.is_file():
-            self.lacked += [name for name in said.read_text().split() if name not in sys.modules]
+            self.lacked += [name for name in said.read_text(encoding="utf-8").split() if name not in sys.modules]
             said.unlink()
 
     def forget(self) -> None:
@@ -273,7 +273,7 @@ def tell(folder: Path, known: set[str]) -> None:
         if name not in known and isinstance(origin, str) and (origin == "built-in" or origin.startswith(LIBRARIES)):
             found.append(name)
     if found and folder.is_dir():
-        (folder / str(os.getpid())).write_text("\n".join(found))
+        (folder / str(os.getpid())).write_text("\n".join(found), encoding="utf-8")
 
 
 def main(folder: Path, process: int) -> None:

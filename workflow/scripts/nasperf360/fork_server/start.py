@@ -35,7 +35,7 @@ def start(shell: str) -> str:
     # Named like the shell, so that Snakemake treats it as that one.
     launcher = folder / Path(shell).name
     client = [sys.executable, "-IS", here / "client.py", folder, shell, sys.executable]
-    launcher.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, client))} "$@"\n')
+    launcher.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, client))} "$@"\n', encoding="utf-8")
     launcher.chmod(0o700)
     if not os.access(launcher, os.X_OK):  # where nothing in temporary folders may be executed
         return shell

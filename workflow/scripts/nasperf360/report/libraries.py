@@ -36,7 +36,7 @@ def libraries() -> Libraries:
     return Libraries(
         charts=[_inline(snakemake.assets.Assets.get_content(name)) for name in CHARTS],
         tables=f"data:text/javascript;base64,{module}",
-        tables_style=(html / "dt_bundle.css").read_text(),
+        tables_style=(html / "dt_bundle.css").read_text(encoding="utf-8"),
     )
 
 

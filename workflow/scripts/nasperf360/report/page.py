@@ -29,7 +29,7 @@ def render(template: str, **contents: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["script_json"] = script_json
-    environment.globals["raw"] = lambda name: Markup((TEMPLATES / name).read_text())
+    environment.globals["raw"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
     return environment.get_template(template).render(libraries=libraries(), **contents)
 
 

@@ -52,7 +52,7 @@ def read_predictions(
     if sha256 is not None and digest_file(path) != sha256:
         raise UserError(f"{path}: not the file that {path.with_name('cost.json')} names; {again}")
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             outputs, record = file["outputs"][:], json.loads(file.attrs["record"])
         found = {name: record[name] for name in (*experiment.names(), *RECORDED)}
         data = record["provenance"]["data_sha256"]

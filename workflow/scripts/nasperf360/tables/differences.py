@@ -128,7 +128,7 @@ def tested(
 
 
 def _data(folder: Path, task: str) -> str:
-    manifest: str = (data_folder(folder) / "data" / f"{task}.json").read_text()
+    manifest: str = (data_folder(folder) / "data" / f"{task}.json").read_text(encoding="utf-8")
     return manifest
 
 
