@@ -134,8 +134,6 @@ def namespace(values: Any) -> Any:
 
 
 def auto_deeplab(folder: Path) -> tuple[nn.Module, Network]:
-    torch.Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign,assignment]
-    nn.Module.cuda = lambda self, *_, **__: self  # type: ignore[method-assign,assignment]
     for name in ("modules", "sync_batchnorm", "sync_batchnorm.batchnorm", "decoder", "aspp"):
         sys.modules[f"modeling.{name}"] = MagicMock()
     module = load(folder / "autodeeplab", "auto_deeplab")
@@ -164,6 +162,8 @@ def load(folder: Path, name: str) -> Any:
     utils: Any = types.ModuleType("utils")
     utils.drop_path = utils.SqueezeAndExcitation = None
     sys.modules["utils"] = utils
+    for kind in (Tensor, nn.Module):  # what it sends to a GPU stays
+        kind.cuda = lambda self, *_, **__: self  # type: ignore[method-assign,assignment]
     sys.path.insert(0, str(folder))
     return importlib.import_module(name)
 
