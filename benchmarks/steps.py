@@ -151,7 +151,7 @@ CASES = {
     "densenas": Case("cifar100", "densenas-original", 8, densenas, search=True),
     "gaea": Case("cifar100", "darts-gaea", 4, gaea, search=True),
     "darts": Case("cifar100", "darts-gaea", 4, darts),
-    "auto-deeplab": Case("cosmic", "autodl-darts", 1, auto_deeplab, search=True),
+    "auto-deeplab": Case("cosmic", "autodl-darts", 2, auto_deeplab, search=True),
 }
 
 
