@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PR_SET_CHILD_SUBREAPER = 36
-PLANS = 5  # how often "snakemake -n" runs
 
 
 class Time(NamedTuple):
@@ -76,10 +75,13 @@ def main() -> None:
     parser.add_argument("--config", nargs="*", default=[], help="a part of the demo, e.g. 'tasks=[ecg,darcy]'")
     parser.add_argument("--cores", default="1")
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--plans", type=int, default=5, help="how often 'snakemake -n' runs, per repeat")
+    parser.add_argument("--targets", nargs="*", default=[], help="of Snakemake; all if not given")
     options = parser.parse_args()
     # A run's processes that outlive their parents become children of this one, which counts their time.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    command = [sys.executable, "-m", "snakemake", "--cores", options.cores, "--resources", "gpu=1"]
+    command = [sys.executable, "-m", "snakemake", *options.targets, "--cores", options.cores]
+    command += ["--resources", "gpu=1"]
     command += ["--config", *options.config] if options.config else []
     runs: dict[str, list[Time]] = {revision: [] for revision in options.revisions}
     plans: dict[str, list[Time]] = {revision: [] for revision in options.revisions}
@@ -89,7 +91,7 @@ def main() -> None:
                 places = {revision: clones.enter_context(clone(revision, Path(folder))) for revision in runs}
                 for revision, place in places.items():
                     runs[revision].append(measure(command, place))
-                for _ in range(PLANS):
+                for _ in range(options.plans):
                     for revision, place in places.items():
                         plans[revision].append(measure([*command, "-n"], place))
     show(f"demo, {options.cores} core(s)", runs)

@@ -142,7 +142,7 @@ def finished(process: subprocess.Popen[str], path: Path) -> list[dict[str, Any]]
     status = process.wait()
     if status not in (0, -signal.SIGKILL):
         print(f"a process ended with status {status}", file=sys.stderr)
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def prepared(options: argparse.Namespace) -> torch.device:

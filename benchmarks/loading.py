@@ -108,7 +108,7 @@ def measure(way: str, path: Path, size: int, count: int, step: float) -> dict[st
     already = read_bytes()
     free = consume(WAYS[way](path, size), count, 0)
     read = read_bytes() - already
-    peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 2**20
+    peak = int(Path("/proc/self/status").read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) / 2**20
     slow = consume(WAYS[way](path, size), count, step)
     return {
         "rate": free["rows"] / free["seconds"],
@@ -120,7 +120,7 @@ def measure(way: str, path: Path, size: int, count: int, step: float) -> dict[st
 
 def read_bytes() -> int:
     """That this process has read, from the page cache or from disk."""
-    return int(Path("/proc/self/io").read_text().split("rchar:")[1].split()[0])
+    return int(Path("/proc/self/io").read_text(encoding="utf-8").split("rchar:")[1].split()[0])
 
 
 def main() -> None:

@@ -302,7 +302,7 @@ def commands(root: Path, file: str) -> list[list[str]]:
     package, _, module = dotted.rpartition(".")
     named = re.compile(rf"{re.escape(dotted)}\b|from {re.escape(package)} import .*\b{module}\b")
     tests = sorted((root / "tests").rglob("test_*.py"))
-    by_name = [path.relative_to(root).as_posix() for path in tests if named.search(path.read_text())]
+    by_name = [path.relative_to(root).as_posix() for path in tests if named.search(path.read_text(encoding="utf-8"))]
     rule, belonging = next((rule, belonging) for rule, belonging in BELONG if re.match(rule, file))
     match = re.match(rule, file)
     assert match is not None
@@ -405,7 +405,7 @@ def report(outcomes: Sequence[Outcome], seed: int, quick: bool) -> Iterator[str]
     yield ""
     yield "Survivors:" if survivors else "No survivor."
     for outcome in survivors:
-        source = (ROOT / LIBRARY / outcome.fault.file).read_text().splitlines()
+        source = (ROOT / LIBRARY / outcome.fault.file).read_text(encoding="utf-8").splitlines()
         yield f"- {outcome.fault}"
         yield f"      {source[outcome.fault.line - 1].strip()}"
 
@@ -434,7 +434,7 @@ def main() -> None:
             outcomes = list(pool.map(trials.run, range(len(faults)), faults))
     print(*report(outcomes, given.seed, given.quick), sep="\n")
     if given.output:
-        given.output.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+        given.output.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

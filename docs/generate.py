@@ -198,7 +198,7 @@ def _default(entry: dict[str, Any], none: str) -> str:
 def from_declarations() -> dict[Path, str]:
     """The files made from the declarations of settings, with what they should hold."""
     page = ROOT / "config" / "README.md"
-    text = replaced(page.read_text(), "keys", config_table())
+    text = replaced(page.read_text(encoding="utf-8"), "keys", config_table())
     return {SCHEMA: config_schema(), page: replaced(text, "settings", settings_tables())}
 
 
@@ -242,7 +242,9 @@ def main() -> int:
     check = parser.parse_args().check
     made = {
         ROOT / "docs" / "profiles_settings.png": picture(),
-        ROOT / "README.md": replaced((ROOT / "README.md").read_text(), "rule graph", rule_graph()).encode(),
+        ROOT / "README.md": replaced(
+            (ROOT / "README.md").read_text(encoding="utf-8"), "rule graph", rule_graph()
+        ).encode(),
         **{path: text.encode() for path, text in from_declarations().items()},
     }
     stale = [path for path, content in made.items() if not path.exists() or path.read_bytes() != content]

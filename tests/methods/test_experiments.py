@@ -99,7 +99,7 @@ def test_cost_starts_once_the_lock_is_held(stage, jobs, monkeypatch):
     class Meter(CostMeter):
         def __init__(self, *arguments):
             super().__init__(*arguments)
-            with open(jobs.folder / "checkpoints/satellite/wrn-random/0/lock") as lock:
+            with open(jobs.folder / "checkpoints/satellite/wrn-random/0/lock", encoding="utf-8") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     held.append(False)

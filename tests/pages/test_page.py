@@ -7,6 +7,9 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from nasperf360.figures import style
+from nasperf360.labels import PAPER_METHODS
+from nasperf360.report import charts
 from nasperf360.report.headline import headline
 from nasperf360.report.study import SECTIONS
 
@@ -84,6 +87,19 @@ def test_a_cell_holds_its_seeds_curves_cost_and_provenance(pages):
     assert len(curves) == 12
     assert [row["mean"] for row in curves["darcy/darts-gaea/search"]] == [0.5, 0.5, 0.5]
     assert [row["seconds"] for row in curves["darcy/darts-gaea/retrain"]] == pytest.approx([2, 4])
+
+
+def test_every_method_has_a_mark_of_its_own_that_can_be_filled():
+    found = [charts.SHAPES.get(style.look(method).marker) for method in PAPER_METHODS]
+    assert None not in found
+    assert len(set(found)) == len(found)
+    assert "stroke" not in found  # a line has no area
+
+
+def test_equal_architectures_are_listed_once(pages):
+    architectures = Reader(pages[0][1]).ids["architectures"]
+    assert "every task" in architectures
+    assert architectures.count("lr: 0.1") == 2  # one of each method
 
 
 def test_what_is_missing_stands_there_with_its_reason_as_text(pages):

@@ -78,7 +78,7 @@ def seaweedfs(folder: Path, weed: str) -> Iterator[S3Server]:
         "s3.port.lance": 0,
     }
     command = [weed, f"-logdir={folder}", "server", *(f"-{key}={value}" for key, value in options.items())]
-    with open(folder / "output.txt", "w") as output:
+    with open(folder / "output.txt", "w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [*command, "-filer", "-s3"], cwd=folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL
         )
@@ -98,4 +98,4 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, output: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise RuntimeError(f"SeaweedFS did not start: {output.read_text()[-2000:]}")
+    raise RuntimeError(f"SeaweedFS did not start: {output.read_text(encoding='utf-8')[-2000:]}")

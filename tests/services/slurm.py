@@ -128,9 +128,9 @@ def _start(folder: Path) -> None:
 
 
 def _stop(pid_file: Path) -> None:
-    if not pid_file.is_file() or not pid_file.read_text().strip():
+    if not pid_file.is_file() or not pid_file.read_text(encoding="utf-8").strip():
         return
-    pid = int(pid_file.read_text())
+    pid = int(pid_file.read_text(encoding="utf-8"))
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
         for _ in range(50):

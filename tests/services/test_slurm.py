@@ -20,6 +20,7 @@ rule all:
 # The second one's first attempt fails.
 rule retrain:
     output: "retrain/{seed}.txt"
+    resources: runtime=lambda wildcards, attempt: 2880 * attempt
     shell:
         "echo $SLURM_JOB_ID $CUDA_VISIBLE_DEVICES > {output}; scontrol show job $SLURM_JOB_ID >> {output}; "
         "test {wildcards.seed} = 0 || test -e tried || {{ touch tried; exit 1; }}"

@@ -46,7 +46,7 @@ def real(samples, tmp_path_factory):
 def all_records(samples):
     tables = []
     for name in ("lengths_all_8528.csv", "REFERENCE-v3_all_8528.csv"):
-        with open(samples / "ecg" / name, newline="") as stream:
+        with open(samples / "ecg" / name, encoding="utf-8", newline="") as stream:
             tables.append(dict(csv.reader(stream)))
     lengths, labels = tables
     assert list(lengths) == list(labels)

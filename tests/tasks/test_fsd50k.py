@@ -125,7 +125,7 @@ def test_real_samples(samples, tmp_path):
     assert sum(clips[:2]) == 10
     assert clips[2] == 5
     vocabulary = [line.split(",")[1] for line in raw.one("ground_truth", "vocabulary.csv").path.read_text().split()]
-    with open(raw.one("ground_truth", "eval.csv").path, newline="") as stream:
+    with open(raw.one("ground_truth", "eval.csv").path, encoding="utf-8", newline="") as stream:
         labels = {int(row["fname"]): set(row["labels"].split(",")) for row in csv.DictReader(stream)}
     assert {"Bark", "Dog", "Domestic_animals_and_pets", "Animal"} in labels.values()
     y, group = data.split("test").load("y"), data.split("test").load("group")
@@ -133,7 +133,7 @@ def test_real_samples(samples, tmp_path):
     assert stored == [labels[number] for number in sorted(labels)] != list(labels.values())
     clip = next(file for file in raw.all("dev_audio") if file.path.name == "101676.wav")
     assert len(_read(clip, _header(clip))) == pytest.approx((441_126 - 44) / 4, abs=1)
-    with open(raw.one("ground_truth", "dev.csv").path, newline="") as stream:
+    with open(raw.one("ground_truth", "dev.csv").path, encoding="utf-8", newline="") as stream:
         numbers = sorted(int(row["fname"]) for row in csv.DictReader(stream) if row["split"] == "train")
     counts = np.bincount(data.split("train").load("group"))
     assert counts[numbers.index(101676)] == 11  # 5.001 s: nine whole chunks, and two remainders, tiled

@@ -32,6 +32,18 @@ SMALLEST = {
         "| resnet1d | 2 | ",
         "| wrn | 2 | ",
     ],
+    "reader_page.py --seeds 1 --epochs 3": ["experiments, 3 epochs: page of"],
+    "demo.py HEAD HEAD~0 --config tasks=[satellite] run=mine --plans 1 --targets datasets": [
+        "| demo, 1 core(s) | wall s | ratio | CPU s | ratio |",
+        "|---|",
+        "| HEAD | ",
+        "| HEAD~0 | ",
+        "",
+        "| snakemake -n | wall s | ratio | CPU s | ratio |",
+        "|---|",
+        "| HEAD | ",
+        "| HEAD~0 | ",
+    ],
     "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
 }
 

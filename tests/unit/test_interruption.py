@@ -98,6 +98,14 @@ def test_ctrl_c_of_a_command_is_one_line() -> None:
     assert process.returncode == interruption.EXIT_STATUS
 
 
+@pytest.mark.parametrize("module", ["job", "command"])
+def test_nor_does_ctrl_c_show_a_traceback_while_a_script_imports(module: str) -> None:
+    process = start(f"import time, nasperf360.{module}\nprint('begun', flush=True)\ntime.sleep(60)")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[1] == f"Error: interrupted by SIGINT; {GOES_ON}\n"
+    assert process.returncode == -signal.SIGINT
+
+
 @pytest.mark.parametrize("name", ["status.py", "verify.py", "estimate.py"])
 def test_every_command_ends_so(name: str) -> None:
     assert "run_command(" in (SCRIPTS / name).read_text()

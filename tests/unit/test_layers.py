@@ -52,8 +52,8 @@ PLACES = {
         "stages.training": {"search", "retrain", "training_job", "provenance"},
     },
     "study": {
-        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs"},
-        "study.estimate": {"estimate"},
+        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs", "runtimes"},
+        "study.estimate": {"estimate", "work", "sizes", "counting", "cards", "checked_cells"},
     },
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
@@ -173,7 +173,8 @@ def room(path: Path) -> str:
 
 def third_party(path: Path) -> set[str]:
     """Packages that a file imports, ours aside."""
-    return {name.split(".")[0] for name in _imported_names(ast.parse(path.read_text()))} - {"", PACKAGE.name}
+    names = _imported_names(ast.parse(path.read_text(encoding="utf-8")))
+    return {name.split(".")[0] for name in names} - {"", PACKAGE.name}
 
 
 @pytest.mark.parametrize("name", sorted({room(path) for path in FILES}))

@@ -20,7 +20,7 @@ def record(path: str) -> Path:
 def make(path: str, params: str = "epochs: 2") -> None:
     """A file and Snakemake's record of it."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text("{}")
+    Path(path).write_text("{}", encoding="utf-8")
     records.METADATA.mkdir(parents=True, exist_ok=True)
     record(path).write_text(json.dumps({"params": [params], "endtime": Path(path).stat().st_mtime}))
 
@@ -39,7 +39,7 @@ def contents() -> dict[str, str]:
 
 
 def test_only_the_files_of_the_run_are_kept():
-    lines = Path("results/mine/records.tsv").read_text().splitlines()
+    lines = Path("results/mine/records.tsv").read_text(encoding="utf-8").splitlines()
     assert [line.split("\t")[0] for line in lines] == FILES
     assert not Path("results/other/records.tsv").exists()
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_gone_needs_no_record():
     records.restore(["mine"])
     assert not record(FILES[0]).exists()
     records.keep(["mine"])
-    assert FILES[0] not in Path("results/mine/records.tsv").read_text()
+    assert FILES[0] not in Path("results/mine/records.tsv").read_text(encoding="utf-8")
 
 
 def test_a_newer_record_replaces_the_copy_and_a_damaged_one_does_not():

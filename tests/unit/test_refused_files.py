@@ -25,6 +25,7 @@ from nasperf360.data.reading import MOST_NAMED, each
 from nasperf360.errors import DataError
 from nasperf360.files import digest_file, read_json
 from nasperf360.tasks.fsd50k.wave import read_header, read_samples
+from nasperf360.tasks.shared.cifar_archive import read_archive
 from nasperf360.tasks.shared.matlab import read_matlab
 from nasperf360.tasks.shared.pickles import load_arrays
 
@@ -205,6 +206,19 @@ def test_arrays_of_every_protocol_are_read(protocol: int) -> None:
             np.testing.assert_array_equal(ours, theirs)
             assert ours.dtype == theirs.dtype
             assert ours.flags.f_contiguous == theirs.flags.f_contiguous
+
+
+@pytest.mark.parametrize("labels", [[1, [2, 3], 4], [[1], [2, 3], [4]], [1, None, 2], [1, "a", 2], [1, 2], [0.5, 1, 2]])
+def test_labels_of_another_form(tmp_path: Path, labels: list[Any]) -> None:
+    path = tmp_path / "cifar-100-python.tar.gz"
+    content = pickle.dumps({b"data": np.zeros((3, 3072), np.uint8), b"fine_labels": labels}, 2)
+    with tarfile.open(path, "w:gz") as archive:
+        for name in ("train", "test"):
+            info = tarfile.TarInfo(f"cifar-100-python/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    with pytest.raises(DataError, match=r"cifar-100-python.tar.gz: cifar-100-python/train: "):
+        read_archive(path)
 
 
 # -- wave files

@@ -37,6 +37,15 @@ def test_text_from_the_command_line_equals_a_file():
     assert typed["publish"] == {"bucket": "b", "prefix": "nas-perf-360", "endpoint": ""}
 
 
+def test_runs_to_compare_with_are_a_list_or_one():
+    assert resolve()["compare"] == []
+    assert resolve(compare="a")["compare"] == ["a"]
+    assert resolve(compare="[a, reference]")["compare"] == ["a", "reference"]
+    for given, words in (("a/b", "letters"), (["a", "a"], "twice")):
+        with pytest.raises(UserError, match=rf"compare.*{words}"):
+            resolve(compare=given)
+
+
 def test_every_way_of_the_command_line_equals_a_file():
     entries = [
         "tasks=[cifar100,darcy]",

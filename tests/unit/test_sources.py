@@ -26,6 +26,7 @@ def test_a_good_entry():
     ("content", "message"),
     [
         ({"homepage": "x", "files": []}, "ecg: key 'licence' is missing"),
+        ({**entry(), "licence": " "}, "ecg: licence is empty"),
         ({**entry(), "license": "x"}, "ecg: unknown key 'license'"),
         ("a.zip", "ecg: 'a.zip' was given, a mapping"),
         (entry(name=7), "files[0]: name: 7 was given, str is expected"),

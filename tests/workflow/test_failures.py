@@ -67,7 +67,7 @@ def test_partial_shows_it_missing_and_trains_nothing(failed):
     assert plan
     assert not any(job.startswith(("search", "retrain", "preprocess", "download")) for job in plan)
     checkout.snakemake("--cores", "2", "tables", "figures", config=(*CONFIG, "partial=true"))
-    with open(checkout.folder / f"results/{RUN}/tables/performance.csv") as stream:
+    with open(checkout.folder / f"results/{RUN}/tables/performance.csv", encoding="utf-8") as stream:
         status = {row["task"]: row["status"] for row in csv.DictReader(stream)}
     assert status["satellite"] == "complete"
     assert status["darcy"].startswith("failed: seed 0 retrain failed: retrain darcy wrn-default seed 0: train_loss")
@@ -98,7 +98,7 @@ def test_an_experiment_that_works_again_takes_its_failure_back(failed):
 
 def performance(checkout, run, task):
     """The status of a task in the table of a partial run."""
-    with open(checkout.folder / f"results/{run}/tables/performance.csv") as stream:
+    with open(checkout.folder / f"results/{run}/tables/performance.csv", encoding="utf-8") as stream:
         return next(row["status"] for row in csv.DictReader(stream) if row["task"] == task)
 
 

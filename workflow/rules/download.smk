@@ -17,7 +17,7 @@ if config["source"] == "simulated":
         params:
             **code_params(
                 "simulate.py",
-                lambda wildcards: [f"tasks.{wildcards.task}.{room}" for room in ("spec", "simulator")],
+                lambda wildcards: [f"tasks.{asked_task(wildcards)}.{room}" for room in ("spec", "simulator")],
             ),
             options=lambda wildcards: configuration.simulate_options(config, wildcards.task),
         script:

@@ -5,7 +5,7 @@ if config["source"] != "published":
 
     rule preprocess:
         input:
-            raw=lambda wildcards: f"{RAW}/{task_spec(wildcards.task).raw}/files.json",
+            raw=lambda wildcards: f"{RAW}/{task_spec(asked_task(wildcards)).raw}/files.json",
         output:
             data=f"{DATA}/{{task}}.h5",
             manifest=f"{DATA}/{{task}}.json",

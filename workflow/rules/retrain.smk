@@ -22,7 +22,9 @@ rule retrain:
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 2880 * attempt,
+        runtime=lambda wildcards, attempt: runtimes.minutes(
+            RUNTIMES, "retrain", wildcards.task, wildcards.method, attempt
+        ),
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/retrain",
         checkpoint_seconds=str(config["checkpoint_seconds"]),

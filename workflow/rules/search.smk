@@ -16,7 +16,9 @@ rule search:
     resources:
         gpu=lambda wildcards: int(configuration.trains(config, wildcards.method)),
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 2880 * attempt,
+        runtime=lambda wildcards, attempt: runtimes.minutes(
+            RUNTIMES, "search", wildcards.task, wildcards.method, attempt
+        ),
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/search",
         checkpoint_seconds=str(config["checkpoint_seconds"]),

@@ -4,29 +4,52 @@ python workflow/scripts/estimate.py --config scale=paper
 """
 
 import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
 
 from nasperf360.command import run_command
+from nasperf360.files import write_json
 from nasperf360.settings.layers import merge
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.study import configuration
-from nasperf360.study.estimate import PEAKS, UTILISATION, UTILISATION_OF, data_jobs, estimate, table
+from nasperf360.study.cards import CARDS, DEFAULT, card_of
+from nasperf360.study.checked_cells import CheckedCells, read_checked
+from nasperf360.study.estimate import data_jobs, estimate, runtimes, table, warnings
+from nasperf360.study.work import SHARE
+
+LIMIT = 48  # hours, as profiles/slurm asks for where nothing is estimated
 
 
-def main(given, files, device, utilisation):
+def main(given, files, device, share, check, limit, path_to_runtimes):
     files = [configuration.ROOT / "config" / "config.yaml", *files]
     config = configuration.resolve(merge(*(read_yaml(file) or {} for file in files), given))
-    rows = estimate(config, device, utilisation)
-    reached = f"{UTILISATION:.0%} ({_exceptions()})" if utilisation is None else f"{100 * utilisation:.3g}%"
-    print(f"scale {config['scale']}, {len(config['tasks'])} tasks, {len(config['seeds'])} seeds")
-    print(f"on one {device}, taken to train at {reached} of its {PEAKS[device] / 1e12:g} TFLOP/s in float32\n")
-    print(table(rows))
+    card, checked = card_of(device), read_checked(check) if check else CheckedCells()
+    progress = partial(tqdm, desc="networks", unit="", leave=False, file=sys.stderr, disable=None)
+    cells = estimate(config, device, share, checked, progress)
+    precision, peak = config["precision"], card.peak(config["precision"]) / 1e12
+    print(f"scale {config['scale']}, {len(config['tasks'])} tasks, {len(config['seeds'])} seeds, {precision}")
+    print(f"on one {card.title}: {peak:g} TFLOP/s, {card.bandwidth / 1e12:g} TB/s, {card.memory:g} GiB")
+    print(_reached(share))
+    if measured := sum(cell.measured for cell in cells):
+        print(f"{measured} of {len(cells)} cells by steps that were measured on {checked.device}")
+    print(f"\n{table(cells)}")
     print(f"\n{data_jobs(config)} jobs make the data; tables and figures take seconds.")
-    if sum(row.hours for row in rows) < 1:
+    if sum(cell.jobs * (cell.hours or 0) for cell in cells) < 1:
         print("In a study as small as this, starting a job takes longer than its training: seconds each.")
+    for line in warnings(config, cells, card, limit):
+        print(line)
+    if path_to_runtimes:
+        write_json(path_to_runtimes, runtimes(cells, limit))
+        print(f"{path_to_runtimes}: minutes of each search and training; for a cluster: runtimes={path_to_runtimes}")
 
 
-def _exceptions():
-    return ", ".join(f"{space} {fraction:.0%}" for space, fraction in UTILISATION_OF.items())
+def _reached(share):
+    if share is not None:
+        return f"training reaches {100 * share:.3g}% of its roofline"
+    return f"where nothing was measured, training is taken to reach {SHARE:.0%} of its roofline"
 
 
 def _pair(text):
@@ -40,9 +63,22 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", nargs="*", type=_pair, default=[], metavar="KEY=VALUE", help="as for snakemake")
     parser.add_argument("--configfile", nargs="*", default=[], metavar="FILE", help="as for snakemake")
-    parser.add_argument("--device", choices=PEAKS, default="v100", help="the paper's, by default")
+    parser.add_argument("--device", choices=CARDS, default=DEFAULT, help=f"{DEFAULT} by default; the paper's is v100")
     parser.add_argument(
-        "--utilisation", type=float, help="fraction of the device's peak that training reaches, in (0, 1]"
+        "--utilisation", type=float, help="fraction of the device's roofline that training reaches, in (0, 1]"
     )
+    parser.add_argument("--check", type=Path, metavar="FILE", help="what benchmarks/gpu_check.py measured")
+    parser.add_argument("--limit", type=float, default=LIMIT, metavar="HOURS", help=f"of the queue, {LIMIT} by default")
+    parser.add_argument("--runtimes", type=Path, metavar="FILE", help="write what to ask a queue for (docs/cluster.md)")
     arguments = parser.parse_args()
-    run_command(lambda: main(dict(arguments.config), arguments.configfile, arguments.device, arguments.utilisation))
+    run_command(
+        lambda: main(
+            dict(arguments.config),
+            arguments.configfile,
+            arguments.device,
+            arguments.utilisation,
+            arguments.check,
+            arguments.limit,
+            arguments.runtimes,
+        )
+    )

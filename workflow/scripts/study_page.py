@@ -23,7 +23,7 @@ def main(
         architectures=by_method(map(Path, architectures)),
         curves=curves and Path(curves),
         costs=costs and Path(costs),
-        citation=yaml.safe_load(Path(path_to_citation).read_text()),
+        citation=yaml.safe_load(Path(path_to_citation).read_text(encoding="utf-8")),
         missing=missing(folder) if experiments else [],
     )
     page.write(output, "study.html.j2", **contents)

@@ -73,7 +73,7 @@ def _to_disk(path: Path) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` atomically."""
     with atomic_path(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -88,7 +88,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         UserError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (ValueError, RecursionError) as error:
@@ -98,7 +98,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 def remembered(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The JSON mapping of a file that nothing rests on; empty where it is absent, damaged or no mapping."""
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

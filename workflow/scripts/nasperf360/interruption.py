@@ -5,10 +5,11 @@ scheduler's warning, SIGHUP when a terminal is closed. What a parent process had
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 EXIT_STATUS = 75
@@ -33,6 +34,17 @@ class Interrupted(BaseException):
         if self.saved:
             return f"interrupted by {self.signal}; the same command goes on after {self.saved}, which is saved"
         return f"interrupted by {self.signal}; the same command goes on from what is saved, or starts again"
+
+
+def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Ctrl-C where nothing handles it yet, such as in the imports of a script, is no traceback either."""
+    if issubclass(kind, KeyboardInterrupt):
+        print(f"Error: {Interrupted('SIGINT')}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _one_line
 
 
 class _Signals:

@@ -24,7 +24,7 @@ def locked(folder: str | Path) -> Iterator[None]:
     folder = Path(folder)
     with disk_full_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / "lock", "a+")  # noqa: SIM115 - closed below
+        lock = open(folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - closed below
     with lock:
         try:
             try:

@@ -1,19 +1,31 @@
 """A bucket of any S3 server: keys from the environment alone, and one clear line when something is wrong."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigNotFound,
+    ConfigParseError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProfileNotFound,
+)
 
 from nasperf360.errors import UserError
 
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+TOKEN_VARIABLE = "AWS_SESSION_TOKEN"
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,8 @@ class Bucket:
             anonymous: read without keys where the environment has none.
 
         Raises:
-            UserError: no bucket is set, a key is missing, or the endpoint is no URL.
+            UserError: no bucket is set, a key is missing, or one of these, or the region or the profile that the
+                environment names, cannot be right.
         """
         # Newer boto3 adds checksum headers that other servers than AWS store as part of the object.
         os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
@@ -44,21 +57,32 @@ class Bucket:
         missing = [variable for variable in KEY_VARIABLES if not os.environ.get(variable)]
         if missing and not anonymous:
             raise UserError(f"{' and '.join(missing)}: not set in the environment; export the keys of bucket '{name}'")
+        prefix = settings.get("prefix", "").strip("/")
+        _check(name, prefix, endpoint)
         access, secret = (None, None) if missing else (os.environ[variable] for variable in KEY_VARIABLES)
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        region = next(filter(None, map(os.environ.get, REGION_VARIABLES)), "us-east-1")
         config = Config(
             signature_version=botocore.UNSIGNED if missing else "s3v4",
             connect_timeout=15,
             retries={"mode": "standard", "max_attempts": 3},
             s3={"addressing_style": "path" if endpoint else "auto"},
         )
-        token = os.environ.get("AWS_SESSION_TOKEN") or None
-        session = boto3.Session(access, secret, token, region_name=region)
+        token = os.environ.get(TOKEN_VARIABLE) or None
         try:
+            session = boto3.Session(access, secret, token, region_name=region)
             client = session.client("s3", endpoint_url=endpoint or None, config=config)
+        except ProfileNotFound as error:
+            profile = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+            raise UserError(
+                f"AWS_PROFILE: there is no profile '{profile}' in the configuration of AWS; unset the variable, since "
+                f"the keys come from the environment"
+            ) from error
+        except (ConfigParseError, ConfigNotFound) as error:
+            path = error.kwargs.get("path", "~/.aws")
+            raise UserError(f"{path}: a configuration of AWS that cannot be read; mend the file or move it") from error
         except ValueError as error:
             raise UserError(f"publish.endpoint: '{endpoint}' is no URL such as https://s3.example.org") from error
-        return cls(name, settings.get("prefix", "").strip("/"), endpoint, client)
+        return cls(name, prefix, endpoint, client)
 
     def key(self, name: str) -> str:
         """The object's key of a file name."""
@@ -105,6 +129,8 @@ class Bucket:
     def _explain(self, error: Any) -> str:
         code = str(error.response.get("Error", {}).get("Code", ""))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if code == "InvalidBucketName":
+            return _bad_name(self.name)
         if code in ("404", "NoSuchBucket"):
             return f"publish.bucket: there is no bucket {self.address()}; create it or correct the name"
         if status in (401, 403):
@@ -113,3 +139,50 @@ class Bucket:
                 f"and what they may do in this bucket"
             )
         return f"{self.address()}: {error}; try again, or ask who runs the server"
+
+
+def _check(name: str, prefix: str, endpoint: str) -> None:
+    """Refuse what no server could take, before boto sends or says something that names another cause.
+
+    Raises:
+        UserError: names the setting or the variable; never a key.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", name):
+        raise UserError(_bad_name(name))
+    if not prefix.isprintable():
+        raise UserError(f"publish.prefix: {prefix!r} holds a line break or the like; give letters, digits, '-' and '/'")
+    if endpoint:
+        _check_endpoint(endpoint)
+    for variable in (*KEY_VARIABLES, TOKEN_VARIABLE):
+        value = os.environ.get(variable, "")
+        if not value.isascii() or not value.isprintable() or " " in value:
+            end = "ends in" if value.rstrip() != value and value.rstrip().isascii() else "holds"
+            raise UserError(
+                f"{variable}: {end} a space, a line break or another sign that no key has; export it again without"
+            )
+    for variable in REGION_VARIABLES:
+        region = os.environ.get(variable, "")
+        if region and not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(?<!-)", region):
+            raise UserError(f"{variable}: {region!r} is no region such as us-east-1; correct or unset it")
+
+
+def _bad_name(name: str) -> str:
+    return (
+        f"publish.bucket: {name!r} is no name of a bucket, which has 3 to 63 lower-case letters, digits, '-' and '.'; "
+        f"correct it"
+    )
+
+
+def _check_endpoint(endpoint: str) -> None:
+    try:
+        parts = urlsplit(endpoint)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port beyond 65535, or an open bracket
+        parts, sound = urlsplit("http://unreadable"), False
+    if "@" in endpoint:
+        raise UserError(
+            f"publish.endpoint: holds a name or a password, which the receipt would show; give the address alone, and "
+            f"{' and '.join(KEY_VARIABLES)} in the environment"
+        )
+    if not sound or parts.query or parts.fragment or not endpoint.isprintable() or " " in endpoint:
+        raise UserError(f"publish.endpoint: '{endpoint}' is no URL such as https://s3.example.org")

@@ -81,6 +81,8 @@ class Source:
         _check_keys(
             entry, {"licence": str, "homepage": str, "by_hand": str, "files": list}, ("licence", "files"), place
         )
+        if not entry["licence"].strip():
+            raise UserError(f"{place}: licence is empty; say under which terms the data may be used")
         files = tuple(_parse_file(item, f"{place}: files[{i}]") for i, item in enumerate(entry["files"]))
         names = [file.name for file in files]
         for name in names:

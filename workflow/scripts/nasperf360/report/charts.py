@@ -17,7 +17,15 @@ Spec = dict[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 INK, MUTED, GRID = "@ink", "@muted", "@grid"
-SHAPES = {"o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "D": "diamond", "P": "cross"}
+SHAPES = {
+    "o": "circle",
+    "s": "square",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "D": "diamond",
+    "P": "cross",
+    "X": "triangle-right",
+}
 SIMULATED = "simulated data"
 CURVE_POINTS = 120
 
@@ -42,7 +50,7 @@ def _looks(methods: Sequence[str]) -> dict[str, Any]:
     """The colour and shape of each method, by its label, as in the figures."""
     labels = [method_label(method) for method in methods]
     colours = [style.look(method).colour for method in methods]
-    shapes = [SHAPES.get(style.look(method).marker, "stroke") for method in methods]
+    shapes = [SHAPES.get(style.look(method).marker, "triangle-left") for method in methods]
     return {
         "color": {
             "field": "label",

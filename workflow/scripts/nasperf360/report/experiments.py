@@ -66,7 +66,7 @@ def read_seed(folder: Path, key: Key, searches: int | None) -> Seed:
 def end_of_log(path: Path) -> str:
     """The last letters of a log, of a progress bar its last state alone; empty where there is no log."""
     try:
-        text = path.read_text(errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     return "\n".join(line.rsplit("\r", 1)[-1] for line in text[-4 * LOG_LETTERS :].splitlines())[-LOG_LETTERS:].strip()

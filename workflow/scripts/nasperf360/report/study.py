@@ -191,6 +191,7 @@ def contents(
             method: {seed: png_address(path) for seed, path in of_method.items()}
             for method, of_method in architectures.items()
         },
+        "listed": listed(found),
         "specs": specs,
         "curves": charts.curve_rows(pd.read_csv(curves)) if curves else {},
         "missing": missing,
@@ -200,6 +201,18 @@ def contents(
     }
 
 
+def listed(cells: Sequence[Cell]) -> dict[str, list[tuple[str, str, str]]]:
+    """Task, seed and architecture of each search by method; one row for all where all are the same."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for cell in cells:
+        rows = [(cell.task_label, str(seed.number), seed.architecture) for seed in cell.details if seed.architecture]
+        found.setdefault(cell.method, []).extend(rows)
+    return {
+        method: [("every task", "every seed", rows[0][2])] if len({text for *_, text in rows}) == 1 else rows
+        for method, rows in found.items()
+    }
+
+
 def table_body(path: Path) -> str:
     """The body of a table's page."""
-    return path.read_text().partition("<body>")[2].partition("</body>")[0]
+    return path.read_text(encoding="utf-8").partition("<body>")[2].partition("</body>")[0]

@@ -172,6 +172,12 @@ class Configuration(Settings):
         "from disk while it trains. Changes no number.",
         reruns="nothing",
     )
+    runtimes: str | None = _key(
+        None,
+        means="A file that estimate.py --runtimes wrote: the minutes that each search and training asks a queue for; "
+        "null: two days each.",
+        reruns="nothing",
+    )
     keep_predictions: bool = _key(
         True,
         means="Keep the trained networks' outputs on the test split, so that a changed metric and verify.py need no "

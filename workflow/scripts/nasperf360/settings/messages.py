@@ -122,7 +122,7 @@ def sentence(fault: Fault, model: type[BaseModel], where: str = "", noun: str = 
     if not schemas:
         return f"{key}: {given} was given: {fault.message}"
     expected = any_of(schemas)
-    if all(_is_text(schema) for schema in schemas) and (kind := _kind_of_unquoted(fault.value)):
+    if all(_is_text(schema) for schema in schemas) and (kind := kind_of_unquoted(fault.value)):
         text = f"{key}: {given} was given, which is a {kind} to YAML; {expected} is expected: put it in quotes"
         # Snakemake takes quotes away from a value of --config, but not YAML's tag of text.
         where_else = f", {key}: \"...\" in a file, --config '{key}=!!str ...' on the command line"
@@ -145,7 +145,7 @@ def _shown(value: Any) -> str:
     return text if len(text) < 80 else f"{text[:77]}..."
 
 
-def _kind_of_unquoted(value: Any) -> str | None:
+def kind_of_unquoted(value: Any) -> str | None:
     """What YAML, or Snakemake's ``--config``, made of a text without quotes; None where it may have had some."""
     match value:
         case bool():

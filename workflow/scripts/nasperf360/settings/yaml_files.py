@@ -17,7 +17,7 @@ def read_yaml(path: str | Path) -> Any:
     """What a YAML file holds; None where it is empty.
 
     Raises:
-        UserError: it is missing, no YAML, or gives a key twice.
+        UserError: it is missing, no YAML, gives a key twice, or holds itself by an alias.
     """
     try:
         loader = Loader(Path(path).read_text(encoding="utf-8"))
@@ -25,6 +25,7 @@ def read_yaml(path: str | Path) -> Any:
             document = loader.get_single_node()
             if document is None:
                 return None
+            _refuse_recursion(document, (), path)
             _refuse_keys_given_twice(document, loader, path)
             return loader.construct_document(document)
         finally:
@@ -48,6 +49,18 @@ def _refuse_keys_given_twice(document: yaml.Node, loader: Any, path: str | Path)
                     f"them would count, so make them one"
                 )
             lines[key] = line
+
+
+def _refuse_recursion(node: yaml.Node, above: tuple[yaml.Node, ...], path: str | Path) -> None:
+    if isinstance(node, yaml.ScalarNode):
+        return
+    if any(node is other for other in above):
+        raise UserError(
+            f"{path}: line {node.start_mark.line + 1}: by an alias this value holds itself; write out what is meant"
+        )
+    for entry in node.value:
+        for below in entry if isinstance(entry, tuple) else (entry,):
+            _refuse_recursion(below, (*above, node), path)
 
 
 def _mappings(node: yaml.Node, seen: set[int]) -> Iterator[yaml.MappingNode]:

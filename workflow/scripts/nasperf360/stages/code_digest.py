@@ -26,7 +26,7 @@ SCRIPTS = PACKAGE.parent
 # How digests are made is no part of them: it computes no result, though every job imports it.
 OUTSIDE = (Path(__file__), Path(__file__).with_name("digest_cache.py"))
 # Parsing all sources takes longer than the rest of a dry run; beside Snakemake's own records of the working directory.
-CACHE = DigestCache(".snakemake/nasperf360-sources.json", Path(__file__).read_text())
+CACHE = DigestCache(".snakemake/nasperf360-sources.json", Path(__file__).read_text(encoding="utf-8"))
 
 SETTINGS = ("Settings", "Switches", "Options", "Overrides")
 """How the names of pydantic models of settings end; their fields and validators are declarations."""
@@ -135,7 +135,7 @@ def _imported_names(node: ast.AST) -> list[str]:
 
 
 def _read_now(path: Path) -> tuple[str, list[str]]:
-    digest, names = CACHE.get(path.read_text(), _analyse)
+    digest, names = CACHE.get(path.read_text(encoding="utf-8"), _analyse)
     return digest, names
 
 

@@ -38,7 +38,7 @@ class DigestCache:
 
     def _read(self) -> dict[str, Any]:
         try:
-            content = json.loads(self.path.read_text())
+            content = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}  # absent, or cut short by a full disk: made anew
         return content if isinstance(content, dict) else {}
@@ -51,7 +51,7 @@ class DigestCache:
         # A name of this process alone: several Snakemake processes may start, and end, at once.
         own = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            own.write_text(json.dumps(merged if len(merged) <= LIMIT else self._used))
+            own.write_text(json.dumps(merged if len(merged) <= LIMIT else self._used), encoding="utf-8")
             os.replace(own, self.path)
         except OSError as error:
             own.unlink(missing_ok=True)

@@ -111,7 +111,7 @@ def training_job(experiment: Experiment, machine: Machine, code: Mapping[str, st
 def write_history(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """History as csv, one row per epoch or trial; the columns are those of all rows."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_path(path) as partial, open(partial, "w", newline="") as stream:
+    with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
         writer.writeheader()
         for row in rows:

@@ -20,7 +20,7 @@ from nasperf360.settings.checking import check_layer, checked
 from nasperf360.settings.config_model import Configuration
 from nasperf360.settings.declaration import NoSettings, Settings
 from nasperf360.settings.layers import layered, merge, without_nulls
-from nasperf360.settings.messages import unknown_name
+from nasperf360.settings.messages import kind_of_unquoted, unknown_name
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.spaces.shared.space_spec import SpaceSpec, space_spec
 from nasperf360.study.paths import ROOT, shipped
@@ -54,6 +54,7 @@ def resolve(given: Mapping[str, Any]) -> Config:
     Raises:
         UserError: one line that names the key, what was given, and what is allowed.
     """
+    _refuse_unusual(given, "", ())
     given = _typed(given, Configuration)
     check_layer(Configuration, given, "", "key")
     scale = given.get("scale") or Configuration.model_fields["scale"].default
@@ -68,6 +69,27 @@ def resolve(given: Mapping[str, Any]) -> Config:
     _check_sections(config)
     _check_methods(config)
     return config
+
+
+def _refuse_unusual(value: Any, where: str, above: tuple[Any, ...]) -> None:
+    """Refuse what no settings hold: keys that are no text, and a value that holds itself."""
+    if not isinstance(value, Mapping | list):
+        return
+    if any(value is other for other in above):
+        raise UserError(f"config: {where}: by an alias this value holds itself; write out what is meant")
+    for key, below in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if isinstance(value, Mapping) and not isinstance(key, str):
+            start = f"{where}: " if where else ""
+            raise UserError(
+                f"config: {start}key {key!r} is {_kind_of_key(key)} to YAML, as on, off, yes, no and numbers are; "
+                f"put it in quotes or correct it"
+            )
+        _refuse_unusual(below, f"{where}.{key}" if where else str(key), (*above, value))
+
+
+def _kind_of_key(key: Any) -> str:
+    kind = kind_of_unquoted(key)
+    return f"a {kind}" if kind else "no text"
 
 
 def _typed(value: Any, kind: Any) -> Any:
@@ -102,7 +124,7 @@ def _parse(text: str) -> Any:
 def _check_sections(config: Config) -> None:
     """Names and values of all settings, also of tasks and methods that are not selected."""
     for task in config["tasks"]:
-        _check_task(task, "tasks")
+        check_task(task, "tasks")
     for section in ("simulate", "preprocess"):
         _check_known(config[section], section, "task", names("tasks"))
         for task, options in config[section].items():
@@ -119,7 +141,12 @@ def _check_sections(config: Config) -> None:
             _check_layers(given["settings"][part], where, _model(part, definition[kind]))
 
 
-def _check_task(task: str, where: str) -> None:
+def check_task(task: str, where: str) -> None:
+    """Refuse a task that has no folder.
+
+    Raises:
+        UserError: names ``where`` it is asked for, and what was probably meant.
+    """
     if task not in (known := names("tasks")):
         raise UserError("config: " + unknown_name(f"{where}: unknown task '{task}'", task, known))
 
@@ -166,7 +193,7 @@ def check_experiment(config: Config, task: str, name: str) -> None:
     Raises:
         UserError: no such task or method, the method cannot do the task, or its settings are at fault.
     """
-    _check_task(task, "target")
+    check_task(task, "target")
     if not _serves(config, name, task):
         raise UserError(f"config: {_unserved(config, name, [task])}; choose another")
     _check_method(config, name, [task])

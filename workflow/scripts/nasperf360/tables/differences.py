@@ -89,7 +89,7 @@ def differences(frame: pd.DataFrame, tests: Sequence[dict[str, Any]]) -> pd.Data
     corrected = pd.Series(np.nan, table.index)
     corrected[known] = holm(table.loc[known, "p"].astype(float))
     better = np.where((table["difference"] > 0) == table["higher_is_better"], HERE, THERE)
-    text = {"untested": table["untested"].astype(object).fillna(""), "changed": table["changed"].astype(object).fillna("")}
+    text = {name: table[name].astype(object).fillna("") for name in ("untested", "changed")}
     return table.assign(p_holm=corrected, better=np.where(corrected < ALPHA, better, ""), **text)
 
 

@@ -33,7 +33,7 @@ def verify_tables(folder: Path) -> Iterator[str]:
         return
     for name, text in (*tables.items(), *_paired(folder)):
         path = folder / "tables" / f"{name}.csv"
-        if path.is_file() and (line := _differing_line(path.read_text(errors="replace"), text)):
+        if path.is_file() and (line := _differing_line(path.read_text(encoding="utf-8", errors="replace"), text)):
             yield f"{path}: line {line} is not what the run's results give; {again(path)}"
 
 

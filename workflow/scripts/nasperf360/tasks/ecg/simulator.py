@@ -36,12 +36,14 @@ def simulate(
         signal = np.round(1000.0 * _millivolts(LABELS[label], length, rng)).astype(np.int16)
         savemat(archive / f"{name}.mat", {"val": signal[None]}, format="4")
         (archive / f"{name}.hea").write_text(
-            f"{name} 1 {RATE} {length} 00:00:00 1/01/2000 \n{name}.mat 16+24 1000/mV 16 0 {signal[0]} 0 0 ECG \n"
+            f"{name} 1 {RATE} {length} 00:00:00 1/01/2000 \n{name}.mat 16+24 1000/mV 16 0 {signal[0]} 0 0 ECG \n",
+            encoding="utf-8",
         )
         written += [(archive / f"{name}{suffix}", "records", {}) for suffix in (".mat", ".hea")]
-    (archive / "RECORDS").write_text("".join(f"{name}\n" for name in names))
+    (archive / "RECORDS").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     reference = folder / "REFERENCE-v3.csv"
-    reference.write_text("".join(f"{name},{LABELS[label]}\n" for name, label in zip(names, labels, strict=True)))
+    lines = [f"{name},{LABELS[label]}\n" for name, label in zip(names, labels, strict=True)]
+    reference.write_text("".join(lines), encoding="utf-8")
     return [*written, (archive / "RECORDS", "records", {}), (reference, "labels", {})]
 
 

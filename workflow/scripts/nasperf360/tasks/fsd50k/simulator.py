@@ -30,7 +30,7 @@ def simulate(
     names = [_name(label) for label in range(FALLING)] + ["Falling", "Rising"]
     mids = [f"/m/sim{label:03d}" for label in range(LABELS)]
     vocabulary = truth / "vocabulary.csv"
-    with open(vocabulary, "w", newline="") as stream:
+    with open(vocabulary, "w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows(zip(range(LABELS), names, mids, strict=True))
 
     files: list[tuple[Path, str, dict[str, Any]]] = [(vocabulary, "ground_truth", {})]
@@ -38,7 +38,7 @@ def simulate(
     for part, splits in (("dev", {"train": options.train, "valid": options.valid}), ("eval", {"test": options.test})):
         audio = folder / f"FSD50K.{part}_audio"
         audio.mkdir(parents=True, exist_ok=True)
-        with open(truth / f"{part}.csv", "w", newline="") as stream:
+        with open(truth / f"{part}.csv", "w", encoding="utf-8", newline="") as stream:
             table = csv.writer(stream, lineterminator="\n")
             table.writerow(["fname", "labels", "mids"] + (["split"] if part == "dev" else []))
             for split, count in splits.items():

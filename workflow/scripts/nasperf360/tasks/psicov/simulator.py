@@ -27,7 +27,7 @@ def simulate(
             (folder / group / kind).mkdir(parents=True)
         ids = [protein_id(number) for number in range(start, start + count)]
         start += count
-        (folder / f"{group}.lst").write_text("".join(f"{name}\n" for name in ids))
+        (folder / f"{group}.lst").write_text("".join(f"{name}\n" for name in ids), encoding="utf-8")
         written.append((folder / f"{group}.lst", "proteins", {}))
         for name in ids:
             places = fold(int(rng.integers(shortest, longest + 1)), rng)

@@ -26,7 +26,7 @@ def simulate(
     for role, count in (("train", options.train), ("test", options.test)):
         path = folder / "SITS_2006_NDVI_C" / "SITS1M_fold1" / f"SITS1M_fold1_{role.upper()}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w") as stream:
+        with open(path, "w", encoding="utf-8") as stream:
             for start in range(0, count, ROWS):
                 labels = rng.choice(CLASSES, min(ROWS, count - start), p=_frequencies())
                 rows = np.column_stack([labels + 1, _series(labels, rng)])

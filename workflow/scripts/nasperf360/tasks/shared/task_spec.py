@@ -67,7 +67,7 @@ class TaskSpec:
 
     @property
     def classes(self) -> int:
-        """How many values a label takes, where labels are whole numbers."""
+        """How many values a label takes, where ``y`` is of whole numbers; targets of a regression are real ones."""
         return 2 if self.multi_label or self.outputs == 1 else self.outputs
 
     def signature(self, input_shape: tuple[int, ...] = ()) -> Signature:

@@ -1,0 +1,243 @@
+"""What a network's forward pass takes: multiply-adds, bytes, kernels. Counted on torch's meta device, without numbers.
+
+The meta device works out shapes in Python, for some operations in a millisecond each; of those that networks consist of
+the shapes are known here.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+
+SAMPLES = 1009
+"""In a pass: a prime that no channel count holds, so that results of the samples are told from those of the weights."""
+
+aten = torch.ops.aten
+
+VIEWS = (
+    aten.view, aten._unsafe_view, aten.detach, aten.select, aten.unsqueeze, aten.squeeze, aten.permute, aten.transpose,
+    aten.t, aten.split, aten.split_with_sizes, aten.expand, aten.slice, aten.alias, aten.as_strided, aten.empty,
+    aten.empty_like, aten.empty_strided, aten.unbind,
+)  # fmt: skip
+PRODUCTS = (aten.mm, aten.addmm, aten.bmm, aten.baddbmm)
+IN_PLACE = (aten.normal_, aten.uniform_, aten.zero_, aten.fill_, aten.add_, aten.mul_, aten.relu_, aten.div_)
+OF_ITS_SHAPE = (aten.relu, aten.sigmoid, aten.tanh, aten.neg, aten.hardtanh)
+BROADCAST = (aten.add, aten.sub, aten.mul, aten.div)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass.
+
+    Args:
+        multiply_adds: of convolutions and matrix products, for a sample.
+        written: bytes that its operations write, for a sample.
+        kept: bytes that the backward pass needs, for a sample.
+        launches: of kernels.
+        weights: bytes of parameters.
+    """
+
+    multiply_adds: float
+    written: float
+    kept: float
+    launches: float
+    weights: float
+
+    @staticmethod
+    def mean(passes: Sequence["Pass"]) -> "Pass":
+        """Of several networks; memory is the largest."""
+        count = len(passes)
+        return Pass(
+            sum(each.multiply_adds for each in passes) / count,
+            sum(each.written for each in passes) / count,
+            max(each.kept for each in passes),
+            sum(each.launches for each in passes) / count,
+            max(each.weights for each in passes),
+        )
+
+
+class _Counter(TorchDispatchMode):
+    """Counts what runs within."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.multiply_adds = self.written = self.launches = 0
+        self._kept: dict[int, Tensor] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch would wrap each call, for a compiler that is not at work here: as long as the call itself takes."""
+        return False
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        packet = function.overloadpacket
+        known = SHAPES.get(packet)
+        result = (known or function)(*args, **(kwargs or {}))
+        if packet in VIEWS:
+            return result
+        self.launches += 1
+        first = result[0] if isinstance(result, tuple | list) else result
+        if isinstance(first, Tensor) and first.numel() % SAMPLES == 0:
+            self.written += first.numel() * first.element_size()
+            if packet is aten.convolution:
+                self.multiply_adds += first.numel() * math.prod(args[1].shape[1:])
+            elif packet in PRODUCTS:
+                self.multiply_adds += first.numel() * args[-1].shape[-2]
+        return result
+
+    def keep(self, tensor: Tensor) -> Tensor:
+        """Of what autograd saves, each storage counts once; it is held, so that no other takes its number."""
+        if tensor.numel() % SAMPLES == 0:
+            self._kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    @property
+    def kept(self) -> int:
+        """Bytes."""
+        return sum(tensor.untyped_storage().nbytes() for tensor in self._kept.values())
+
+
+@contextmanager
+def without_numbers() -> Iterator[None]:
+    """Within, networks are built on the meta device, and their weights not drawn."""
+    drawing = {name: getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and name[0] != "_"}
+    for name in drawing:
+        setattr(nn.init, name, _itself)
+    try:
+        with torch.device("meta"), _Counter():
+            yield
+    finally:
+        for name, function in drawing.items():
+            setattr(nn.init, name, function)
+
+
+def forward_pass(network: nn.Module, input_shape: tuple[int, ...], *, training: bool = True) -> Pass:
+    """What a pass of a network on the meta device takes.
+
+    Args:
+        network: built in :func:`without_numbers`.
+        input_shape: of a sample.
+        training: as in training; else nothing is kept.
+    """
+    network.train(training)
+    counter = _Counter()
+    with torch.set_grad_enabled(training), counter, saved_tensors_hooks(counter.keep, _unchanged):
+        network(torch.empty(SAMPLES, *input_shape, device="meta"))
+    return Pass(
+        counter.multiply_adds / SAMPLES,
+        counter.written / SAMPLES,
+        counter.kept / SAMPLES,
+        counter.launches,
+        sum(parameter.numel() * parameter.element_size() for parameter in network.parameters()),
+    )
+
+
+def _unchanged(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _itself(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
+    return tensor
+
+
+def _alike(tensor: Tensor, *_: Any) -> Tensor:
+    return tensor.new_empty(tensor.shape)
+
+
+def _broadcast(first: Tensor, second: Any, *_: Any) -> Tensor:
+    if not isinstance(second, Tensor) or second.shape == first.shape:
+        return first.new_empty(first.shape)
+    pairs = zip_longest(reversed(first.shape), reversed(second.shape), fillvalue=1)
+    return first.new_empty([max(pair) for pair in pairs][::-1])
+
+
+def _joined(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    shape = list(tensors[0].shape)
+    shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
+    return tensors[0].new_empty(shape)
+
+
+def _batch_norm(x: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+    return x.new_empty(x.shape), x.new_empty(x.shape[1]), x.new_empty(x.shape[1])
+
+
+def _stacked(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    shape = list(tensors[0].shape)
+    shape.insert(axis % (len(shape) + 1), len(tensors))
+    return tensors[0].new_empty(shape)
+
+
+def _mean(x: Tensor, axes: Sequence[int] = (), keep: bool = False, **_: Any) -> Tensor:
+    axes = [axis % x.ndim for axis in axes] or range(x.ndim)
+    shape = [1 if axis in axes else side for axis, side in enumerate(x.shape) if keep or axis not in axes]
+    return x.new_empty(shape)
+
+
+def _random(shape: Sequence[int], **given: Any) -> Tensor:
+    return torch.empty(shape, **given)
+
+
+def _identity(size: int, **given: Any) -> Tensor:
+    return torch.empty((size, size), **given)
+
+
+def _convolution(
+    x: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, *_: Any
+) -> Tensor:
+    assert not transposed, "no network here has one"
+    sides = _slid(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    return x.new_empty((x.shape[0], weight.shape[0], *sides))
+
+
+def _max_pool(
+    x: Tensor, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceiling: bool = False
+) -> tuple[Tensor, Tensor]:
+    shape = (*x.shape[:2], *_slid(x.shape[2:], kernel, stride or kernel, padding, dilation, ceiling))
+    return x.new_empty(shape), torch.empty(shape, dtype=torch.int64, device="meta")
+
+
+def _average_pool(x: Tensor, kernel: Any, stride: Any = (), padding: Any = 0, ceiling: bool = False, *_: Any) -> Tensor:
+    return x.new_empty((*x.shape[:2], *_slid(x.shape[2:], kernel, stride or kernel, padding, 1, ceiling)))
+
+
+def _slid(
+    sides: Sequence[int], kernel: Any, stride: Any, padding: Any, dilation: Any, ceiling: bool = False
+) -> list[int]:
+    """Sides of what a window gives that slides over an input; the last one may reach beyond it where ``ceiling``."""
+    settings = (_each(value, len(sides)) for value in (kernel, stride, padding, dilation))
+    found = []
+    for side, size, step, pad, gap in zip(sides, *settings, strict=True):
+        room = side + 2 * pad - gap * (size - 1) - 1
+        count = (room + (step - 1) * ceiling) // step + 1
+        found.append(count - (ceiling and (count - 1) * step >= side + pad))
+    return found
+
+
+def _each(value: Any, count: int) -> Sequence[int]:
+    values = [value] if isinstance(value, int) else list(value)
+    return values if len(values) == count else values * count
+
+
+SHAPES: dict[Any, Callable[..., Any]] = {
+    **dict.fromkeys(IN_PLACE, _itself),
+    **dict.fromkeys(OF_ITS_SHAPE, _alike),
+    **dict.fromkeys(BROADCAST, _broadcast),
+    aten.addcmul: _alike,
+    aten.avg_pool2d: _average_pool,
+    aten.cat: _joined,
+    aten.eye: _identity,
+    aten.mean: _mean,
+    aten.randn: _random,
+    aten.max_pool2d_with_indices: _max_pool,
+    aten.stack: _stacked,
+    aten.native_batch_norm: _batch_norm,
+    aten.convolution: _convolution,
+}
+"""Of operations that take long on the meta device, what they give."""

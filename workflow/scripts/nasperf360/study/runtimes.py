@@ -1,0 +1,31 @@
+"""How long searches and trainings may take on a cluster: what ``estimate.py --runtimes`` wrote, else two days."""
+
+from collections.abc import Mapping
+
+from nasperf360.errors import UserError
+from nasperf360.files import read_json
+
+DEFAULT = 2880
+"""Minutes of a search or training of which nothing is known."""
+
+
+def read_runtimes(path: str | None) -> dict[str, int]:
+    """Minutes by ``<stage>/<task>/<method>``; none without a file.
+
+    Raises:
+        UserError: no such file, or other contents.
+    """
+    if path is None:
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(type(value) is int and value > 0 for value in content.values()):
+        raise UserError(
+            f"runtimes: {path}: not minutes by <stage>/<task>/<method>; make it anew: "
+            f"python workflow/scripts/estimate.py --runtimes {path}"
+        )
+    return content
+
+
+def minutes(runtimes: Mapping[str, int], stage: str, task: str, method: str, attempt: int) -> int:
+    """To ask a queue for; each further attempt asks for more."""
+    return attempt * runtimes.get(f"{stage}/{task}/{method}", DEFAULT)
