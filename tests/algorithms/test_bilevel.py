@@ -194,8 +194,8 @@ def test_resumed_search_equals_an_undisturbed_one(
     saves: list[Mapping[str, Any]] = []
     original = Checkpoint.save
 
-    def interrupted(self: Checkpoint, state: Mapping[str, Any], *, last: bool = False) -> None:
-        original(self, state, last=last)
+    def interrupted(self: Checkpoint, state: Mapping[str, Any]) -> None:
+        original(self, state)
         saves.append(state)
         if len(saves) == 2:
             raise KeyboardInterrupt

@@ -37,7 +37,7 @@ def compare(name: str, network: nn.Module, limit: float = 1e-5) -> None:
 def test_wide_resnet(name, channels, outputs, pooling):
     dense = name == "wrn_dense"
     network = WideResNet(channels, outputs, depth=16, widen=4, width=16, dropout=0.0, dense=dense, pooling=pooling)
-    # In double precision the gradients of wrn_spherical are 2e-5 from the fixture too: some values are near a ReLU's kink.
+    # In double precision the gradients of wrn_spherical are 2e-5 from the fixture: values near the kink of a ReLU.
     limit = 1e-4 if name == "wrn_spherical" else 1e-5
     compare(name, ChannelsLast(network, inputs=True) if dense else network, limit)
 
