@@ -134,8 +134,6 @@ def namespace(values: Any) -> Any:
 
 
 def auto_deeplab(folder: Path) -> tuple[nn.Module, Network]:
-    torch.Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign,assignment]
-    nn.Module.cuda = lambda self, *_, **__: self  # type: ignore[method-assign,assignment]
     for name in ("modules", "sync_batchnorm", "sync_batchnorm.batchnorm", "decoder", "aspp"):
         sys.modules[f"modeling.{name}"] = MagicMock()
     module = load(folder / "autodeeplab", "auto_deeplab")
@@ -153,7 +151,7 @@ CASES = {
     "densenas": Case("cifar100", "densenas-original", 8, densenas, search=True),
     "gaea": Case("cifar100", "darts-gaea", 4, gaea, search=True),
     "darts": Case("cifar100", "darts-gaea", 4, darts),
-    "auto-deeplab": Case("cosmic", "autodl-darts", 1, auto_deeplab, search=True),
+    "auto-deeplab": Case("cosmic", "autodl-darts", 2, auto_deeplab, search=True),
 }
 
 
@@ -164,6 +162,8 @@ def load(folder: Path, name: str) -> Any:
     utils: Any = types.ModuleType("utils")
     utils.drop_path = utils.SqueezeAndExcitation = None
     sys.modules["utils"] = utils
+    for kind in (Tensor, nn.Module):  # what it sends to a GPU stays
+        kind.cuda = lambda self, *_, **__: self  # type: ignore[method-assign,assignment]
     sys.path.insert(0, str(folder))
     return importlib.import_module(name)
 

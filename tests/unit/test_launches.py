@@ -45,6 +45,7 @@ def test_gaea_s_forward_pass_indexes_nothing_by_lists():
     launches = weight_step(space.supernet(), torch.randn(2, 3, 8, 8))
     assert not INDEXED & launches.by_name.keys()
     assert launches.by_name["aten::eye"] == 0
+    assert launches.by_name["aten::kron"] + launches.by_name["aten::mul"] < 300
 
 
 class Sent(torch.utils._python_dispatch.TorchDispatchMode):

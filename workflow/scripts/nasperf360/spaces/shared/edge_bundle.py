@@ -175,5 +175,6 @@ def composed(bundles: Sequence[EdgeBundle]) -> list[tuple[Tensor, ...]]:
         depthwise, pointwise = (torch.cat(weights) if len(weights) > 1 else weights[0] for weights in pairs)
         shape = depthwise.shape[2:]
         kernel = pointwise.view(-1, channels, channels, 1, 1) * depthwise.view(-1, 1, channels, *shape)
-        kinds.append(kernel.view(-1, channels, *shape).split(sizes))
+        kernel = kernel.view(-1, channels, *shape)
+        kinds.append(kernel.split(sizes) if len(bundles) > 1 else (kernel,))  # a split is a copy on the way back
     return list(zip(*kinds, strict=True))
