@@ -60,7 +60,7 @@ def outputs_of(task, rng, y, skill):
 
 def write_data(folder, task, targets):
     """A data set whose test split holds these targets."""
-    with DatasetWriter(folder / "data" / f"{task}.h5", task=task, origin="simulated") as writer:
+    with DatasetWriter(folder / "data" / f"{task}.h5", task=task, origin="simulated", licence="none") as writer:
         for name in ("train", "valid", "test"):
             fields = {field: (values.shape[1:], str(values.dtype)) for field, values in targets.items()}
             split = writer.split(name, x=((1,), "float32"), **fields)
