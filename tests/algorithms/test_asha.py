@@ -234,7 +234,7 @@ def test_a_damaged_journal_costs_only_what_it_held(tmp_path, whole, damage, caps
         assert (folder / "refused-1.log").read_bytes() == content
         assert log.read_bytes().splitlines(keepends=True)[:kept] == lines[:kept]
     if kept <= 3:
-        assert "refused, it holds 2 epochs and 1 are asked for" in message
+        assert "refused, it goes to epoch 2 where 1 epochs are asked for" in message
 
 
 def test_finished_trials_leave_no_checkpoint(tmp_path, whole):
