@@ -24,8 +24,8 @@ def credentials(bucket: Bucket):
 
 def test_keys_come_from_the_environment(monkeypatch):
     assert credentials(Bucket.open(SETTINGS)) == ("reader", "secret", None)
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "for an hour")
-    assert credentials(Bucket.open(SETTINGS)) == ("reader", "secret", "for an hour")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "for-an-hour")
+    assert credentials(Bucket.open(SETTINGS)) == ("reader", "secret", "for-an-hour")
 
 
 def test_without_keys_only_anonymous_reading_is_left(monkeypatch):
