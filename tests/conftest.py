@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,13 @@ def samples() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real raw samples at {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals() -> None:
+    """Where the tests were started in the background, what they start would ignore Ctrl-C and the end of a terminal."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,7 +15,7 @@ from nasperf360.spaces.densenas.spec import SPEC
 from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.study import configuration
-from nasperf360.study.estimate import PUBLISHED
+from nasperf360.study.sizes import PUBLISHED
 from nasperf360.tasks.shared.task_spec import Signature
 from nasperf360.tasks.shared.task_training import task_training
 

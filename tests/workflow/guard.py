@@ -16,7 +16,14 @@ from snakemake.workflow import Workflow
 SECTIONS = ("simulate", "preprocess", "spaces", "search", "retrain", "method_definitions")  # of many tasks or methods
 DIGEST = re.compile(r".+@[0-9a-f]{8}")
 WILDCARDS = Wildcards(
-    fromdict={"task": "darcy", "method": "densenas-random", "seed": "0", "run": "reference", "figure": "scores"}
+    fromdict={
+        "task": "darcy",
+        "method": "densenas-random",
+        "seed": "0",
+        "run": "reference",
+        "figure": "scores",
+        "other": "reference",
+    }
 )
 # What loads files by name, the wildcard that names them, the file for the wildcards above (random ranks by the metric).
 LOADERS = {

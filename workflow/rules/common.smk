@@ -251,11 +251,11 @@ def compared(run):
     if run == "reference":
         return {}
     try:
-        study = runs.read_study(Path(f"results/{run}"))
+        # This run's study is the one asked for now, which is recorded before the job starts.
+        experiments = STUDY if run == RUN else runs.read_study(Path(f"results/{run}")).experiments
     except UserError as error:
         sys.exit(f"Error: compare: {error}")
-    # This run's study is the one asked for now, which is recorded before the job starts.
-    return results.snapshot(f"results/{run}", STUDY if run == RUN else study.experiments)
+    return results.snapshot(f"results/{run}", experiments)
 
 
 def comparisons_of(wildcards):
