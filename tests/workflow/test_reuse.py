@@ -1,23 +1,18 @@
 """The workflow from outside: another folder, a module of other workflows, a module from GitHub."""
 
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
-from checkout import JOB, SMALL, _git, environment
+from checkout import JOB, ROOT, SMALL, _git, environment
 
 pytestmark = pytest.mark.slow
 
-MODULE = """
-configfile: "small.yaml"
-
-module study:
-    snakefile: {snakefile}
-    config: config
-
-use rule * from study
-"""
+# What the page on reuse says to write, with this study's configuration.
+MODULE = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "reuse.md").read_text(encoding="utf-8"), re.M | re.S)[0]
+SNAKEFILE = re.compile(r"^    snakefile: .*$", re.MULTILINE)
 REPOSITORY = "researchers/nas-perf-360"
 GITHUB = f'github("{REPOSITORY}", path="workflow/Snakefile", tag="v1")'
 TARGETS = ("all", "study", "evaluations", "tables", "figures")
@@ -30,7 +25,8 @@ class Elsewhere:
         folder.mkdir()
         shutil.copy2(SMALL, folder / "small.yaml")
         if snakefile:
-            (folder / "Snakefile").write_text(MODULE.format(snakefile=snakefile))
+            text = SNAKEFILE.sub(f"    snakefile: {snakefile}", MODULE.replace("config/config.yaml", "small.yaml"))
+            (folder / "Snakefile").write_text(text)
         self.folder, self.arguments, self.env, self.called_in = folder, arguments, env, called_in or folder
 
     def snakemake(self, *arguments):
