@@ -35,6 +35,7 @@ from nasperf360.spaces.shared.search_space import search_space  # noqa: E402
 from nasperf360.study import configuration  # noqa: E402
 from nasperf360.tasks.shared.task_training import TaskTraining, task_training  # noqa: E402
 from nasperf360.training.checkpoints import Checkpoint  # noqa: E402
+from nasperf360.training.epochs import Epoch  # noqa: E402
 from nasperf360.training.fitting import fit, setup_torch  # noqa: E402
 from nasperf360.training.settings import RetrainSettings, StepSettings, TrainingSettings  # noqa: E402
 
@@ -82,7 +83,7 @@ def searching(
 ) -> None:
     """One epoch of weight steps as the DenseNAS search takes them before its architecture steps begin."""
     problem = Problem(task, dataset, search, {}, None, 0, device, Checkpoint(folder, {}))
-    DenseNasSteps(supernet, problem).epoch(0)
+    DenseNasSteps(supernet, problem).epoch(Epoch(0))
 
 
 def random_images(path: Path, count: int) -> Dataset:

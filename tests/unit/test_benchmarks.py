@@ -32,7 +32,7 @@ SMALLEST = {
         "| resnet1d | 2 | ",
         "| wrn | 2 | ",
     ],
-    "reader_page.py --seeds 1 --epochs 3": ["experiments, 3 epochs: page of"],
+    "reader_page.py --seeds 1 --epochs 3": ["56 experiments, 3 epochs: page of"],
     "demo.py HEAD HEAD~0 --config tasks=[satellite] run=mine --plans 1 --targets datasets": [
         "| demo, 1 core(s) | wall s | ratio | CPU s | ratio |",
         "|---|",
