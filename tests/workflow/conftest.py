@@ -12,7 +12,7 @@ def record():
     job = getattr(sys.modules["__main__"], "snakemake", None)
     if job is None:
         return
-    modules = [module for name, module in sys.modules.items() if name != "__main__"]
+    modules = [module for name, module in sys.modules.items() if name not in ("__main__", "__mp_main__")]
     modules = [module for module in modules if type(module).__name__ != "_LazyModule"]  # to ask it would be to load it
     loaded = [getattr(module, "__file__", None) for module in modules]
     from nasperf360.stages.code_digest import OUTSIDE, SCRIPTS, code_of

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nasperf360.errors import UserError
 from nasperf360.study.paths import ROOT, data_folder
+from nasperf360.study.predicted import NOT_KEPT, lacking
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import again
 from nasperf360.tables.aggregate import aggregate
@@ -57,10 +58,15 @@ def _remade(folder: Path) -> dict[str, str]:
 
 
 def _paired(folder: Path) -> Iterator[tuple[str, str]]:
-    """The table of paired tests, where it is there: the others take no predictions, and a second."""
+    """The table of paired tests, where it is there: the others take no predictions, and a second.
+
+    Where predictions were not kept it may be from a time when they were there, and nothing can make it again.
+    """
     if (folder / "tables" / "paired.csv").is_file():
         with suppress(UserError, KeyError, TypeError, AttributeError, ValueError):  # of predictions: named there too
-            yield "paired", csv_text(paired(folder, read_study(folder).experiments)[0])
+            experiments = read_study(folder).experiments
+            if not any(lacking(folder, key) == NOT_KEPT for key in experiments):
+                yield "paired", csv_text(paired(folder, experiments)[0])
 
 
 def _differing_line(left: str, right: str) -> int:
