@@ -112,7 +112,9 @@ def test_finds_the_planted_architecture(tmp_path, monkeypatch):
     assert sum(score > max(drawn) for score in scores) >= 4, (scores, drawn)
     for result, score in zip(found, scores, strict=True):
         assert score == result.history[-1]["best_reward"]
-        assert result.history[-1]["reward"] > result.history[0]["reward"]
+        rewards = [row["reward"] for row in result.history if "reward" in row]
+        half = len(rewards) // 2  # one episode's reward is of a few architectures
+        assert np.mean(rewards[half:]) > np.mean(rewards[:half])
 
 
 @pytest.mark.parametrize("arm", range(3))
