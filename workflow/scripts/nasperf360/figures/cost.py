@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from nasperf360.figures import style
 from nasperf360.labels import BASELINE, method_label
@@ -76,10 +75,7 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame, notes: Sequence[str] = ()) 
         name = f"{devices[0]}-{unit}" if devices in (["CPU"], ["GPU"]) else f"{unit} on a GPU or a CPU"
         figure.supxlabel("\n".join([f"Search and retraining of one seed, {name}", *notes]), fontsize=8)
         figure.supylabel(f"Error relative to {method_label(BASELINE)}", fontsize=8)
-        handles = [
-            Line2D([], [], ls="", marker=style.look(method).marker, color=style.look(method).colour, ms=5)
-            for method in methods
-        ]
+        handles = style.marks(methods)
         labels = [method_label(method) for method in methods]
         style.legend(figure, handles, labels, handletextpad=0.1, columnspacing=1.4)
         return figure

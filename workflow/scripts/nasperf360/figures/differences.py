@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from nasperf360.figures import style
 from nasperf360.labels import method_label, task_label
@@ -47,10 +46,7 @@ def draw(table: pd.DataFrame, run: str, other: str) -> Figure:
             "Filled: a test on the same samples tells the two apart (Holm, 5 %); hollow: it does not, or there is none."
         )
         figure.supxlabel("\n".join(style.wrapped([note])), fontsize=8)
-        handles = [
-            Line2D([], [], ls="", marker=style.look(method).marker, color=style.look(method).colour, ms=5)
-            for method in methods
-        ]
+        handles = style.marks(methods)
         labels = [method_label(method) for method in methods]
         style.legend(figure, handles, labels, handletextpad=0.1, columnspacing=1.4)
         return figure

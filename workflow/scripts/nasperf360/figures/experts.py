@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from nasperf360.figures import style
 from nasperf360.labels import method_label, task_label
@@ -64,10 +63,7 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
             notes.append(f"No expert's error is printed: {', '.join(map(task_label, without))}.")
         notes += style.failure_notes(numbers)
         figure.supxlabel("\n".join(style.wrapped(notes)), fontsize=8)
-        handles = [
-            Line2D([], [], ls="", marker=style.look(method).marker, color=style.look(method).colour, ms=5)
-            for method in methods
-        ]
+        handles = style.marks(methods)
         style.legend(
             figure,
             handles,

@@ -91,10 +91,7 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
         if notes:
             figure.supxlabel("\n".join(notes), fontsize=8)
         axes.set_ylabel(f"Error relative to {method_label(BASELINE)}")
-        handles = [
-            Line2D([], [], ls="", marker=style.look(method).marker, color=style.look(method).colour, ms=5)
-            for method in methods
-        ]
+        handles = style.marks(methods)
         labels = [method_label(method) for method in methods]
         if differs and (shown["kind"] == "paper").any():
             handles.append(Line2D([], [], ls="", marker="o", mfc="none", mec=style.GREY, ms=4.5))

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, Locator, NullLocator
 from numpy.typing import ArrayLike
@@ -254,6 +255,11 @@ def failure_notes(errors: pd.DataFrame) -> list[str]:
 def wrapped(notes: Sequence[str]) -> list[str]:
     """Lines of notes that fit below the panels."""
     return [line for note in notes for line in wrap(note, NOTE_WIDTH)]
+
+
+def marks(methods: Sequence[str]) -> list[Line2D]:
+    """The marker of each method, for a legend."""
+    return [Line2D([], [], ls="", marker=look(method).marker, color=look(method).colour, ms=5) for method in methods]
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> None:

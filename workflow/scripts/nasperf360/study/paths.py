@@ -24,6 +24,8 @@ def search_seed(seed: int, searches: int | None) -> int:
 MADE = {"search": "architecture.json", "retrain": "cost.json", "evaluate": "result.json"}
 """The stages of an experiment, in order, and the file that each writes last."""
 
+PREDICTIONS = "predictions.h5"
+
 COSTS = ("search", "retrain")
 """The stages whose costs are counted."""
 
@@ -32,6 +34,11 @@ def made_path(folder: str | Path, stage: str, key: Key) -> Path:
     """What the job of that seed writes last, below ``results/<run>``."""
     task, method, seed = key
     return Path(folder, stage, task, method, str(seed), MADE[stage])
+
+
+def predictions_path(folder: str | Path, key: Key) -> Path:
+    """What the network of that seed says of the test samples, where it was kept."""
+    return made_path(folder, "retrain", key).with_name(PREDICTIONS)
 
 
 def result_path(folder: str | Path, key: Key) -> Path:

@@ -8,11 +8,10 @@ from nasperf360.files import read_json
 from nasperf360.labels import FAILED
 from nasperf360.stages.experiment import Experiment
 from nasperf360.stages.scoring import final_test, read_predictions
-from nasperf360.study.paths import Key, data_folder, made_path, result_path
+from nasperf360.study.paths import PREDICTIONS, Key, data_folder, predictions_path, result_path
 from nasperf360.study.results import state
 from nasperf360.tasks.shared.per_sample import PerSample, task_per_sample
 
-PREDICTIONS = "predictions.h5"
 NOT_KEPT = "predictions not kept"
 
 
@@ -26,7 +25,7 @@ def lacking(folder: Path, key: Key) -> str | None:
     found = state(folder, key)
     if not found.complete:
         return FAILED if found.outcome == FAILED else str(found)
-    return None if made_path(folder, "retrain", key).with_name(PREDICTIONS).is_file() else NOT_KEPT
+    return None if predictions_path(folder, key).is_file() else NOT_KEPT
 
 
 def per_sample(folder: Path, task: str, keys: Iterable[Key]) -> Iterator[tuple[Key, PerSample]]:
@@ -43,7 +42,7 @@ def per_sample(folder: Path, task: str, keys: Iterable[Key]) -> Iterator[tuple[K
     with Dataset(data_folder(folder) / "data" / f"{task}.h5") as dataset:
         targets = final_test(task, dataset).targets()
         for key in keys:
-            path, (_, method, seed) = made_path(folder, "retrain", key).with_name(PREDICTIONS), key
+            path, (_, method, seed) = predictions_path(folder, key), key
             named = read_json(result_path(folder, key))["files"].get(PREDICTIONS)
             read = read_predictions(path, Experiment("evaluate", task, method, seed), dataset, named)
             yield key, task_per_sample(task, read.outputs, targets)

@@ -14,15 +14,22 @@ from nasperf360.stages.experiment import Experiment, is_checksummed
 from nasperf360.stages.modules import Stage, stage_modules
 from nasperf360.stages.scoring import final_test, read_predictions, score
 from nasperf360.study.expected import differing, differing_settings
-from nasperf360.study.paths import MADE, Key, architecture_path, data_folder, made_path, result_path
+from nasperf360.study.paths import (
+    MADE,
+    PREDICTIONS,
+    Key,
+    architecture_path,
+    data_folder,
+    made_path,
+    predictions_path,
+    result_path,
+)
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import again, missing
 from nasperf360.tasks.shared.task_spec import task_spec
 
 CHECKSUMMED: Mapping[Stage, Stage] = {"search": "search", "evaluate": "retrain"}
 """The stages whose files name what they rest on, and the stage that computed it."""
-
-PREDICTIONS = "predictions.h5"
 
 
 @dataclass
@@ -69,12 +76,8 @@ def not_recomputed(folder: Path) -> list[Key]:
     return [
         key
         for key in read_study(folder).experiments
-        if result_path(folder, key).is_file() and not _predictions(folder, key).is_file()
+        if result_path(folder, key).is_file() and not predictions_path(folder, key).is_file()
     ]
-
-
-def _predictions(folder: Path, key: Key) -> Path:
-    return made_path(folder, "retrain", key).with_name(PREDICTIONS)
 
 
 def _named(path: Path, faults: Iterator[str]) -> Iterator[str]:
@@ -148,7 +151,7 @@ def _experiment_faults(folder: Path, stage: Stage, path: Path, known: _Known) ->
         yield from _training_faults(path, content, found, searched)
         if PREDICTIONS not in changed:
             data = data_folder(folder) / "data" / f"{task}.h5"
-            yield from _prediction_faults(path, content, experiment, _predictions(folder, key), data)
+            yield from _prediction_faults(path, content, experiment, predictions_path(folder, key), data)
     elif limiting := settings["method"].get("size_limit"):
         other_network = read_json(made_path(folder, "search", (task, limiting["method"], int(seed))))
         if settings["limit"] != other_network["parameters"] + int(limiting.get("slack", 0)):

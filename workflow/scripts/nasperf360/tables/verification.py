@@ -8,9 +8,9 @@ from pathlib import Path
 
 from nasperf360.errors import UserError
 from nasperf360.study.paths import ROOT, data_folder
-from nasperf360.study.predicted import NOT_KEPT, lacking
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import again
+from nasperf360.study.verification import not_recomputed
 from nasperf360.tables.aggregate import aggregate
 from nasperf360.tables.comparison import compare
 from nasperf360.tables.comparisons import comparisons
@@ -64,9 +64,8 @@ def _paired(folder: Path) -> Iterator[tuple[str, str]]:
     """
     if (folder / "tables" / "paired.csv").is_file():
         with suppress(UserError, KeyError, TypeError, AttributeError, ValueError):  # of predictions: named there too
-            experiments = read_study(folder).experiments
-            if not any(lacking(folder, key) == NOT_KEPT for key in experiments):
-                yield "paired", csv_text(paired(folder, experiments)[0])
+            if not not_recomputed(folder):
+                yield "paired", csv_text(paired(folder, read_study(folder).experiments)[0])
 
 
 def _differing_line(left: str, right: str) -> int:

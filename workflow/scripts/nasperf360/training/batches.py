@@ -1,5 +1,6 @@
 """Batches of a split as tensors on a device, from memory as far as the job's data may fill it, else from disk."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
@@ -123,24 +124,33 @@ def prediction_loader(split: Split, settings: PredictionSettings, device: torch.
     return Loader(split, min(settings.test_batch_size or settings.batch_size, len(split)), device)
 
 
-class TrainingBatches:
-    """The augmented batches of one epoch: order and augmentation depend on (seed, epoch) alone.
+class AugmentedBatches(ABC):
+    """Augmented batches in an order that is fixed beforehand; a checkpoint holds the place.
 
-    A checkpoint holds the place: a stream that goes on from there gives the batches that follow.
+    A stream that goes on from there gives the batches that follow.
+
+    Args:
+        task: augments.
+        loader: of the training samples.
+        augmentation: seed of the augmentation.
     """
 
-    def __init__(self, task: TaskTraining, loader: Loader, seed: int, epoch: int):
-        self.task, self.loader, self.seed, self.epoch = task, loader, seed, epoch
-        self.augmentation = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
+    def __init__(self, task: TaskTraining, loader: Loader, augmentation: int):
+        self.task, self.loader = task, loader
+        self.augmentation = torch.Generator().manual_seed(augmentation)
         self.taken = 0
         self._coming: Iterator[Batch] | None = None
+
+    @abstractmethod
+    def coming(self) -> Iterator[Batch]:
+        """The batches that follow the ``taken`` ones, not augmented."""
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Batch:
         if self._coming is None:
-            self._coming = self.loader.shuffled(generator(self.seed, "order", self.epoch), self.taken)
+            self._coming = self.coming()
         batch = next(self._coming)
         self.taken += 1
         return self.task.augment(batch, self.augmentation)
@@ -153,6 +163,18 @@ class TrainingBatches:
         """Go on from a place."""
         self.taken, self._coming = state["taken"], None
         self.augmentation.set_state(state["augmentation"])
+
+
+class TrainingBatches(AugmentedBatches):
+    """Those of one epoch: order and augmentation depend on (seed, epoch) alone."""
+
+    def __init__(self, task: TaskTraining, loader: Loader, seed: int, epoch: int):
+        super().__init__(task, loader, derive_seed(seed, "augment", epoch))
+        self.seed, self.epoch = seed, epoch
+
+    def coming(self) -> Iterator[Batch]:
+        """The rest of the epoch."""
+        return self.loader.shuffled(generator(self.seed, "order", self.epoch), self.taken)
 
 
 class ScheduledBatches:

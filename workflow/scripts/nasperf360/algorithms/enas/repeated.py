@@ -1,17 +1,15 @@
 """The batches that ENAS trains its shared weights on, as the reference takes them."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
-
-import torch
+from collections.abc import Iterator
+from itertools import islice
 
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.tasks.shared.task_training import Batch, TaskTraining
-from nasperf360.training.batches import Loader
+from nasperf360.training.batches import AugmentedBatches, Loader
 
 
-class RepeatedBatches:
-    """Augmented full batches of one permutation of the training samples, over and over; a checkpoint holds the place.
+class RepeatedBatches(AugmentedBatches):
+    """Augmented full batches of one permutation of the training samples, over and over.
 
     Args:
         task: augments.
@@ -22,30 +20,14 @@ class RepeatedBatches:
     """
 
     def __init__(self, task: TaskTraining, loader: Loader, seed: int, name: tuple[str, int], steps: int):
-        self.task, self.loader, self.steps = task, loader, steps
-        self.order = seed, "order", *name
-        self.augmentation = torch.Generator().manual_seed(derive_seed(seed, "augment", *name))
-        self.taken = 0
-        self._coming: Iterator[Batch] | None = None
+        super().__init__(task, loader, derive_seed(seed, "augment", *name))
+        self.order, self.steps = (seed, "order", *name), steps
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Batch:
-        if self.taken == self.steps:
-            raise StopIteration
-        place = self.taken % (len(self.loader) // self.loader.batch_size)
-        if place == 0 or self._coming is None:
-            self._coming = self.loader.shuffled(generator(*self.order), place)
-        batch = next(self._coming)
-        self.taken += 1
-        return self.task.augment(batch, self.augmentation)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The place."""
-        return {"taken": self.taken, "augmentation": self.augmentation.get_state()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a place."""
-        self.taken, self._coming = state["taken"], None
-        self.augmentation.set_state(state["augmentation"])
+    def coming(self) -> Iterator[Batch]:
+        """The rest of this pass, and as many more passes as it takes."""
+        start, full = self.taken, len(self.loader) // self.loader.batch_size
+        while start < self.steps:
+            place = start % full
+            count = min(full - place, self.steps - start)
+            yield from islice(self.loader.shuffled(generator(*self.order), place), count)
+            start += count
