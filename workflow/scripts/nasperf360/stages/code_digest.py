@@ -188,11 +188,12 @@ def local_imports(path: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(files))
 
 
-def _files_on_the_way(name: str) -> list[Path]:
+@cache
+def _files_on_the_way(name: str) -> tuple[Path, ...]:
     """Files of a local module and of the packages that hold it."""
     parts = name.split(".")
     found = [_module_file(".".join(parts[:end])) for end in range(1, len(parts) + 1)]
-    return [path for path in found if path]
+    return tuple(path for path in found if path)
 
 
 def closure(*roots: Path) -> list[Path]:
