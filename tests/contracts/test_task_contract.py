@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from torch import nn
 from nasperf360.data.datasets import Dataset, Split
 from nasperf360.data.raw import RawFiles
 from nasperf360.files import read_json
+from nasperf360.library import load_experiment
 from nasperf360.registry import names
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.stages import retrain as stage
@@ -59,7 +61,7 @@ def made(request, tmp_path_factory) -> Made:
         pytest.skip("no simulator writes raw files of it")
     folder = tmp_path_factory.mktemp(request.param)
     raw = simulated(request.param, folder / "raw")
-    return Made(request.param, folder, raw, processed(request.param, raw, folder / "data.h5"))
+    return Made(request.param, folder, raw, processed(request.param, raw, folder / "data" / f"{request.param}.h5"))
 
 
 @pytest.fixture(autouse=True)
@@ -168,7 +170,8 @@ class Jobs:
 
     def run(self, seed: int, architecture: dict[str, Any], **settings: Any) -> dict[str, Any]:
         """``result.json``."""
-        out = self.folder / f"{seed}-{len(list(self.folder.iterdir())) if self.folder.exists() else 0}"
+        number = len(list(self.folder.iterdir())) if self.folder.exists() else 0
+        out = self.folder / f"run{number}" / "retrain" / self.made.task / METHOD / str(seed)
         out.mkdir(parents=True)
         (out / "architecture.json").write_text(json.dumps({"architecture": architecture}))
         machine = Machine(1, "cpu", 0, str(out / "checkpoints"), 0.0, 1024)
@@ -202,7 +205,7 @@ class Jobs:
         train = self.made.dataset.final(training.spec.merge_valid)[0]
         space = search_space("wrn", training.signature(train.shape("x")), self.space)
         model = space.build({"space": "wrn"})
-        model.load_state_dict(torch.load(self.out / "model.pt", weights_only=True))
+        model.load_state_dict(torch.load(self.out / "model.pt", weights_only=True)["network"])
         model.eval()
         fields = {field: torch.from_numpy(split.load(field)) for field in split.fields}
         with torch.no_grad():
@@ -239,6 +242,21 @@ def test_the_result_is_the_metric_of_the_model_on_the_test_split(made, tmp_path,
     assert np.array_equal(fitted, expected)
     expected_test = made.dataset.split("final_test" if "final_test" in stored else "test")
     assert np.array_equal(test.load("y"), expected_test.load("y"))
+
+
+def test_a_loaded_experiment_predicts_what_was_saved(made, tmp_path):
+    """To the bit, from its folder alone: what ``fit`` learned is saved with the weights; of a split and of arrays."""
+    jobs = Jobs(made, tmp_path)
+    jobs.run(0, {"space": "wrn"})
+    loaded = load_experiment(jobs.out)
+    test = made.dataset.final(loaded.training.spec.merge_valid)[1]
+    with h5py.File(jobs.out / "predictions.h5") as file:
+        saved = file["outputs"][:]
+    threads = torch.get_num_threads()
+    assert np.array_equal(loaded.predict(test), saved)
+    assert np.array_equal(loaded.predict({field: test.load(field) for field in test.fields}), saved)
+    assert torch.get_num_threads() == threads
+    assert not loaded.network.training
 
 
 def test_what_the_task_learned_of_the_training_split_is_of_these_rows_alone(made):

@@ -100,10 +100,10 @@ def test_what_a_task_is(task):
 def test_darcy_s_normaliser_adds_1e_5_to_the_deviation_of_n_less_one():
     training = room("tasks", "darcy", "training")
     samples = np.array([1.0, 2.0, 6.0], np.float32).reshape(3, 1, 1, 1)
-    normaliser = training.Normaliser(samples)
+    normaliser = training.Normaliser.of(samples)
     _, deviation = normaliser.on(torch.device("cpu"))
     assert float(deviation) == pytest.approx(np.sqrt(7) + 1e-5, rel=1e-7)
-    constant = training.Normaliser(np.ones((3, 1, 1, 1), np.float32))
+    constant = training.Normaliser.of(np.ones((3, 1, 1, 1), np.float32))
     assert float(constant.encode(torch.full((1, 1, 1, 1), 1.00002))) == pytest.approx(2, rel=1e-2)
 
 

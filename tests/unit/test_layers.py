@@ -1,6 +1,7 @@
 """Which room may import which: one stage loads a room, so a change of it reruns that stage and what follows."""
 
 import ast
+import subprocess
 import sys
 from collections import defaultdict
 from graphlib import TopologicalSorter
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nasperf360.stages.code_digest import PACKAGE, SCRIPTS, _imported_names, closure, local_imports
+from nasperf360.stages.code_digest import DOOR, PACKAGE, SCRIPTS, _imported_names, closure, code_digest, local_imports
 
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py"]
 KINDS = ("tasks", "spaces", "algorithms")
@@ -117,6 +118,8 @@ ALLOWED: dict[str, set[str]] = {
     "study": BASIS
     | {"study.workflow", "data", "data.records", "tasks.spec"}
     | {"stages.modules", "stages.experiment", "stages.evaluate", "labels", "tasks.per_sample"},
+    "library": {"errors", "files", "data", "training", "training.settings", "tasks.training", "spaces.space"}
+    | {"stages.evaluate", "study.workflow"},
     "study.estimate": BASIS
     | {"study.workflow", "data", "training", "training.settings", "tasks.spec", "tasks.training"}
     | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
@@ -133,6 +136,7 @@ WITH_TORCH = {
     "algorithms.search",
     "stages.training",
     "study.estimate",
+    "library",
 }
 # What the workflow reads at each start, tasks and all; nothing there takes longer than pydantic and yaml.
 QUICK = (
@@ -223,8 +227,22 @@ def test_what_the_workflow_reads_at_each_start_is_quick(name):
 
 
 def test_every_init_is_empty():
-    """Since each is in the closure of every job."""
-    assert [path for path in PACKAGE.rglob("__init__.py") if path.read_text()] == []
+    """Since each is in the closure of every job; but for the library's door, which is none of a job's sources."""
+    assert [path for path in PACKAGE.rglob("__init__.py") if path.read_text()] == [DOOR]
+    assert (
+        code_digest("retrain.py")["nasperf360/__init__.py"] == code_digest("retrain.py")["nasperf360/tasks/__init__.py"]
+    )
+
+
+def test_the_library_s_door_is_no_way_for_jobs():
+    """Nobody else imports the library, and the package itself loads nothing before it is asked."""
+    assert [path for path in FILES if PACKAGE / "library.py" in local_imports(path)] == []
+    program = (
+        "import sys, nasperf360; print([name for name in sys.modules if name.startswith('nasperf360.')]); "
+        "print('torch' in sys.modules, nasperf360.load_experiment.__module__, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=SCRIPTS, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[]\nFalse nasperf360.library True\n", done.stderr
 
 
 def test_imports_inside_functions_are_few_and_say_why():

@@ -32,6 +32,7 @@ from nasperf360.stages.predictions import write_predictions
 from nasperf360.stages.provenance import CostMeter
 from nasperf360.stages.retrain import write_model
 from nasperf360.stages.training_job import write_history
+from nasperf360.tasks.shared.task_training import task_training
 from nasperf360.training.checkpoints import Checkpoint
 
 how, folder = sys.argv[1], Path(sys.argv[2])
@@ -47,7 +48,7 @@ rows = [{"epoch": float(number), "train_loss": number / 3} for number in range(4
 writers = {
     "text": lambda: write_text(folder / "kept.json", "x" * LARGE),
     "checkpoint": lambda: checkpoint.save({"weights": torch.randn(LARGE)}),
-    "model": lambda: write_model(folder / "model.pt", torch.nn.Linear(1000, 1000)),
+    "model": lambda: write_model(folder / "model.pt", torch.nn.Linear(1000, 1000), task_training("ecg"), (1, 1000)),
     "predictions": lambda: write_predictions(
         folder / "predictions.h5", np.random.default_rng(0).normal(size=(LARGE, 1)).astype("f"), {}
     ),

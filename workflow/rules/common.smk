@@ -15,8 +15,11 @@ gc.set_threshold(100_000)
 
 def checkout_of(basedir):
     """The folder of this workflow; of a module from a Git host, a copy of its commit beside Snakemake's own clone."""
-    if basedir.is_local:
-        return Path(str(basedir)).parents[1]
+    return Path(str(basedir)).parents[1] if basedir.is_local else copied(basedir)
+
+
+def copied(basedir):
+    """A copy of a commit: Snakemake fetches of a Git host one file at a time."""
     repository = basedir.hosted_repo.repo
     commit = repository.commit(basedir.ref).hexsha
     folder = basedir.cache_path / "nasperf360" / commit
@@ -29,13 +32,13 @@ def checkout_of(basedir):
             with tarfile.open(fileobj=archive) as members:
                 members.extractall(copy, filter="data")
         rename(copy, folder)  # whole or not at all
-    # Local scripts find the library beside them; Snakemake copies those of a Git host one by one.
-    library = str(folder / "workflow" / "scripts")
-    environ["PYTHONPATH"] = pathsep.join(filter(None, [library, environ.get("PYTHONPATH")]))
     return folder
 
 
-sys.path.insert(0, str(checkout_of(workflow.current_basedir) / "workflow" / "scripts"))
+# The library beside the rules, in jobs too: not an installed one, which Snakemake would let them find first.
+LIBRARY = str(checkout_of(workflow.current_basedir) / "workflow" / "scripts")
+sys.path.insert(0, LIBRARY)
+environ["PYTHONPATH"] = pathsep.join(filter(None, [LIBRARY, environ.get("PYTHONPATH")]))
 
 from nasperf360 import caches
 from nasperf360.errors import UserError

@@ -1,7 +1,7 @@
 """Retrain: data and an architecture -> the trained network and its predictions for the final test split."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from nasperf360.stages.experiment import Experiment, Machine, digests
 from nasperf360.stages.predictions import write_predictions
 from nasperf360.stages.training_job import TrainingJob, training_job, write_history
 from nasperf360.tasks.shared.task_training import TaskTraining, task_training
+from nasperf360.training.epochs import Stateful
 from nasperf360.training.fitting import fit, predict
 from nasperf360.training.settings import RetrainSettings
 from nasperf360.training.validation import Validation
@@ -97,7 +98,7 @@ def retrain(
             )
             predicted = predict(model, task, test, training, device=job.device)
         write_history(outputs["history"], history)
-        write_model(outputs["model"], model)
+        write_model(outputs["model"], model, task, train.shape("x"))
         record["search_seed"] = read_json(architecture).get("seed", experiment.seed)
         record["samples"] = {"train": len(train), "test": len(test)}
         write_predictions(outputs["predictions"], predicted, record)
@@ -122,10 +123,24 @@ def held_out(
     return Validation(model, task, valid, every, settings.batch_size, job.device, settings.precision)
 
 
-def write_model(path: str | Path, model: nn.Module) -> None:
-    """A network's weights, the same bytes for the same weights."""
+def write_model(path: str | Path, model: nn.Module, task: TaskTraining, sample_shape: Sequence[int]) -> None:
+    """A network's weights, and what else its predictions follow from; the same bytes for the same values.
+
+    ``library.py`` reads it.
+
+    Args:
+        path: of the file.
+        model: the trained network.
+        task: what it learned of the training rows is written too.
+        sample_shape: of a stored training sample ``x``.
+    """
+    content = {
+        "network": {name: value.cpu() for name, value in model.state_dict().items()},
+        "task": task.state_dict() if isinstance(task, Stateful) else {},
+        "sample_shape": tuple(sample_shape),
+    }
     # Through a buffer: torch.save writes the name of a file that it opens itself into the archive.
     buffer = io.BytesIO()
-    torch.save({name: value.cpu() for name, value in model.state_dict().items()}, buffer)
+    torch.save(content, buffer)
     with atomic_path(path) as partial:
         partial.write_bytes(buffer.getvalue())

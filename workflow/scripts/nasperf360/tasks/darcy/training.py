@@ -4,6 +4,9 @@ Reference code, backbone/data_utils and utils_grid.py: pointwise normalisation o
 summed over the batch.
 """
 
+from collections.abc import Mapping
+from typing import Self
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,6 +15,9 @@ from nasperf360.data.datasets import Split
 from nasperf360.errors import UserError
 from nasperf360.tasks.darcy.spec import SPEC
 from nasperf360.tasks.shared.task_training import Batch, TaskTraining
+
+Moments = tuple[Tensor, Tensor]
+"""Mean and deviation of each point, on the CPU."""
 
 
 class Darcy(TaskTraining):
@@ -23,8 +29,16 @@ class Darcy(TaskTraining):
         """Mean and unbiased standard deviation of every point over the training rows."""
         if len(train) < 2:
             raise UserError(f"darcy: {len(train)} training row; the normalisation needs two or more")
-        self._x = Normaliser(train.load("x"))
-        self._y = Normaliser(train.load("y"))
+        self._x = Normaliser.of(train.load("x"))
+        self._y = Normaliser.of(train.load("y"))
+
+    def state_dict(self) -> dict[str, Moments]:
+        """Mean and deviation of coefficient and solution, (1, s, s) each."""
+        return {"x": self._x.moments, "y": self._y.moments}
+
+    def load_state_dict(self, state: Mapping[str, Moments]) -> None:
+        """Go on as if fitted to the rows that the state was learned from."""
+        self._x, self._y = Normaliser(state["x"]), Normaliser(state["y"])
 
     def input_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]:
         """(3, s, s): the coefficient and two coordinates."""
@@ -50,21 +64,26 @@ class Darcy(TaskTraining):
 
 
 class Normaliser:
-    """Pointwise standardisation, learned from samples (n, 1, s, s); works on the device of what it is given."""
+    """Pointwise standardisation; works on the device of what it is given."""
 
     epsilon = 1e-5  # as published: it matters, for the solution's deviation is about 1.6e-3
 
-    def __init__(self, samples: np.ndarray):
-        mean = torch.from_numpy(samples.mean(axis=0, dtype=np.float64).astype(np.float32))
-        deviation = samples.std(axis=0, ddof=1, dtype=np.float64) + self.epsilon
-        cpu = torch.device("cpu")
-        self._on = {cpu: (mean, torch.from_numpy(deviation.astype(np.float32)))}
+    def __init__(self, moments: Moments):
+        self.moments = moments
+        self._on = {torch.device("cpu"): moments}
 
-    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+    @classmethod
+    def of(cls, samples: np.ndarray) -> Self:
+        """Learned from samples (n, 1, s, s)."""
+        mean = samples.mean(axis=0, dtype=np.float64)
+        deviation = samples.std(axis=0, ddof=1, dtype=np.float64) + cls.epsilon
+        return cls((torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(deviation.astype(np.float32))))
+
+    def on(self, device: torch.device) -> Moments:
         """Mean and deviation on a device, sent there once."""
         if device not in self._on:
             with torch.inference_mode(False):  # kept, and used in training, too
-                mean, deviation = self._on[torch.device("cpu")]
+                mean, deviation = self.moments
                 self._on[device] = mean.to(device), deviation.to(device)
         return self._on[device]
 

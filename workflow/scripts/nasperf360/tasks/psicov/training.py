@@ -1,5 +1,7 @@
 """PSICOV to networks: feature maps to distances; large test maps tile by tile."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
@@ -16,6 +18,14 @@ class Psicov(TaskTraining):
     def fit(self, train: Split) -> None:
         """Learns only the size of the tiles in which test maps are predicted: that of the training crops."""
         self._tile = train.shape("x")[-1]
+
+    def state_dict(self) -> dict[str, int]:
+        """That size."""
+        return {"tile": self._tile}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on as if fitted."""
+        self._tile = state["tile"]
 
     def loss(self, output: Tensor, batch: Batch) -> Tensor:
         """Mean squared error over the whole crop, in square Angstrom."""

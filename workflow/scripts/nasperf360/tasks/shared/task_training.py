@@ -21,6 +21,9 @@ Batch = dict[str, Tensor]
 class TaskTraining(ABC):
     """One task. Instances hold what :meth:`fit` learned from the training rows, nothing else.
 
+    One that learns something gives it as ``state_dict`` and takes it back by ``load_state_dict``, as
+    ``epochs.Stateful`` says: it is saved with the weights of each trained network, which then needs no training data.
+
     ``tasks/<name>/training.py`` defines a subclass as ``TRAINING``.
 
     Args:
