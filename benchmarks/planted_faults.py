@@ -7,7 +7,8 @@ that never end count too. Every survivor is printed with its line, those too tha
 these are is for the reader to say.
 
 Left out by rule, since no fault can be told from a choice there: code that only speaks (errors, logs, progress, labels,
-text, ``__repr__``) and how drawings look. See ``Sites``, ``SPEAKS`` and ``TELLS``.
+text, ``__repr__``), how drawings look, what only guards the program against its own mistakes, as ``assert`` does, and
+what only moves memory. See ``Sites``, ``SPEAKS``, ``TELLS``, ``LOOKS``, ``GUARDS`` and ``MOVES``.
 
     python benchmarks/planted_faults.py --seed 1 --count 40
 """
@@ -43,6 +44,15 @@ SPEAKS = (
 """Ends of the paths of files that only speak, or say how a drawing looks."""
 TELLS = re.compile(r"^(log|print|warn|set_postfix|set_verbosity|tqdm|write|\w*Error|refusal|annotate|text|legend)$")
 """Functions whose arguments are for people."""
+LOOKS = {
+    *("alpha", "fontsize", "handlelength", "handletextpad", "columnspacing", "labelsize", "linewidth", "lw"),
+    *("markersize", "ms", "s", "solid_capstyle", "zorder", "ha", "va", "interpolation"),
+}
+"""Keywords in ``figures/`` that say how something is drawn, neither what nor where."""
+GUARDS = {"zip": {"strict"}, "dataclass": {"frozen", "kw_only"}}
+"""Keywords by function that refuse what the program never does: with and without them it computes the same."""
+MOVES = {"non_blocking", "overwrite_x"}
+"""Keywords that say when or where memory is written, not what."""
 SPLITS = {"train": "test", "test": "train", "valid": "train", "final_train": "final_test", "final_test": "final_train"}
 COMPARISONS = {
     ast.Lt: ast.LtE,
@@ -142,7 +152,13 @@ class Sites(ast.NodeVisitor):
         speaks = isinstance(body[-1], ast.Raise | ast.Assert) if body else True
         # Its last statement is not reached. Where something is given back, a caller would see at once that nothing is.
         gives = any(isinstance(inner, ast.Yield | ast.YieldFrom | ast.Return) for inner in inside)
-        if len(body) > 1 and not speaks and not gives:
+        says = (
+            bool(body)
+            and isinstance(body[-1], ast.Expr)
+            and isinstance(body[-1].value, ast.Call)
+            and _tells(body[-1].value)
+        )
+        if len(body) > 1 and not speaks and not gives and not says:
             self.add("return early", body[-1], "return")
         for part in (*node.args.defaults, *(value for value in node.args.kw_defaults if value), *node.body):
             self.visit(part)
@@ -222,32 +238,41 @@ class Sites(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         if _tells(node):
             return
-        for keyword in node.keywords:
+        kept = [keyword for keyword in node.keywords if not self._is_choice(node, keyword.arg)]
+        for keyword in kept:
             if keyword.arg and keyword.arg not in ("description", "desc", "label", "unit", "source"):
                 rest = [other for other in node.keywords if other is not keyword]
                 self.add("drop keyword", node, ast.unparse(ast.Call(node.func, node.args, rest)))
         if isinstance(node.func, ast.Attribute) and node.func.attr in UNWRAPPED:
             module = isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "torch", "math", "F")
-            kept = node.args[0] if module and node.args else node.func.value
+            inner = node.args[0] if module and node.args else node.func.value
             if not (module and not node.args):
-                self.add("unwrap call", node, f"({ast.unparse(kept)})")
+                self.add("unwrap call", node, f"({ast.unparse(inner)})")
         self.visit(node.func)
         for argument in node.args:
             self.visit(argument)
-        for keyword in node.keywords:
+        for keyword in kept:
             if keyword.arg not in ("description", "desc", "label", "unit"):
                 self.visit(keyword.value)
+
+    def _is_choice(self, call: ast.Call, keyword: str | None) -> bool:
+        """Whether a keyword changes nothing that is computed or shown."""
+        guards = GUARDS.get(_name(call), set())
+        return keyword in guards or keyword in MOVES or (self.file.startswith("figures/") and keyword in LOOKS)
 
 
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def _tells(call: ast.Call) -> bool:
+def _name(call: ast.Call) -> str:
     function = call.func
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _tells(call: ast.Call) -> bool:
     # A file's write and a progress bar's have one name: text is written by ``write_text`` in the library.
-    return bool(TELLS.match(name))
+    return bool(TELLS.match(_name(call)))
 
 
 @cache
@@ -293,6 +318,8 @@ BELONG: tuple[tuple[str, str], ...] = (
     (r"data/", "tests/joints/test_edges.py"),
     (r"", ""),
 )
+EVERYWHERE = ("tests/unit/test_systems.py", "tests/unit/test_layers.py")
+"""Tests of every file."""
 CONTRACTS = {"tasks": "task", "algorithms": "algorithm", "spaces": "space"}
 
 
@@ -307,8 +334,7 @@ def commands(root: Path, file: str) -> list[list[str]]:
     match = re.match(rule, file)
     assert match is not None
     others = [name for name in match.expand(belonging).split() if (root / name).exists()]
-    first = list(dict.fromkeys([*others, *by_name]))
-    tried = [first] if first else []
+    tried = [list(dict.fromkeys([*others, *by_name, *EVERYWHERE]))]
     kind, name = [*file.split("/"), ""][:2]
     if kind in CONTRACTS and name != "shared":
         tried.append([f"tests/contracts/test_{CONTRACTS[kind]}_contract.py", "-k", name])
