@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -272,6 +273,7 @@ def scripts(tmp_path, monkeypatch):
     shutil.copytree(module.PACKAGE, scripts / "nasperf360", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(module, "SCRIPTS", scripts)
     monkeypatch.setattr(module, "PACKAGE", scripts / "nasperf360")
+    monkeypatch.setattr(module, "_files_on_the_way", cache(module._files_on_the_way.__wrapped__))
     return scripts
 
 
