@@ -441,8 +441,8 @@ def test_cells_longer_than_the_queue_allows_are_named_and_ask_for_all_of_it(tmp_
     assert estimate.runtimes([replace(cell, hours=10.0)], 48) == {"search/ecg/wrn-asha": 1200}
     path = tmp_path / "runtimes.json"
     path.write_text(json.dumps(found))
-    assert minutes(read_runtimes(str(path)), "retrain", "ecg", "wrn-asha", 2) == 120
-    assert minutes(read_runtimes(None), "retrain", "ecg", "wrn-asha", 1) == 2880
+    assert minutes(read_runtimes(str(path)), "retrain", "ecg", "wrn-asha") == 60
+    assert minutes(read_runtimes(None), "retrain", "ecg", "wrn-asha") == 2880
 
 
 @pytest.mark.parametrize("content", ["[]", '{"a": 0}', '{"a": "1h"}', '{"a": true}'])

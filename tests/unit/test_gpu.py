@@ -47,10 +47,18 @@ def test_a_card_of_no_build_is_told_so(machine, capability):
         setup_torch(1, "auto", gpu=1)
 
 
-@pytest.mark.parametrize(("device", "gpu"), [("cpu", 1), ("auto", 0)])
+@pytest.mark.parametrize(("device", "gpu"), [("cpu", 1), ("auto", 0), ("cuda", 0)])
 def test_a_job_without_a_gpu_does_not_ask(machine, device, gpu):
     machine((7, 0), CUDA_13)
     assert setup_torch(1, device, gpu=gpu).type == "cpu"
+
+
+def test_cuda_is_asked_of_jobs_that_take_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="device: cuda is asked for, but torch sees no GPU here"):
+        setup_torch(1, "cuda", gpu=1)
+    assert setup_torch(1, "cuda", gpu=0).type == "cpu"  # of a search that trains nothing
+    torch.set_deterministic_debug_mode("default")
 
 
 def test_a_card_of_the_build_is_taken(machine):

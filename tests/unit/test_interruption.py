@@ -111,6 +111,13 @@ def test_every_command_ends_so(name: str) -> None:
     assert "run_command(" in (SCRIPTS / name).read_text()
 
 
+def test_but_not_the_warning_of_a_scheduler_which_those_around_the_job_ignore(tmp_path: Path) -> None:
+    process = start(JOB, tmp_path / "failure.json", tmp_path / "job.log", ignored=signal.SIGUSR1)
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=30)
+    assert process.returncode == interruption.EXIT_STATUS
+
+
 @pytest.fixture
 def handlers():
     """Those of the test run, back at the end."""

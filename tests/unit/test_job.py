@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nasperf360.errors import DivergedError, UserError
+from nasperf360.interruption import Interrupted
 from nasperf360.job import run_job
 from nasperf360.stages import code_digest as module
 
@@ -28,6 +29,22 @@ run_job(lambda: os.kill(os.getpid(), signal.SIGKILL), job, failure=sys.argv[1])
 def job(*log, **params):
     """As Snakemake gives it to a script."""
     return SimpleNamespace(log=log, params=params)
+
+
+def attempt(number):
+    """A further attempt at it."""
+    return SimpleNamespace(log=[], params={}, resources=SimpleNamespace(attempt=number, mem_mb=16000))
+
+
+def ended(error, failure, number=1):
+    """The exit status of an attempt that ends by an error, and what it leaves."""
+
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run_job(main, attempt(number), failure=failure)
+    return end.value.code, json.loads(failure.read_text())
 
 
 @pytest.fixture
@@ -72,6 +89,40 @@ def test_a_diverged_training_says_so_beside_its_reason(failure):
 
 class OutOfMemoryError(Exception):
     """Of torch.cuda, by name."""
+
+
+MEMORY = "out of memory; lower batch_size, or give the job more memory (mem_mb)"
+
+
+def test_exit_statuses_tell_failures_apart_and_what_a_next_attempt_needs_is_noted(failure):
+    assert ended(UserError("a"), failure) == (1, {"reason": "a"})
+    assert ended(ZeroDivisionError("by zero"), failure) == (1, {"reason": "ZeroDivisionError: by zero"})
+    assert ended(OutOfMemoryError(), failure)[0] == 1  # of the GPU: more memory for the job is no mend
+    assert ended(DivergedError("b"), failure) == (65, {"reason": "b", "kind": "diverged"})
+    assert ended(MemoryError(), failure) == (71, {"reason": MEMORY, "kind": "memory", "mem_mb": 16000})
+    code, left = ended(Interrupted("SIGUSR1"), failure)
+    assert (code, left["kind"], left["mem_mb"]) == (75, "interrupted", 16000)
+
+
+@pytest.mark.parametrize(("error", "status"), [(UserError("too short"), 1), (DivergedError("nan"), 65)])
+def test_a_retry_of_what_would_fail_again_ends_at_once(failure, capsys, error, status):
+    _, left = ended(error, failure)
+    capsys.readouterr()
+    assert ended(AssertionError("it was done again"), failure, number=2) == (status, left)
+    assert capsys.readouterr().err == f"Error: {error} (said by the last attempt; nothing was done again)\n"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), Interrupted("SIGTERM")])
+def test_a_retry_of_what_may_go_well_is_made(failure, error):
+    ended(error, failure)
+    run_job(lambda: None, attempt(2), failure=failure)
+    assert not failure.exists()
+
+
+def test_a_new_run_tries_what_failed_in_the_last(failure):
+    ended(UserError("too short"), failure)
+    run_job(lambda: None, attempt(1), failure=failure)
+    assert not failure.exists()
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,13 @@ PLACES = {
         "stages.training": {"search", "retrain", "training_job", "provenance"},
     },
     "study": {
-        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs", "runtimes"},
+        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs", "runtimes", "asked"},
         "study.estimate": {"estimate", "work", "sizes", "counting", "cards", "checked_cells"},
     },
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
 
-BASIS = {"errors", "files", "seeds", "registry", "interruption", "job", "locks", "stages.code_digest"}
+BASIS = {"errors", "files", "failures", "seeds", "registry", "interruption", "job", "locks", "stages.code_digest"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "registry": set(),
@@ -69,9 +69,11 @@ ALLOWED: dict[str, set[str]] = {
     "command": {"errors", "interruption"},
     "fork_server": set(),
     "files": {"errors"},
+    "failures": {"files"},
     "stages.code_digest": {"errors"},
-    "job": {"errors", "files", "interruption", "stages.code_digest"},
+    "job": {"errors", "failures", "files", "interruption", "stages.code_digest"},
     "locks": {"files", "job"},
+    "devices": {"job", "locks"},
     "labels": {"registry"},
     # What is declared: read by the workflow at each start, and by jobs.
     "settings.declaration": set(),
@@ -110,7 +112,7 @@ ALLOWED: dict[str, set[str]] = {
     "stages.evaluate": BASIS | {"data", "stages.experiment", "tasks.spec", "tasks.metric"},
     "stages.training": BASIS
     | {"data", "training", "training.settings", "tasks.metric", "tasks.training", "spaces.encoding", "spaces.networks"}
-    | {"spaces.space", "algorithms.spec", "algorithms.search", "stages.experiment", "stages.predictions"},
+    | {"spaces.space", "algorithms.spec", "algorithms.search", "stages.experiment", "stages.predictions", "devices"},
     # The study as a whole, and what shows it.
     "study.workflow": BASIS
     | {"labels", "settings", "settings.declaration", "training.settings"}
@@ -142,8 +144,10 @@ WITH_TORCH = {
 QUICK = (
     {
         "errors",
+        "failures",
         "registry",
         "fork_server",
+        "devices",
         "job",
         "locks",
         "labels",

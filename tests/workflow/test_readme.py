@@ -11,24 +11,29 @@ pytestmark = pytest.mark.slow
 BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def commands():
-    lines = "\n".join(BLOCK.findall((ROOT / "README.md").read_text())).splitlines()
+PAGES = ("README.md", "docs/cluster.md")
+
+
+def commands(page):
+    lines = "\n".join(BLOCK.findall((ROOT / page).read_text())).splitlines()
     found = [command.strip() for line in lines for command in line.split("&&")]
     return [command for command in found if command.startswith("snakemake")]
 
 
 def test_the_readme_has_commands():
-    assert "snakemake --cores 1 --resources gpu=1" in commands()
-    assert len(commands()) >= 5
+    assert "snakemake --cores 1 --resources gpu=1" in commands("README.md")
+    assert len(commands("README.md")) >= 5
+    assert len(commands("docs/cluster.md")) >= 3
 
 
-def test_commands_plan_what_they_say(tmp_path):
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_plan_what_they_say(tmp_path, page):
     import os
     import subprocess
     import sys
 
     checkout = Checkout(tmp_path / "checkout")
-    for command in commands():
+    for command in commands(page):
         words = shlex.split(command)[1:]
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", "-n", *words],

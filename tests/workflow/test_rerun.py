@@ -434,6 +434,7 @@ CONFIG = {
     "a default said aloud": (("retrain", "densenas", "satellite"), {"nesterov": False}, set()),
     "how often to save": (("checkpoint_seconds",), 5, set()),
     "data in memory": (("data_memory_mb",), 5, set()),
+    "jobs on a GPU": (("jobs_per_gpu",), 2, set()),
     "where jobs come from": (("fork_server",), False, set()),
 }
 

@@ -2,6 +2,7 @@
 
 import gc
 import re
+import signal
 import sys
 import tarfile
 import tempfile
@@ -48,10 +49,15 @@ from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params
 from nasperf360.stages.modules import stage_modules
 from nasperf360.study import configuration, paths, records, runs, runtimes
+from nasperf360.study.asked import EXPERIMENT_MB, USUAL, Asked, asked
 from nasperf360.study.expected import check_unrecorded
 from nasperf360.tasks.shared.task_spec import task_spec
 
 caches.provide()
+if not workflow.is_main_process:
+    # A scheduler warns of a time limit by this signal (profiles/slurm): it is for the script, which saves its state and
+    # ends; to the Snakemake and the shell around it, in the same job, it would be the end.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 try:
     configuration.check_files(workflow.configfiles)
@@ -123,6 +129,33 @@ def experiment_paths(pattern, seeds=SEEDS):
     """``pattern`` for each task, method and seed of the study; with ``partial``, where that file exists."""
     files = [pattern.format(task=task, method=method, seed=seed) for task, method in EXPERIMENTS for seed in seeds]
     return [path for path in files if Path(path).exists()] if config["partial"] else files
+
+
+def attempt_of(wildcards, attempt):
+    """Which attempt of Snakemake at a job it is, from 1: a further one ends at once where it would fail again."""
+    return attempt
+
+
+def asked_by(stage, resource):
+    """A function of wildcards and attempt: what a job of a stage asks a cluster for."""
+    job = f"{stage}/{{task}}" if stage == "preprocess" else f"{stage}/{{task}}/{{method}}/{{seed}}"
+    made = f"{DATA}/{{task}}" if stage == "preprocess" else f"{RESULTS}/{job}"
+    left = f"{made}/failure.json", f"{CHECKPOINTS}/{job}/begun.json"
+
+    def value(wildcards, attempt):
+        failure, begun = (Path(path.format(**dict(wildcards.items()))) for path in left)
+        return getattr(asked(usually_asked(stage, wildcards), attempt, failure, begun), resource)
+
+    return value
+
+
+def usually_asked(stage, wildcards):
+    """What a first attempt at a job of a stage asks for."""
+    if stage in USUAL:
+        return USUAL[stage]
+    task, method = wildcards.task, wildcards.method
+    gpu = int(stage == "retrain" or configuration.trains(config, method))
+    return Asked(gpu, runtimes.minutes(RUNTIMES, stage, task, method), EXPERIMENT_MB)
 
 
 def modules_of(stage):

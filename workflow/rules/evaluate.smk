@@ -14,8 +14,9 @@ rule evaluate:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=asked_by("evaluate", "mem_mb"),
+        runtime=asked_by("evaluate", "runtime"),
+        attempt=attempt_of,
     params:
         **code_params("evaluate.py", modules_of("evaluate")),
     script:

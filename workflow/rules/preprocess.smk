@@ -14,8 +14,9 @@ if config["source"] != "published":
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=2000,
-            runtime=720,
+            mem_mb=asked_by("preprocess", "mem_mb"),
+            runtime=asked_by("preprocess", "runtime"),
+            attempt=attempt_of,
         params:
             **code_params(
                 "preprocess.py",

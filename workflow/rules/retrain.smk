@@ -20,15 +20,15 @@ rule retrain:
         ENVIRONMENT
     threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are
     resources:
-        gpu=1,
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: runtimes.minutes(
-            RUNTIMES, "retrain", wildcards.task, wildcards.method, attempt
-        ),
+        gpu=asked_by("retrain", "gpu"),
+        mem_mb=asked_by("retrain", "mem_mb"),
+        runtime=asked_by("retrain", "runtime"),
+        attempt=attempt_of,
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/retrain",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
         data_memory=str(config["data_memory_mb"]),
+        jobs_per_gpu=str(config["jobs_per_gpu"]),
     params:
         **code_params("retrain.py", modules_of("retrain")),
         space_name=lambda wildcards: space_of(wildcards.method),

@@ -14,15 +14,15 @@ rule search:
         ENVIRONMENT
     threads: config["compute_threads"]  # cores to keep free; torch takes the number from params, however few there are
     resources:
-        gpu=lambda wildcards: int(configuration.trains(config, wildcards.method)),
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: runtimes.minutes(
-            RUNTIMES, "search", wildcards.task, wildcards.method, attempt
-        ),
+        gpu=asked_by("search", "gpu"),
+        mem_mb=asked_by("search", "mem_mb"),
+        runtime=asked_by("search", "runtime"),
+        attempt=attempt_of,
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/search",
         checkpoint_seconds=str(config["checkpoint_seconds"]),
         data_memory=str(config["data_memory_mb"]),
+        jobs_per_gpu=str(config["jobs_per_gpu"]),
     params:
         **code_params("search.py", modules_of("search")),
         method=lambda wildcards: configuration.search_definition(config, wildcards.method),

@@ -1,7 +1,8 @@
 """Signals that end a job: where it takes steps it saves its state first, anywhere else it ends at once.
 
 SIGTERM comes at the time limit of a cluster's scheduler (SIGKILL follows it), SIGINT from Ctrl-C, SIGUSR1 as a
-scheduler's warning, SIGHUP when a terminal is closed. What a parent process had ignored stays ignored.
+scheduler's warning, SIGHUP when a terminal is closed. What a parent process had ignored stays ignored, but for that
+warning, which is meant for the job alone: those around it in its process group ignore it to live on.
 """
 
 import signal
@@ -70,7 +71,8 @@ def handled() -> Iterator[None]:
         return
     _Signals.asked, _Signals.held = None, False
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    ignored = {number for number, handler in before.items() if handler is signal.SIG_IGN} - {signal.SIGUSR1}
+    before = {number: handler for number, handler in before.items() if number not in ignored}
     try:
         for number in before:
             signal.signal(number, _note)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from nasperf360 import interruption
-from nasperf360.errors import UserError
+from nasperf360.errors import DivergedError, ShortOfMemoryError, UserError
+from nasperf360.failures import GOES_ON, is_final, read_failure
 from nasperf360.files import write_json
 from nasperf360.interruption import Interrupted
 from nasperf360.stages.code_digest import check_code, code_of
@@ -21,7 +22,7 @@ def log(message: str) -> None:
 
 
 def run_job(main: Callable[[], None], snakemake: Any, failure: str | Path | None = None) -> None:
-    """Run a script's body and end the process with one clear line if it fails: with status 1, or that of a signal.
+    """Run a script's body and end the process with one clear line if it fails, and with the status of its kind.
 
     A job whose sources are not those that it was planned with fails too, before its body and after it; Snakemake then
     deletes the outputs.
@@ -31,11 +32,15 @@ def run_job(main: Callable[[], None], snakemake: Any, failure: str | Path | None
         snakemake: the job as Snakemake gives it to the script; standard error goes to its log as well.
         failure: ``failure.json`` beside the outputs: the reason, for tables of an incomplete run. An earlier one is
             removed at the start, since a killed job has no reason, and on success, since an orphan may have left one.
+            A retry of what would fail again ends by it at once.
     """
+    resources = getattr(snakemake, "resources", None)
     if snakemake.log:
         _tee(snakemake.log[0])
     with interruption.handled():
         try:
+            if getattr(resources, "attempt", 1) > 1:
+                _end_again(read_failure(failure))
             _forget(failure)
             planned = code_of(snakemake.params.items())
             check_code(planned)
@@ -43,9 +48,9 @@ def run_job(main: Callable[[], None], snakemake: Any, failure: str | Path | None
             check_code(planned)
             _forget(failure)
         except UserError as error:
-            _end(error, failure, 1)
+            _end(error, failure, error.status, resources)
         except Interrupted as end:
-            _end(end, failure, interruption.EXIT_STATUS)
+            _end(end, failure, interruption.EXIT_STATUS, resources)
 
 
 def _forget(failure: str | Path | None) -> None:
@@ -53,13 +58,23 @@ def _forget(failure: str | Path | None) -> None:
         Path(failure).unlink(missing_ok=True)
 
 
-def _end(error: UserError | Interrupted, failure: str | Path | None, status: int) -> NoReturn:
+def _end_again(last: dict[str, Any]) -> None:
+    """End the process if the last attempt failed by what this one would fail by too; its reason stays."""
+    if is_final(last):
+        log(f"Error: {last['reason']} (said by the last attempt; nothing was done again)")
+        sys.exit(DivergedError.status if last.get("kind") == DivergedError.kind else UserError.status)
+
+
+def _end(error: UserError | Interrupted, failure: str | Path | None, status: int, resources: Any) -> NoReturn:
     """Say why the job ends, leave the reason beside its outputs, and end the process."""
     interruption.last_words()
     log(f"Error: {error}")
     if failure:
+        # For the next attempt, which needs as much memory, or more.
+        memory = getattr(resources, "mem_mb", None) if error.kind in GOES_ON else None
+        found = {"reason": str(error), "kind": error.kind, "mem_mb": memory}
         try:
-            write_json(failure, {"reason": str(error)} | ({"kind": error.kind} if error.kind else {}))
+            write_json(failure, {key: value for key, value in found.items() if value is not None})
         except (UserError, OSError) as fault:  # a full disk, say, which may be why the job ends
             log(f"{failure}: the reason could not be written there ({fault})")
     sys.exit(status)
@@ -76,12 +91,12 @@ def _in_one_line(main: Callable[[], None]) -> None:
     except UserError:
         raise
     except MemoryError as error:
-        raise UserError(_out_of_memory(error)) from error
+        raise ShortOfMemoryError(_out_of_memory(error)) from error
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":  # of torch.cuda, which this module must not import
             raise UserError(f"out of GPU memory{_asked(error)}; lower batch_size or set precision: bfloat16") from error
         if "DefaultCPUAllocator" in str(error):  # torch's, which raises no MemoryError
-            raise UserError(_out_of_memory(error)) from error
+            raise ShortOfMemoryError(_out_of_memory(error)) from error
         traceback.print_exc()
         raise UserError(f"{type(error).__name__}: {error}") from error
 

@@ -158,6 +158,11 @@ class Configuration(Settings):
     device: Literal["auto", "cpu", "cuda"] = _key(
         "auto", means="Where to train; auto takes a GPU where the job has one.", reruns="nothing"
     )
+    jobs_per_gpu: Count = _key(
+        1,
+        means="How many searches and trainings may share a GPU of one machine; give --resources gpu=<GPUs times that>.",
+        reruns="nothing",
+    )
     fork_server: bool = _key(
         True,
         means="Whether the jobs of one thread of a local run are forks of a process that has imported the libraries.",

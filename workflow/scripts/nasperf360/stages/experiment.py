@@ -61,6 +61,8 @@ class Machine:
     checkpoints: str
     checkpoint_seconds: float
     data_memory_mb: int
+    jobs_per_gpu: int = 1
+    mem_mb: int = 0
 
     @classmethod
     def of(cls, params: Any, resources: Any) -> Machine:
@@ -72,6 +74,8 @@ class Machine:
             resources.checkpoints,
             float(resources.checkpoint_seconds),
             int(resources.data_memory),
+            int(resources.jobs_per_gpu),
+            int(resources.mem_mb),
         )
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class CostMeter:
 
     def __init__(self, device: str, threads: int):
         self.device, self.threads, self.started = device, threads, time.monotonic()
+        self.began = datetime.now(UTC)
         self.earlier: dict[str, Any] = {"attempts": 0, "seconds": 0.0}
 
     @property
@@ -87,7 +89,9 @@ class CostMeter:
             record_time()
 
     def read(self) -> dict[str, Any]:
-        """Device, wall time in seconds over all attempts, peak memory of the last in MB, versions, host, commit."""
+        """Device, wall time in seconds over all attempts; of the last its beginning and end and its peak memory in MB;
+        versions, host, commit.
+        """
         memory = {"peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
         name = platform.processor() or platform.machine()
         if self.device == "cuda":
@@ -98,6 +102,8 @@ class CostMeter:
             "device_name": name,
             "wall_seconds": self.seconds,
             "attempts": self.earlier["attempts"] + 1,
+            "began": self.began.isoformat(timespec="milliseconds"),
+            "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
             **memory,
             "threads": self.threads,
             "versions": versions("snakemake"),

@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from nasperf360.data.datasets import Dataset
+from nasperf360.devices.claims import Place, place
 from nasperf360.files import atomic_path, write_json
+from nasperf360.job import log
 from nasperf360.locks import locked
 from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
 from nasperf360.stages.code_digest import check_code
@@ -33,6 +35,7 @@ class TrainingJob:
         folder: of its checkpoint, which it has locked.
         dataset: the processed data, verified.
         device: where to train.
+        place: on the GPU that it has claimed, or why it has none.
         meter: of its cost, from here on.
     """
 
@@ -42,6 +45,7 @@ class TrainingJob:
     folder: Path
     dataset: Dataset
     device: torch.device
+    place: Place
     meter: CostMeter
 
     def provenance(self, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,27 +89,41 @@ class TrainingJob:
             further: entries.
         """
         seconds = history.seconds if isinstance(history, History) else []
-        content = {**self.meter.read(), "simulated": self.dataset.simulated, "history_seconds": seconds, **further}
+        content = {
+            **self.meter.read(),
+            "gpu": self.place.gpu,
+            "warning": self.place.warning(self.device.type),
+            "simulated": self.dataset.simulated,
+            "history_seconds": seconds,
+            **further,
+        }
         write_json(path, content)
 
 
 @contextmanager
 def training_job(experiment: Experiment, machine: Machine, code: Mapping[str, str], data: str) -> Iterator[TrainingJob]:
-    """Set torch up, wait for the experiment's lock, open its data and verify them.
+    """Wait for the experiment's lock and for a GPU, set torch up, open the data and verify them.
 
-    The lock is held until the results are written, so that an orphan and its successor never meet.
+    The lock is held until the results are written, so that an orphan and its successor never meet; who waits for it
+    holds no GPU.
 
     Raises:
         UserError: there is no such device.
         DataError: the data are not those of their manifest.
     """
-    device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
     of_task = Path(machine.checkpoints) / experiment.task
     folder = of_task / experiment.method / str(experiment.seed)
-    with locked(folder), Dataset(data, machine.data_memory_mb << 20) as dataset:
+    with (
+        locked(folder),
+        place(machine.device, machine.gpu, machine.jobs_per_gpu) as own,
+        Dataset(data, machine.data_memory_mb << 20) as dataset,
+    ):
+        write_json(folder / "begun.json", {"mem_mb": machine.mem_mb})  # for the next attempt, should this one be killed
+        device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
+        log(f"{experiment}: {own.said(device.type)}")
         meter = CostMeter(device.type, machine.threads)
         verify_once(dataset, of_task)
-        yield TrainingJob(experiment, machine, code, folder, dataset, device, meter)
+        yield TrainingJob(experiment, machine, code, folder, dataset, device, own, meter)
 
 
 def write_history(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

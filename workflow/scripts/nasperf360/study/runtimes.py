@@ -26,6 +26,6 @@ def read_runtimes(path: str | None) -> dict[str, int]:
     return content
 
 
-def minutes(runtimes: Mapping[str, int], stage: str, task: str, method: str, attempt: int) -> int:
-    """To ask a queue for; each further attempt asks for more."""
-    return attempt * runtimes.get(f"{stage}/{task}/{method}", DEFAULT)
+def minutes(runtimes: Mapping[str, int], stage: str, task: str, method: str) -> int:
+    """To ask a queue for, at each attempt: one that goes on from a checkpoint needs no more."""
+    return runtimes.get(f"{stage}/{task}/{method}", DEFAULT)

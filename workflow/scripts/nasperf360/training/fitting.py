@@ -30,7 +30,7 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
         gpu: GPUs that the job was given; 0 means CPU.
 
     Raises:
-        UserError: ``cuda`` is asked for and there is none, or torch does not drive the one that there is.
+        UserError: ``cuda`` is asked for and torch sees no GPU for this job, or does not drive the one that there is.
     """
     torch.set_num_threads(threads)
     # A supernet has more kinds of small convolutions than oneDNN keeps compiled: it would compile all anew each step.
@@ -44,7 +44,7 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     available = torch.cuda.is_available()
-    if device == "cuda" and not available:
+    if device == "cuda" and gpu > 0 and not available:
         raise UserError("device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu")
     if not (available and gpu > 0 and device != "cpu"):
         return torch.device("cpu")

@@ -1,0 +1,268 @@
+"""The project itself through its profile for SLURM, on a real SLURM of one node with fake GPUs.
+
+Torch sees none of these, so the jobs that have one compute on the CPU, where the profile's ``device: cuda`` is taken
+out; what a job was given stands in its ``cost.json``.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+import yaml
+from checkout import Checkout, environment
+from killing import reproducible
+
+from services.slurm import slurm, unavailable
+
+pytestmark = pytest.mark.slow
+
+LONG = "retrain/satellite/wrn-default/0"
+# Long enough to be ended several times.
+LONGER = ("tasks=[satellite]", "methods=[wrn-default]", "retrain={wrn: {all: {epochs: 60, batch_size: 64}}}")
+# By the number of GPUs: the study, and how many of its searches and trainings want one.
+STUDIES = {
+    1: (("tasks=[satellite,darcy]", "methods=[wrn-default,densenas-original]", "seeds=[0]"), 2 + 4),
+    2: (("tasks=[satellite]", "methods=[wrn-default]", "seeds=[0,1]"), 2),
+}
+
+
+class Cluster(NamedTuple):
+    """A running SLURM and the checkout whose jobs it gets."""
+
+    checkout: Checkout
+    log: Path
+
+    def command(self, target: str, run: str, *config: str, profile: str) -> list[str]:
+        return [
+            *(sys.executable, "-m", "snakemake", "--workflow-profile", f"profiles/{profile}"),
+            *("--configfile", "small.yaml", "--config", f"run={run}", "data_run=local", *config),
+            *(["--unlock"] if target == "--unlock" else ["--", target]),
+        ]
+
+    def start(self, *arguments: str, **options: str) -> subprocess.Popen[str]:
+        """Snakemake, whose jobs become SLURM's."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return subprocess.Popen(
+            self.command(*arguments, **options),
+            cwd=self.checkout.folder,
+            env={**environment(), "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def snakemake(self, *arguments: str, status: int = 0, **options: str) -> str:
+        process = self.start(*arguments, **options)
+        try:
+            output = process.communicate(timeout=900)[0]
+        finally:
+            process.kill()
+        assert process.returncode == status, output[-6000:]
+        return output
+
+    def jobs(self) -> dict[str, dict[str, str]]:
+        """What SLURM wrote of each job that ended, by its number."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines]
+        return {job["JobId"]: job for job in found}
+
+    def profile(self, name: str, device: str = "auto", retries: int = 5, **resources: Any) -> None:
+        """A copy of the profile, as a user makes one, with other resources of trainings."""
+        profiles = self.checkout.folder / "profiles"
+        content = yaml.safe_load((profiles / "slurm" / "profile.yaml").read_text())
+        content |= {
+            "slurm-init-seconds-before-status-checks": 1,
+            "slurm-no-account": True,
+            "latency-wait": 5,
+            "retries": retries,
+        }
+        for rule in ("search", "retrain"):
+            content["set-resources"][rule]["device"] = device
+        content["set-resources"]["retrain"] |= resources
+        (profiles / name).mkdir()
+        (profiles / name / "profile.yaml").write_text(yaml.safe_dump(content))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Checkout:
+    """A checkout with data."""
+    if reason := unavailable():
+        pytest.skip(reason)
+    checkout = Checkout(tmp_path_factory.mktemp("local") / "checkout")
+    checkout.snakemake("--cores", "2", "datasets", config=("run=local",))
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def made(prepared) -> Checkout:
+    """What SLURM shall make, made without it."""
+    for config, _ in STUDIES.values():
+        prepared.snakemake("--cores", "2", "evaluations", config=("run=local", *config))
+    return prepared
+
+
+@pytest.fixture(scope="module")
+def calm(prepared) -> dict[str, bytes]:
+    """The long training, made without SLURM and undisturbed."""
+    config = ("run=calm", "data_run=local", *LONGER)
+    prepared.snakemake("--cores", "1", f"results/calm/{LONG}/cost.json", config=config)
+    return reproducible(prepared.folder / "results" / "calm" / LONG)
+
+
+@contextlib.contextmanager
+def running(checkout: Checkout, folder: Path, gpus: int) -> Iterator[Cluster]:
+    with slurm(folder / "slurm", gpus=gpus, cpus=4):
+        yield Cluster(checkout, folder / "slurm" / "log" / "jobs.txt")
+
+
+@pytest.fixture
+def cluster(prepared, tmp_path_factory):
+    with running(prepared, tmp_path_factory.mktemp("one"), gpus=1) as found:
+        yield found
+
+
+def script_in(folder: Path) -> psutil.Process | None:
+    """The script of a training that works there."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cwd() == str(folder) and ".retrain.py" in process.cmdline()[-1]:
+                return process
+    return None
+
+
+def begun(log: Path, resumed: bool) -> bool:
+    """Whether the last attempt, whose log it is, trains now."""
+    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    return "lr=" in text and ("resumed after" in text) == resumed and "Error" not in text
+
+
+def running_jobs() -> set[str]:
+    return set(asked("squeue", "-h", "-t", "RUNNING", "-o", "%i").split())
+
+
+def seconds_left(job: str) -> int:
+    minutes, _, seconds = asked("squeue", "-h", "-j", job, "-o", "%L").strip().rpartition(":")
+    return 60 * int(minutes or 0) + int(seconds)
+
+
+def asked(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
+    """Wait for it as long as Snakemake runs."""
+    while not (found := condition()):
+        assert process.poll() is None, process.communicate()[0][-6000:]
+        time.sleep(0.1)
+    return found
+
+
+def made_by(checkout: Checkout, run: str) -> dict[str, bytes]:
+    """All that the experiments of a run made, but for what it cost."""
+    folder = checkout.folder / "results" / run
+    paths = [path for stage in ("search", "retrain", "evaluate") for path in (folder / stage).rglob("*.*")]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.name != "cost.json"}
+
+
+def gpu_jobs(cluster: Cluster, run: str) -> list[tuple[str, datetime, datetime]]:
+    """GPU, beginning and end of each job that had one, by SLURM's own account."""
+    folder, jobs, found = cluster.checkout.folder / "results" / run, cluster.jobs(), []
+    for stage in ("search", "retrain"):
+        for path in (folder / stage).rglob("cost.json"):
+            cost = json.loads(path.read_text())
+            job = jobs[cost["job"]]
+            if cost["gpu"]:
+                found.append((cost["gpu"], *(datetime.fromisoformat(job[name]) for name in ("StartTime", "EndTime"))))
+    return sorted(found, key=lambda job: job[1])
+
+
+@pytest.mark.parametrize("gpus", STUDIES)
+def test_a_study_on_a_cluster_is_that_of_one_machine(made, tmp_path_factory, gpus):
+    run, (config, wanting) = f"cluster-{gpus}", STUDIES[gpus]
+    with running(made, tmp_path_factory.mktemp("slurm"), gpus) as cluster:
+        cluster.profile(run)
+        cluster.snakemake("evaluations", run, *config, profile=run)
+        jobs = gpu_jobs(cluster, run)
+    assert len(jobs) == wanting
+    together = [(one, other) for one in jobs for other in jobs if one is not other and one[1] <= other[1] < one[2]]
+    assert bool(together) == (gpus == 2), jobs
+    assert all(one[0] != other[0] for one, other in together), jobs
+    found, expected = made_by(made, run), made_by(made, "local")
+    assert len([path for path in found if path.endswith("result.json")]) == {1: 4, 2: 2}[gpus]
+    assert found == {path: expected[path] for path in found}
+
+
+def test_a_training_lives_on_limits_shorter_than_it(cluster, calm):
+    """Warned before its time is over a job saves, ends, and its next attempt goes on; it asks for no more time."""
+    cluster.profile("short", runtime=2, slurm_extra="'--signal=USR1@20'")
+    folder = cluster.checkout.folder
+    log = folder / f"results/short/logs/{LONG}.log"
+    process = cluster.start(f"results/short/{LONG}/cost.json", "short", *LONGER, profile="short")
+    for attempt in (1, 2):
+        # Held up until its time is nearly over, however quick the machine is.
+        script = until(lambda number=attempt: begun(log, resumed=number > 1) and script_in(folder), process)
+        (job,) = running_jobs()
+        script.suspend()
+        until(lambda job=job: seconds_left(job) < 18, process)
+        script.resume()
+        until(lambda job=job: job not in running_jobs(), process)
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == 0, output[-6000:]
+    assert output.count("interrupted by SIGUSR1; the same command goes on after epoch ") >= 2
+    cost = json.loads((folder / f"results/short/{LONG}/cost.json").read_text())
+    assert cost["attempts"] == len([job for job in cluster.jobs().values() if job["TimeLimit"] == "2"]) >= 3
+    assert reproducible(folder / f"results/short/{LONG}") == calm
+
+
+def test_killed_cancelled_and_left_alone_it_ends_in_the_same_bytes(cluster, calm):
+    """A job killed as by lack of memory, one cancelled, and Snakemake killed: then the same command."""
+    cluster.profile("disturbed")
+    folder, run = cluster.checkout.folder, "disturbed"
+    arguments = (f"results/{run}/{LONG}/cost.json", run, *LONGER, "checkpoint_seconds=0.5")
+    log = folder / f"results/{run}/logs/{LONG}.log"
+    process = cluster.start(*arguments, profile="disturbed")
+
+    try:
+        until((folder / f"results/{run}/checkpoints/{LONG}/state.pt").exists, process)
+        (first,) = running_jobs()
+        script_in(folder).send_signal(signal.SIGKILL)
+        (second,) = until(lambda: running_jobs() - {first}, process)
+        assert "mem=32000M" in asked("scontrol", "show", "job", second)  # it may have been for lack of memory
+        until(lambda: begun(log, resumed=True), process)
+        asked("scancel", second)
+        (third,) = until(lambda: running_jobs() - {first, second}, process)
+        assert "mem=32000M" in asked("scontrol", "show", "job", third)  # to be cancelled is no lack of it
+        until(lambda: begun(log, resumed=True), process)
+    finally:
+        process.kill()
+        output = process.communicate()[0]
+    assert "interrupted by SIGTERM; the same command goes on after epoch " in output
+    cluster.snakemake("--unlock", run, *LONGER, profile="disturbed")
+    cluster.snakemake(*arguments, profile="disturbed")
+    cost = json.loads((folder / f"results/{run}/{LONG}/cost.json").read_text())
+    assert cost["attempts"] >= 3
+    assert reproducible(folder / f"results/{run}/{LONG}") == calm
+
+
+def test_a_mistake_is_not_made_again(cluster):
+    """Torch sees no GPU where the profile asks for one: the retries say so at once, and ask for next to nothing."""
+    cluster.profile("strict", device="cuda", retries=1)
+    output = cluster.snakemake(f"results/strict/{LONG}/cost.json", "strict", *LONGER, profile="strict", status=1)
+    folder = cluster.checkout.folder / f"results/strict/{LONG}"
+    reason = json.loads((folder / "failure.json").read_text())["reason"]
+    assert reason == "device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu"
+    assert f"Error: {reason} (said by the last attempt; nothing was done again)" in output
+    first, second = [job for job in cluster.jobs().values() if job["JobState"] == "FAILED"]
+    assert (first["TimeLimit"], "gres/gpu=1" in first["Tres"]) == ("2880", True)
+    assert (second["TimeLimit"], "gres/gpu" in second["Tres"]) == ("10", False)
