@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -86,6 +87,14 @@ def test_splits_share_no_sample(made):
         assert not rows(splits["final_train"]) & rows(made.dataset.final(True)[1])
     for first, second in apart:
         assert not rows(splits[first]) & rows(splits[second]), (first, second)
+
+
+def test_files_hold_their_content_alone(made):
+    """No time of day in raw files, so that equal seeds give equal bytes; no room that was taken and not needed."""
+    for path in made.raw.manifest.parent.rglob("*.mat"):
+        assert b"Created on" not in path.read_bytes()[:128]
+    with h5py.File(made.dataset.path, locking=False) as file:
+        assert file.id.get_filesize() == made.dataset.path.stat().st_size
 
 
 def test_the_demo_s_data_are_those_of_before(made):
