@@ -312,10 +312,10 @@ BELONG: tuple[tuple[str, str], ...] = (
     (r"spaces/shared/", "tests/spaces tests/contracts/test_space_contract.py"),
     (r"spaces/(\w+)/", r"tests/spaces/test_\1.py tests/contracts/test_space_contract.py"),
     (r"training/", "tests/joints tests/unit/test_training.py"),
-    (r"stages/", "tests/methods/test_experiments.py tests/unit/test_provenance.py"),
-    (r"(tables|figures)/", "tests/results"),
+    (r"stages/", "tests/methods/test_experiments.py tests/methods/test_verified_run.py tests/unit/test_provenance.py"),
+    (r"(tables|figures|report)/", "tests/results tests/pages"),
     (r"(study|settings)/", "tests/unit/test_settings.py tests/results tests/unit/test_estimate.py tests/methods"),
-    (r"data/", "tests/joints/test_edges.py"),
+    (r"data/", "tests/joints/test_edges.py tests/joints/test_limits.py tests/unit/test_every_split.py"),
     (r"", ""),
 )
 EVERYWHERE = ("tests/unit/test_systems.py", "tests/unit/test_layers.py")
@@ -334,7 +334,8 @@ def commands(root: Path, file: str) -> list[list[str]]:
     match = re.match(rule, file)
     assert match is not None
     others = [name for name in match.expand(belonging).split() if (root / name).exists()]
-    tried = [list(dict.fromkeys([*others, *by_name, *EVERYWHERE]))]
+    declared = ["tests/unit/test_settings.py"] if file.endswith(("/spec.py", "settings.py")) else []
+    tried = [list(dict.fromkeys([*others, *by_name, *declared, *EVERYWHERE]))]
     kind, name = [*file.split("/"), ""][:2]
     if kind in CONTRACTS and name != "shared":
         tried.append([f"tests/contracts/test_{CONTRACTS[kind]}_contract.py", "-k", name])

@@ -50,6 +50,12 @@ class Given:
         torch.manual_seed(seed)
         return self.space.build(architecture)
 
+    def networks(self) -> list[nn.Module]:
+        """A network, and what the space has to search with."""
+        supernets = [self.space.supernet()] if isinstance(self.space, HasSupernet) else []
+        shared = [self.space.shared()] if isinstance(self.space, HasSharedLayers) else []
+        return [self.network(self.drawn()), *supernets, *shared]
+
     def batch(self, count: int = 4) -> Tensor:
         return torch.randn(count, *self.signature.input_shape, generator=torch.Generator().manual_seed(1))
 
@@ -122,12 +128,7 @@ def test_a_network_maps_inputs_to_outputs_and_all_its_weights_learn(given, seed)
 
 
 def test_initial_weights_keep_the_scale_of_what_passes(given):
-    networks = [given.network(given.drawn())]
-    if isinstance(given.space, HasSupernet):
-        networks.append(given.space.supernet())
-    if isinstance(given.space, HasSharedLayers):
-        networks.append(given.space.shared())
-    for network in networks:
+    for network in given.networks():
         for name, weight in network.named_parameters():
             if weight.dim() > 1 and weight.numel() >= 300:
                 # PyTorch's layers draw 0.58, the rules of Glorot and He 1 to 1.41 (by fan-in, or less by fan-out).
@@ -205,3 +206,14 @@ def test_shared_layers_run_every_composition(given):
         outputs.append(shared.eval()(given.batch()))
         assert outputs[-1].shape == given.output_shape()
     assert not torch.equal(outputs[0], outputs[1])
+
+
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "mean", "var", "_extra_state")  # of normalisations
+
+
+def test_what_is_saved_of_a_network_are_weights_and_statistics(given):
+    """What follows from the architecture is made with the network: a file of it would grow, and tie it to a version."""
+    for network in given.networks():
+        weights = dict(network.named_parameters())
+        others = network.state_dict().keys() - weights.keys()
+        assert not [name for name in others if name.rpartition(".")[2] not in STATISTICS]

@@ -90,6 +90,14 @@ def test_splits_share_no_sample(made):
         assert not rows(splits[first]) & rows(splits[second]), (first, second)
 
 
+def test_files_hold_their_content_alone(made):
+    """No time of day in raw files, so that equal seeds give equal bytes; no room that was taken and not needed."""
+    for path in made.raw.manifest.parent.rglob("*.mat"):
+        assert b"Created on" not in path.read_bytes()[:128]
+    with h5py.File(made.dataset.path, locking=False) as file:
+        assert file.id.get_filesize() == made.dataset.path.stat().st_size
+
+
 def test_the_demo_s_data_are_those_of_before(made):
     """A change of what is simulated or preprocessed shows; if meant, ``write_demo_data.py`` writes the numbers anew."""
     expected = read_json(NUMBERS).get(made.task)

@@ -48,3 +48,9 @@ def test_convolutions_start_by_he_s_normal_distribution(case):
     assert float(values.mean()) == pytest.approx(0, abs=0.02)
     assert float(values.std()) == pytest.approx(1, abs=0.02)
     assert float((values**4).mean()) == pytest.approx(3, abs=0.2)
+
+
+def test_the_head_of_a_wide_resnet_starts_without_a_bias():
+    """As in the reference; torch would draw one."""
+    space = search_space("wrn", POINT, SETTINGS["wrn"])
+    assert not space.build({"space": "wrn"}).head.bias.any()

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+from methods.true_shapes import SHAPES
 from nasperf360.algorithms.densenas import search as densenas
 from nasperf360.algorithms.enas import controller
 from nasperf360.algorithms.enas import search as enas
@@ -21,6 +22,8 @@ from nasperf360.figures import profiles
 from nasperf360.registry import room
 from nasperf360.seeds import generator
 from nasperf360.spaces.wrn import encoding as wrn
+from nasperf360.study.cards import CARDS
+from nasperf360.study.sizes import PUBLISHED, Size
 from nasperf360.tasks.shared.task_spec import task_spec
 
 # Of tasks/<name>/<file>.py: reference code and data papers.
@@ -127,6 +130,68 @@ def test_constants_of_searches():
     assert (random_search.NOISE, random_search.MOST_DRAWS) == (1e-3, 1000)
     assert (wrn.LR, wrn.WEIGHT_DECAY) == ((1e-4, 1e-1), (1e-5, 1e-2))
     assert (wrn.MOMENTUM, wrn.DROPOUT) == ((0.0, 0.3, 0.6, 0.9), (0.0, 0.3, 0.6))
+
+
+# Data sheets: compute capability; TFLOPS of float32, TF32 and bfloat16 or float16, dense; TB/s; GiB.
+CARD_SHEETS = {
+    "v100": ((7, 0), 15.7, 15.7, 125, 0.9, 16),
+    "t4": ((7, 5), 8.1, 8.1, 65, 0.32, 16),
+    "a100-40": ((8, 0), 19.5, 156, 312, 1.56, 40),
+    "a100": ((8, 0), 19.5, 156, 312, 2.04, 80),
+    "l4": ((8, 9), 30.3, 60, 121, 0.3, 24),
+    "l40s": ((8, 9), 91.6, 183, 362, 0.86, 48),
+    "rtx4090": ((8, 9), 82.6, 82.6, 165, 1.01, 24),
+    "h100": ((9, 0), 67, 494, 989, 3.35, 80),
+    "h200": ((9, 0), 67, 494, 989, 4.8, 141),
+    "b200": ((10, 0), 75, 1100, 2250, 7.7, 180),
+}
+
+
+def test_what_cards_can_do():
+    assert CARDS.keys() == CARD_SHEETS.keys()
+    for name, (capability, *peaks, bandwidth, memory) in CARD_SHEETS.items():
+        card = CARDS[name]
+        assert (card.capability, card.memory) == (capability, memory), name
+        found = [card.peak(precision) for precision in ("float32", "tf32", "bfloat16")]
+        assert [*found, card.bandwidth] == pytest.approx([1e12 * value for value in (*peaks, bandwidth)], rel=1e-12), (
+            name
+        )
+        assert card.peak("float16") == card.bfloat16
+
+
+# Samples of the published splits: train, valid, test, and whether the final number trains on train + valid.
+SAMPLES = {
+    "cifar100": (40_000, 10_000, 10_000),
+    "spherical": (40_000, 10_000, 10_000),
+    "ninapro": (3_956 - 2 * 659, 659, 659),
+    "darcy": (900, 100, 100),
+    "psicov": (3_456 - 100, 100, 150 * (512 // 128) ** 2),
+    "cosmic": (4_830 - 483, 483, 420),
+    "satellite": (800_000, 100_000, 100_000),
+}
+
+
+@pytest.mark.parametrize("task", SAMPLES)
+def test_published_sizes(task):
+    size, (train, valid, test) = PUBLISHED[task], SAMPLES[task]
+    assert (size.train, size.valid, size.final_train, size.test, size.groups) == (
+        train,
+        valid,
+        train + valid,
+        test,
+        None,
+    )
+
+
+def test_published_sizes_of_tasks_with_splits_of_their_own():
+    assert PUBLISHED["ecg"] == Size((1, 1000), 261_740, 33_281, 296_044, 32_471)
+    assert PUBLISHED["deepsea"] == Size((4, 1000), 71_753, 2_490, 71_753, 149_400)
+    assert PUBLISHED["fsd50k"] == Size((1, 96, 101), 36_796, 55_000, 36_796, 191_000, 4_170)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_published_shapes(task):
+    assert SHAPES[task].draw(np.random.default_rng(0), 1)["x"].shape[1:] == PUBLISHED[task].shape
 
 
 def test_bands_leave_out_two_and_a_half_percent_on_each_side():

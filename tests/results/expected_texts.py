@@ -1,13 +1,20 @@
 """The tables of a run in which everything happens and of the paper, and what their figures show, as text."""
 
+import json
+import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nasperf360.figures import cost, curves, differences, experts, samples
+from nasperf360.report import charts, study
+from nasperf360.report.experiments import Seed, read_seed, versions
+from nasperf360.report.headline import headline
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.tables import forms
 from nasperf360.tables.aggregate import aggregate, aggregate_table
@@ -21,7 +28,7 @@ from nasperf360.tables.relative import baseline_notes
 from nasperf360.tables.tasks import task_table
 
 from .drawn import shown
-from .mixed_run import Mixed, make_mixed, make_paper
+from .mixed_run import KEYS, Mixed, make_mixed, make_paper
 from .small_run import REFERENCE
 from .test_two_runs import KEYS as TWO_RUNS
 from .test_two_runs import make_runs, run_comparison
@@ -36,7 +43,41 @@ def texts(folder: Path) -> Iterator[tuple[str, str]]:
     run = make_mixed(folder / "mixed")
     yield from tables(run)
     yield from figures(run)
+    yield from page(run)
     yield from of_predictions(folder / "two")
+
+
+def page(run: Mixed) -> Iterator[tuple[str, str]]:
+    """What the page of the run holds besides tables and figures."""
+    of_methods = aggregate(run.performance, run.scores)
+    pairs = comparisons(run.performance)
+    details: dict[str, list[Seed]] = {}
+    for key in KEYS:
+        details.setdefault(f"{key[0]}/{key[1]}", []).append(read_seed(run.folder, key, None))
+    cells = study.cells(run.performance, run.costs_read, details)
+    said = {
+        "headline": headline(of_methods, pairs, 6),
+        "headline of one task": headline(of_methods.assign(tasks=1, seeds_failed=0), pairs.iloc[:0], 1),
+        "cells": [asdict(cell) for cell in cells],
+        "listed": study.listed(cells),
+        "versions": versions(run.folder, KEYS, None),
+    }
+    yield "page.json", _json(said)
+    drawn = {
+        "profiles": charts.profiles(run.performance, run.tasks, simulated=True),
+        "ranks": charts.ranks(of_methods, simulated=False),
+        "cost": charts.cost(cost.numbers(run.performance, run.costs_read), simulated=True),
+        "curves": charts.curves(simulated=True),
+        "rows": charts.curve_rows(curves.numbers(run.histories)),
+    }
+    for name, chart in drawn.items():
+        yield f"chart_{name}.json", _json(chart)
+
+
+def _json(content: Any) -> str:
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str, allow_nan=False)
+    # Lists of numbers and flat objects in a line each.
+    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda found: " ".join(found[0].split()), text) + "\n"
 
 
 def of_predictions(results: Path) -> Iterator[tuple[str, str]]:

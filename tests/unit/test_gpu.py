@@ -1,5 +1,6 @@
 """A GPU that the installed torch has no code for is refused at once, with the build that has."""
 
+import os
 import re
 
 import pytest
@@ -83,3 +84,30 @@ def test_a_card_of_the_build_is_taken(machine):
 )
 def test_which_builds_drive_a_card(built, capability, runs):
     assert drives(built, capability) == runs
+
+
+def test_a_job_computes_the_same_each_time(monkeypatch):
+    """On as many threads as its settings say, by algorithms that are deterministic or refused."""
+    threads, filled = torch.get_num_threads(), torch.utils.deterministic.fill_uninitialized_memory
+    for name in ("CUBLAS_WORKSPACE_CONFIG", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+        monkeypatch.delenv(name, raising=False)
+    try:
+        torch.backends.cudnn.benchmark = True
+        setup_torch(threads + 1, "auto", gpu=0)
+        assert torch.get_num_threads() == threads + 1
+        assert torch.get_deterministic_debug_mode() == 2  # refused
+        assert not torch.utils.deterministic.fill_uninitialized_memory
+        assert not torch.backends.cudnn.benchmark
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) > 1024  # oneDNN's own
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode("default")
+        torch.utils.deterministic.fill_uninitialized_memory = filled
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_said():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UserError, match="torch sees no GPU here; set device: auto or cpu"):
+        setup_torch(1, "cuda", gpu=1)
