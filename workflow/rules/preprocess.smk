@@ -28,4 +28,5 @@ if config["source"] != "published":
 
 rule datasets:
     input:
+        RECORD.values(),
         expand(f"{DATA}/{{task}}.h5", task=TASKS),
