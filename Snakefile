@@ -11,6 +11,7 @@ if exists("config/config.yaml"):
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/record.smk"
 
 
 # Partial tables and figures show the results that exist; without the rules that make them, nothing is trained.

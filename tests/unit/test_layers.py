@@ -53,8 +53,10 @@ PLACES = {
         "stages.training": {"search", "retrain", "training_job", "provenance"},
     },
     "study": {
-        "study.workflow": {"configuration", "expected", "paths", "records", "results", "runs", "runtimes", "asked"},
-        "study.estimate": {"estimate", "work", "sizes", "counting", "cards", "checked_cells"},
+        "study.workflow": {
+            *("asked", "configuration", "expected", "paths", "records", "results", "run_files", "runs", "runtimes"),
+        },
+        "study.estimate": {"estimate", "estimated_hours", "work", "sizes", "counting", "cards", "checked_cells"},
     },
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
@@ -123,7 +125,7 @@ ALLOWED: dict[str, set[str]] = {
     "library": {"errors", "files", "data", "training", "training.settings", "tasks.training", "spaces.space"}
     | {"stages.evaluate", "study.workflow"},
     "study.estimate": BASIS
-    | {"study.workflow", "data", "training", "training.settings", "tasks.spec", "tasks.training"}
+    | {"study", "study.workflow", "data", "training", "training.settings", "tasks.spec", "tasks.training"}
     | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
     "tables": BASIS | {"labels", "data", "study", "study.workflow", "tasks.spec", "tasks.per_sample"},
     "figures": BASIS | {"labels", "tables"},

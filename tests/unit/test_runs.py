@@ -14,6 +14,8 @@ CONFIG = {
     "methods": [],
     "seeds": [0],
     "searches": None,
+    "precision": "float32",
+    **{key: {} for key in ("method_definitions", "spaces", "search", "retrain")},
 }
 
 
@@ -33,10 +35,23 @@ def test_data_of_a_run_that_does_not_exist_may_be_a_slip(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_another_scale_or_source_in_the_same_folder_is_refused():
+    runs.record(CONFIG)
+    with pytest.raises(UserError, match="run: results/mine was made with scale: demo, now scale: paper is given"):
+        runs.check({**CONFIG, "scale": "paper"})
+    with pytest.raises(UserError, match="data_run: results/theirs was made with source: simulated, now source: orig"):
+        runs.check({**CONFIG, "run": "other", "source": "original"})
+
+
 def test_the_study_is_recorded_with_tasks_that_no_method_does(tmp_path):
     runs.record(CONFIG)
     assert runs.read_study(tmp_path / "results/mine") == runs.Study(
-        "theirs", ["ecg", "darcy"], [], None, {"search": {}, "retrain": {}}
+        "theirs",
+        ["ecg", "darcy"],
+        [],
+        None,
+        {"search": {}, "retrain": {}},
+        {key: value for key, value in CONFIG.items() if key not in ("run", "scale", "source")},
     )
 
 

@@ -25,8 +25,8 @@ READER = ("study_page", "draw_curves", "draw_samples")
 
 
 def planned(checkout: Checkout, *targets: str, **options) -> set[str]:
-    """The jobs of a plan but those for readers."""
-    return {job for job in checkout.plan(*targets, **options) if not job.startswith(READER)}
+    """The jobs of a plan but those for readers, and that which writes down what is asked for."""
+    return {job for job in checkout.plan(*targets, **options) if not job.startswith((*READER, "record_study"))}
 
 
 def experiments(stages=STAGES, tasks=TASKS, methods=METHODS, seeds=(0,)) -> set[str]:
@@ -233,6 +233,13 @@ def test_predictions_that_are_not_kept_are_no_reason_to_train_again(checkout: Ch
 
 def test_nothing_changed(checkout: Checkout):
     assert checkout.plan() == {}
+
+
+def test_what_is_asked_for_is_written_down_when_it_changes_and_then_alone(checkout: Checkout):
+    assert "record_study" in checkout.plan(config=("seeds=[0,1]",))
+    assert "record_study" not in checkout.plan(config=("keep_predictions=false", "checkpoint_seconds=1"))
+    with checkout.changed(f"{LIBRARY}/study/configuration.py"):
+        assert checkout.plan() == {}
 
 
 def test_a_release_reruns_nothing(checkout: Checkout):

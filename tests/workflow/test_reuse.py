@@ -29,7 +29,7 @@ class Elsewhere:
             (folder / "Snakefile").write_text(text)
         self.folder, self.arguments, self.env, self.called_in = folder, arguments, env, called_in or folder
 
-    def snakemake(self, *arguments):
+    def snakemake(self, *arguments, status=0):
         command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments, *self.arguments]
         done = subprocess.run(
             command,
@@ -40,7 +40,7 @@ class Elsewhere:
             text=True,
             timeout=600,
         )
-        assert done.returncode == 0, done.stdout[-6000:]
+        assert done.returncode == status, done.stdout[-6000:]
         return done.stdout
 
 
@@ -76,12 +76,17 @@ def jobs(text):
 def test_by_default_the_whole_study_is_planned(elsewhere, checkout):
     at_home = checkout.snakemake("-n", "--cores", "1", "--forceall")
     assert jobs(elsewhere.snakemake("-n")) == jobs(at_home)
-    assert "search wildcards: task=satellite, method=densenas-random, seed=0" in jobs(at_home)
+    assert {"search wildcards: task=satellite, method=densenas-random, seed=0", "record_study"} <= {*jobs(at_home)}
 
 
 def test_jobs_run_there_and_give_the_same_bytes(elsewhere, checkout):
     made = "results/small/evaluate/satellite/wrn-default/0/result.json"
     tables = "results/small/tables/licences.csv", "results/reference/tables/performance.csv"
-    elsewhere.snakemake(made, *tables)
-    for name in (made, *tables):
+    recorded = "results/small/run.json", "results/small/study.json"
+    elsewhere.snakemake(made, *tables, *recorded)
+    for name in (made, *tables, *recorded):
         assert (elsewhere.folder / name).read_bytes() == (checkout.folder / name).read_bytes()
+    assert "Nothing to be done" in elsewhere.snakemake("-n", made, *tables, *recorded)
+    (elsewhere.folder / "small.yaml").write_text("scale: paper\n" + SMALL.read_text(encoding="utf-8"))
+    refused = elsewhere.snakemake("-n", made, status=1)
+    assert "Error: run: results/small was made with scale: demo, now scale: paper is given" in refused

@@ -43,6 +43,7 @@ environ["PYTHONPATH"] = pathsep.join(filter(None, [LIBRARY, environ.get("PYTHONP
 
 from nasperf360 import caches
 from nasperf360.errors import UserError
+from nasperf360.files import digest_json
 from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
 from nasperf360.registry import has_room
@@ -108,6 +109,7 @@ if workflow.is_main_process:
 
 
 onstart:
+    # By a job too, for who uses this as a module (record.smk); but a single search or training asks for no such job.
     try:
         runs.record(config)
     except UserError as error:
@@ -123,6 +125,17 @@ onsuccess:
 
 onerror:
     records.keep(OWN_RUNS)
+
+
+@cache
+def asked_for():
+    """The study as it is asked for now."""
+    return runs.asked_for(config)
+
+
+def untracked(function):
+    """A param that a job gets and that is no reason to run it: Snakemake compares none that asks for outputs."""
+    return lambda wildcards, output: function()
 
 
 def experiment_paths(pattern, seeds=SEEDS):
@@ -271,6 +284,7 @@ def page_inputs(wildcards):
     if wildcards.run == "reference":
         return {}
     inputs = {
+        "study": ancient(RECORD["study"]),
         "samples": SAMPLES,
         "architectures": [path for path in expand(ARCHITECTURES, method=DRAWN) if path.endswith(".png")],
         "curves": f"{RESULTS}/figures/curves.csv",

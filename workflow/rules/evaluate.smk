@@ -25,4 +25,5 @@ rule evaluate:
 
 rule evaluations:
     input:
+        RECORD.values(),
         experiment_paths(f"{RESULTS}/evaluate/{{task}}/{{method}}/{{seed}}/result.json"),

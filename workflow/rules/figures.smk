@@ -118,6 +118,7 @@ rule gallery_spherical:
 
 rule figures:
     input:
+        RECORD.values(),
         expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=[*FIGURES, "experts", "cost"], form=FIGURE_FORMS),
         expand(f"{RESULTS}/figures/{{figure}}.{{form}}", figure=GALLERIES, form=PICTURE_FORMS),
         expand(ARCHITECTURES, method=DRAWN),

@@ -29,4 +29,5 @@ if config["source"] != "published":
 
 rule datasets:
     input:
+        RECORD.values(),
         expand(f"{DATA}/{{task}}.h5", task=TASKS),

@@ -21,4 +21,5 @@ rule publish:
 
 rule publications:
     input:
+        RECORD.values(),
         expand(f"{RESULTS}/publish/{{task}}.json", task=TASKS),

@@ -71,12 +71,14 @@ rule study_page:
 
 rule page:
     input:
+        RECORD.values(),
         f"{RESULTS}/report/index.html",
         expand(f"{RESULTS}/figures/curves.{{form}}", form=FIGURE_FORMS),
 
 
 rule compare_runs:
     input:
+        study=ancient(RECORD["study"]),
         reference=REFERENCE,
         templates=TEMPLATES,
     output:

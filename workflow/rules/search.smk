@@ -35,4 +35,5 @@ rule search:
 
 rule architectures:
     input:
+        RECORD.values(),
         experiment_paths(f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/architecture.json", SEARCH_SEEDS),

@@ -18,6 +18,7 @@ wildcard_constraints:
 rule collect_results:
     input:
         [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
+        study=ancient(RECORD["study"]),
     output:
         f"{RESULTS}/tables/scores.csv",
     log:
@@ -115,6 +116,7 @@ rule comparisons_table:
 rule paired_table:
     input:
         [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
+        study=ancient(RECORD["study"]),
     output:
         table_outputs(RESULTS, "paired"),
     log:
@@ -198,6 +200,7 @@ rule licence_table:
 
 rule tables:
     input:
+        RECORD.values(),
         expand(
             f"{RESULTS}/tables/{{table}}.{{form}}",
             table=RUN_TABLES,

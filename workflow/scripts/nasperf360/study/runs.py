@@ -6,16 +6,36 @@ from pathlib import Path
 from typing import Any
 
 from nasperf360.errors import UserError
-from nasperf360.files import read_json, write_json
+from nasperf360.files import read_json
 from nasperf360.job import log
 from nasperf360.study import configuration
 from nasperf360.study.expected import expected_study
+from nasperf360.study.run_files import about_path, write_run
 
 KEYS = ("scale", "source")
+ESTIMATED = (
+    *("data_run", "tasks", "methods", "method_definitions", "seeds", "searches", "precision"),
+    *("spaces", "search", "retrain"),
+)
+"""What the hours of a study follow from."""
 
 
-def _record(run: str) -> Path:
-    return Path("results") / run / "run.json"
+def about(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``run.json`` holds: what all results in the folder have in common."""
+    return {key: config[key] for key in KEYS}
+
+
+def asked_for(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``study.json`` holds."""
+    return {
+        "data_run": config["data_run"],
+        "tasks": config["tasks"],  # some may have no experiment
+        "experiments": [list(pair) for pair in configuration.experiments(dict(config))],
+        "seeds": config["seeds"],
+        "searches": config["searches"],
+        "expected": expected_study(config),
+        "config": {key: config[key] for key in ESTIMATED},
+    }
 
 
 def check(config: dict[str, Any]) -> None:
@@ -25,7 +45,7 @@ def check(config: dict[str, Any]) -> None:
         UserError: a folder belongs to another scale or source.
     """
     for name in ("run", "data_run"):
-        path = _record(config[name])
+        path = about_path(config[name])
         if not path.exists():
             continue
         for key, value in read_json(path).items():
@@ -39,35 +59,13 @@ def check(config: dict[str, Any]) -> None:
         log(f"Warning: data_run: {data} does not exist, so its data would be made anew; is the name right?")
 
 
-def record(config: dict[str, Any]) -> None:
+def record(config: Mapping[str, Any]) -> None:
     """Write what :func:`check` compares, and the study as it was asked for last, once a run starts.
 
     Raises:
         UserError: the folder cannot be written to.
     """
-    try:
-        _write(config)
-    except OSError as error:
-        path = error.filename or "results"
-        raise UserError(f"{path}: cannot be written ({error.strerror}); give yourself the right to do so") from error
-
-
-def _write(config: dict[str, Any]) -> None:
-    for name in ("run", "data_run"):
-        path = _record(config[name])
-        if not path.exists():
-            write_json(path, {key: config[key] for key in KEYS})
-    write_json(
-        Path("results") / config["run"] / "study.json",
-        {
-            "data_run": config["data_run"],
-            "tasks": config["tasks"],  # some may have no experiment
-            "experiments": configuration.experiments(config),
-            "seeds": config["seeds"],
-            "searches": config["searches"],
-            "expected": expected_study(config),
-        },
-    )
+    write_run(config["run"], about(config), asked_for(config))
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,7 @@ class Study:
     experiments: list[tuple[str, str, int]]  # task, method, seed
     searches: int | None  # per experiment; None: one for each seed
     expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # settings by stage, and "task method"
+    config: Mapping[str, Any] = field(default_factory=dict)  # the keys that ``estimate`` reads
 
 
 def read_study(folder: Path) -> Study:
@@ -93,6 +92,7 @@ def read_study(folder: Path) -> Study:
     study = read_json(path)
     try:
         experiments = [(task, method, seed) for task, method in study["experiments"] for seed in study["seeds"]]
-        return Study(study["data_run"], study["tasks"], experiments, study.get("searches"), study.get("expected", {}))
+        further = [study.get("searches"), study.get("expected", {}), study.get("config", {})]
+        return Study(study["data_run"], study["tasks"], experiments, *further)
     except KeyError as error:
         raise UserError(f"{path}: lacks the key {error}; it is of an earlier version: run it anew") from error

@@ -1,0 +1,34 @@
+"""``run.json`` and ``study.json``, which say what a run is: its scale and source, and what it was asked for last."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nasperf360.errors import UserError
+from nasperf360.files import write_json
+
+
+def about_path(run: str) -> Path:
+    """Where scale and source of a run stand."""
+    return Path("results") / run / "run.json"
+
+
+def study_path(run: str) -> Path:
+    """Where it stands what a run was asked for last."""
+    return Path("results") / run / "study.json"
+
+
+def write_run(run: str, about: Mapping[str, Any], study: Mapping[str, Any]) -> None:
+    """Write both, and scale and source of the run whose data it uses, where they do not stand there yet.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    try:
+        for name in (run, study["data_run"]):
+            if not about_path(name).exists():
+                write_json(about_path(name), about)
+        write_json(study_path(run), study)
+    except OSError as error:
+        path = error.filename or "results"
+        raise UserError(f"{path}: cannot be written ({error.strerror}); give yourself the right to do so") from error
