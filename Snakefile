@@ -41,6 +41,7 @@ localrules:
     page,
     reference,
     compare,
+    conclusions,
 
 
 # The study: every table and figure of the run, its page, and the paper's own, recomputed from its printed results.

@@ -313,3 +313,20 @@ def comparisons_of(wildcards):
     if not config["compare"]:
         sys.exit("Error: compare: name another run, --config run=<run> compare=<other run>; or compare=reference")
     return [f"{RESULTS}/compare/{other}/index.html" for other in config["compare"]]
+
+
+def conclusions_of(wildcards):
+    """Table and figure of the corrected choices that the key ``conclusions`` names."""
+    if not config["conclusions"]:
+        sys.exit(
+            "Error: conclusions: name the runs of corrected choices, --config run=<run> 'conclusions=[<run>, ...]'"
+        )
+    return [
+        *expand(f"{RESULTS}/tables/conclusions.{{form}}", form=FORMS),
+        *expand(f"{RESULTS}/figures/conclusions.{{form}}", form=PICTURE_FORMS),
+    ]
+
+
+def started(run):
+    """The same as ``compared`` of a run that may not be there yet."""
+    return compared(run) if Path(f"results/{run}/study.json").is_file() else {}

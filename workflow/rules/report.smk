@@ -1,4 +1,4 @@
-# What a reader sees: curves of trainings and searches, samples of the data, and the page of a study.
+# What a reader sees: curves of trainings and searches, samples of the data, pages, and what corrected choices change.
 
 TEMPLATE_NAMES = ["base.html.j2", "study.html.j2", "two_runs.html.j2", "page.js", "style.css"]
 TEMPLATES = [paths.shipped(f"workflow/scripts/nasperf360/report/templates/{name}") for name in TEMPLATE_NAMES]
@@ -107,3 +107,27 @@ rule compare_runs:
 rule compare:
     input:
         comparisons_of,
+
+
+rule corrected_choices:
+    input:
+        reference=REFERENCE,
+    output:
+        tables=table_outputs(RESULTS, "conclusions"),
+        pictures=figure_outputs(RESULTS, "conclusions", PICTURE_FORMS),
+    log:
+        f"{RESULTS}/logs/tables/conclusions.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_params("conclusions.py", *task_labels(RUN), *method_labels(RUN), *task_specs(RUN)),
+        others=config["conclusions"],
+        here=lambda wildcards: compared(RUN),
+        there=lambda wildcards: {name: started(name) for name in config["conclusions"]},
+    script:
+        "../scripts/conclusions.py"
+
+
+rule conclusions:
+    input:
+        conclusions_of,

@@ -64,6 +64,14 @@ def task_note(task: str) -> str:
     return text
 
 
+def corrected_scores(task: str) -> tuple[str, ...]:
+    """Scores of ``result.json`` that put the task's metric right, in its unit and direction; none for most."""
+    if not has_room("tasks", task, "labels"):
+        return ()
+    names: tuple[str, ...] = getattr(room("tasks", task, "labels"), "CORRECTED_SCORES", ())
+    return names
+
+
 def space_label(space: str) -> str:
     """A space as printed."""
     return _label("spaces", space, "TITLE", space)

@@ -46,6 +46,7 @@ MethodName = Annotated[
         json_schema_extra={"expected": "a name such as wrn-default, <space>-<algorithm> in lower case,"},
     ),
 ]
+OtherRuns = Annotated[list[Annotated[str, _FOLDER]], BeforeValidator(_list_of_one), AfterValidator(_each_once)]
 Options = dict[str, dict[str, Any] | None]
 """By task."""
 Layers = dict[str, dict[str, Any] | None]
@@ -194,10 +195,16 @@ class Configuration(Settings):
         means="Tables and figures of the results that exist, the others shown as missing; trains nothing.",
         reruns="tables and figures",
     )
-    compare: Annotated[list[Annotated[str, _FOLDER]], BeforeValidator(_list_of_one), AfterValidator(_each_once)] = _key(
+    compare: OtherRuns = _key(
         [],
         means="Other runs that the target compare puts this one beside; reference: the paper's printed results.",
         reruns="nothing; another comparison has files of its own",
+    )
+    conclusions: OtherRuns = _key(
+        [],
+        means="Runs of corrected choices, such as those of config/studies/corrected/, that the target conclusions puts "
+        "beside this one.",
+        reruns="that table and figure",
     )
     publish: Publish = _key(
         Publish(),
