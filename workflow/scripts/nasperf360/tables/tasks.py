@@ -100,6 +100,6 @@ def task_table(frame: pd.DataFrame, caption: str) -> Table:
                 "Train / valid / test here": _splits(row),
             }
         rows.append(shown)
-    simulated = bool(frame["simulated"].fillna(False).any())
+    simulated = bool(frame["simulated"].dropna().astype(bool).any())
     notes = [FINAL_NOTE] if frame[list(FINAL)].notna().all(axis="columns").any() else []
     return Table("tasks", frame, caption, [pd.DataFrame(rows)], text_columns=4, notes=notes, simulated=simulated)
