@@ -183,6 +183,8 @@ def check(
     assert count > least
     assert same(found, expected)
     assert same(state(folder / "ended"), state(folder / "calm"))
+    for name in ("calm", "ended"):  # of trials that are over nothing is kept
+        assert not [path for path in (folder / name / "checkpoint").iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize("method", SEARCHES)

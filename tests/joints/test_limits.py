@@ -16,6 +16,7 @@ from nasperf360.data.names import LONGEST, relative_path
 from nasperf360.data.reading import LARGEST_RATIO, MOST_NAMED, check_size, each
 from nasperf360.data.sources import Source
 from nasperf360.errors import DataError, UserError
+from nasperf360.registry import room
 from nasperf360.spaces.autodl.spec import FEWEST_LAYERS, AutoDeepLabSettings
 from nasperf360.spaces.darts.spec import DartsSearch
 from nasperf360.spaces.shared.search_space import search_space
@@ -48,6 +49,11 @@ SETTINGS = {
         FEWEST_LAYERS - 1,
     ),
     "a wide resnet has a block in each group": (lambda depth: WideResNetSettings(depth=depth), 10, 4),
+    "a range may be of one value": (
+        lambda least: room("tasks", "psicov", "spec").SimulateSettings.model_validate({"length": [least, 60]}),
+        60,
+        61,
+    ),
     "rows of darcy's splits may touch": (
         lambda first: SolutionsOptions.model_validate({"rows": {"train": [0, 5], "valid": [first, 9]}}),
         5,

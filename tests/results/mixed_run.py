@@ -79,7 +79,10 @@ def make_mixed(folder: Path) -> Mixed:
     manifests = {}
     for task, more in (("cifar100", {}), ("ecg", {"final_train": 480, "final_test": 43})):
         counts = {"train": 1448, "valid": 39, "test": 36, **more}
-        splits = {name: {"samples": count, "fields": {"x": {"shape": [3, 8]}}} for name, count in counts.items()}
+        splits = {
+            name: {"samples": count, "fields": {"x": {"shape": [3, 8 if name == "train" else 16]}}}
+            for name, count in counts.items()
+        }
         manifests[task] = folder / f"{task}.json"
         manifests[task].write_text(json.dumps({"splits": splits, "origin": "simulated"}))
     frame = task_frame(TASKS, manifests)

@@ -172,6 +172,8 @@ def with_nan():
         ({"emg": np.zeros((1872, 8))}, "expected \\(1872, 16\\)"),
         ({"emg": with_nan()}, "NaN or infinity in 'emg'"),
         ({"restimulus": np.full((1872, 1), 18, np.uint8)}, "labels 18 to 18"),
+        ({"restimulus": np.full((1872, 1), -1, np.int8)}, "labels -1 to -1"),
+        ({"restimulus": np.full((1872, 1), -1e9)}, "no small whole numbers"),
         ({"rerepetition": np.zeros((5, 1), np.uint8)}, "5 in 'rerepetition'"),
     ],
 )

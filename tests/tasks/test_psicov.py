@@ -214,6 +214,7 @@ def test_bad_input(small, tmp_path, capsys):
         (features, change("pssm", lambda v: v[:, :21]), "'pssm' has shape"),
         (features, change("sa", with_nan), "'sa' holds NaN"),
         (features, change("ccmpred", lambda v: v + np.float16(200)), "'ccmpred' holds NaN or values beyond 100"),
+        (features, change("ccmpred", lambda v: v - np.float16(200)), "'ccmpred' holds NaN or values beyond 100"),
         (features, change("entropy", lambda v: ["x"] * len(v)), "'entropy' does not hold numbers"),
         (features, truncate, "not a readable pickle"),
         (features, lambda path: path.write_bytes(pickle.dumps(Hostile())), "asks for builtins.print"),

@@ -92,6 +92,7 @@ def good_rows(count):
         (lambda row: row[: row.rindex(",")] + ",nan", "row 5 is truncated, or holds NaN"),
         (lambda row: row[: row.rindex(",")] + ",inf", "row 5 is truncated, or holds NaN"),
         (lambda row: "2.5" + row[row.index(",") :], "no whole number"),
+        (lambda row: "-1e300" + row[row.index(",") :], "no whole number"),
         (lambda row: "0" + row[row.index(",") :], "labels -1 to 23, allowed are 0 to 23"),
         (lambda row: "25" + row[row.index(",") :], "labels 0 to 24, allowed are 0 to 23"),
     ],

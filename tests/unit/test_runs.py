@@ -35,12 +35,18 @@ def test_data_of_a_run_that_does_not_exist_may_be_a_slip(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_another_scale_or_source_in_the_same_folder_is_refused():
+def test_a_folder_of_another_scale_or_source_is_refused(tmp_path):
+    """That of the run, and that of its data; a later study of the same kind is not, and changes no record."""
     runs.record(CONFIG)
-    with pytest.raises(UserError, match="run: results/mine was made with scale: demo, now scale: paper is given"):
-        runs.check({**CONFIG, "scale": "paper"})
-    with pytest.raises(UserError, match="data_run: results/theirs was made with source: simulated, now source: orig"):
-        runs.check({**CONFIG, "run": "other", "source": "original"})
+    for name in ("run", "data_run"):
+        for key, other in (("scale", "paper"), ("source", "original")):
+            alone = {**CONFIG, "run": "new", "data_run": "new", name: CONFIG[name], key: other}
+            with pytest.raises(UserError, match=f"^{name}: results/{CONFIG[name]} was made with {key}: {CONFIG[key]},"):
+                runs.check(alone)
+    record = tmp_path / "results/mine/run.json"
+    record.write_text(record.read_text().replace("demo", "paper"))
+    runs.record(CONFIG)
+    assert '"paper"' in record.read_text()
 
 
 def test_the_study_is_recorded_with_tasks_that_no_method_does(tmp_path):
