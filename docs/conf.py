@@ -34,6 +34,8 @@ suppress_warnings = [
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_show_sourcelink = False
+# Pages without others below them need no navigation beside them.
+html_sidebars = {f"{folder}*": [] for folder in ("", "docs/", "config/", "results/", "benchmarks/", "tests/golden/")}
 html_extra_path = ["made/root"]
 html_theme_options = {
     "header_links_before_dropdown": 6,
