@@ -149,6 +149,11 @@ def settings_tables() -> str:
     return "\n\n".join(blocks)
 
 
+def settings_rows(model: Model | None, where: str) -> list[list[str]]:
+    """Setting, type, default and meaning of a model's settings, ``where`` before their names; none of no model."""
+    return [[f"`{where}`: {name}", *about] for name, *about in _rows_but_those_of_training(model)] if model else []
+
+
 def _rows_but_those_of_training(model: Model) -> Iterator[list[str]]:
     training = list(_rows(RetrainSettings))
     yield from (row for row in _rows(model) if row not in training)

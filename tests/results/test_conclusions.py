@@ -24,6 +24,7 @@ def study(folder, experiments, seeds=(0, 1)):
     """A run on disk that was asked for these pairs of task and method."""
     make_run(folder)
     content = {"data_run": "base", "tasks": ["cifar100", "darcy", "ecg"], "experiments": experiments, "seeds": seeds}
+    content["expected"] = {"search": {}, "retrain": {}}
     (folder / "study.json").write_text(json.dumps(content))
     return folder
 
@@ -87,7 +88,7 @@ def test_missing_experiments_and_runs_are_missing(base, tmp_path):
     assert f"never: {NO_RUN}." in shown.notes
     rows = shown.blocks[0].set_index("Median rank ↓")
     assert rows.loc["half", "DARTS GAEA"].endswith("†")
-    assert rows.loc["never"].tolist() == ["", ""]
+    assert rows.loc["never"].tolist() == ["", "", ""]
     assert draw(table) is not None
 
 
@@ -114,19 +115,23 @@ def test_another_score_stands_in_place_of_a_metric(base, tmp_path):
     assert table.loc["ECG by f1_unseen", "corrected"].tolist() == [1, 1]
 
 
-def test_what_differs_is_named_by_provenance(base, tmp_path):
+def test_what_differs_is_named(base, tmp_path):
+    """Settings as both runs were asked for; other code by the provenance of their results."""
     there = study(tmp_path / "base-other", [["darcy", "darts-gaea"]])
-    for folder, mixture in ((base, "softmax"), (there, "simplex")):
-        for seed in (0, 1):
-            key = ("darcy", "darts-gaea", seed)
-            path = paths.architecture_path(folder, key)
-            content = json.loads(path.read_text())
-            content["provenance"] = {"settings": {"search": {"mixture": mixture}}}
-            path.write_text(json.dumps(content))
+    for folder, mixture, code in ((base, "softmax", "a"), (there, "simplex", "b")):
+        path = folder / "study.json"
+        settings = {"search": {"mixture": mixture, "lr": 0.1}, "space": {"stages": [0] * (30 if code == "a" else 40)}}
+        expected = {stage: {"darcy darts-gaea": settings} for stage in ("search", "retrain")}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"expected": expected}))
+        key = ("darcy", "darts-gaea", 0)
+        for made in (paths.architecture_path(folder, key), paths.result_path(folder, key)):
+            content = json.loads(made.read_text())
+            origin = content.get("provenance", {"settings": {}})
+            made.write_text(json.dumps(content | {"provenance": origin | {"code_sha256": code}}))
     table = conclusions(base, [there], read_reference(REFERENCE))
     named = by_choice(table).loc[("other", "wrn-default"), "differs"]
-    assert named == "search: search.mixture: softmax / simplex"
-    assert any(named in note for note in conclusions_table(table, "caption").notes)
+    assert named == "search.mixture: softmax / simplex; space.stages; other code"
+    assert f"other: {named}." in conclusions_table(table, "caption").notes
 
 
 def test_scores_that_put_a_metric_right_are_those_that_evaluations_give():

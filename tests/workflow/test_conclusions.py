@@ -150,7 +150,7 @@ def test_one_command_runs_choices_and_shows_them(tmp_path):
     assert found["missing"].sum() == 0
     assert found.loc[("random-sampler", "densenas-random"), "corrected"] == 1
     assert found.loc[("random-sampler", "wrn-default"), "corrected"] == 0
-    assert found.loc[("random-sampler", "wrn-default"), "differs"] == "search: search.sampler: derive / uniform"
+    assert found.loc[("random-sampler", "wrn-default"), "differs"] == "search.sampler: derive / uniform"
     for form in ("md", "html", "tex"):
         assert "imulated" in (results / "two" / "tables" / f"conclusions.{form}").read_text()
     for form in ("pdf", "svg", "png"):

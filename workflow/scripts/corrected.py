@@ -21,7 +21,8 @@ STUDIES = ROOT / "config" / "studies"
 
 
 def main(path_to_study, only, options):
-    choices = {path.stem: path for path in sorted((STUDIES / "corrected").glob("*.yaml"))}
+    found = sorted((STUDIES / "corrected").glob("*.yaml"), key=lambda path: (path.stem == "all", path.stem))
+    choices = {path.stem: path for path in found}
     for name in only:
         if name not in choices:
             raise UserError(unknown_name(f"--only: unknown choice '{name}'", name, choices))

@@ -11,6 +11,7 @@ ROW = 0.3  # inches of a choice
 SPREAD = 0.7  # height of a choice's group of methods, of the distance between choices
 PANELS = {"median_rank": "Median rank (1: best)", "median_improvement": "Median improvement over WRN default, %"}
 MISSING = "Hollow: some experiments of the method have no result under this choice."
+FAILED = "Not drawn: a median improvement of −∞, where most of a method's tasks failed."
 EMPTY = "A choice without marks: its run was not started, or has no result."
 
 
@@ -29,6 +30,7 @@ def draw(table: pd.DataFrame) -> Figure:
         )
         drawn = shown.dropna(subset="median_rank")
         notes = [MISSING] if drawn["hollow"].any() else []
+        notes += [FAILED] if np.isinf(drawn["median_improvement"]).any() else []
         notes += [EMPTY] if set(drawn["choice"]) < set(choices) else []
         notes = style.wrapped(notes)
         height = 1.1 + ROW * len(choices) + style.NOTE_HEIGHT * len(notes)

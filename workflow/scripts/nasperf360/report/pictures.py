@@ -16,11 +16,16 @@ def svg_address(path: Path) -> str:
 
 
 def png_address(path: Path) -> str:
+    """A picture as :func:`small_png` makes it."""
+    return f"data:image/png;base64,{b64encode(small_png(path)).decode()}"
+
+
+def small_png(path: Path, colours: int = COLOURS) -> bytes:
     """A picture with few colours and no more pixels than a page shows, in a quarter of its bytes."""
     with Image.open(path) as picture:
         flat = Image.new("RGB", picture.size, "white")
         flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
         flat.thumbnail((WIDEST, WIDEST * 4))
         stream = BytesIO()
-        flat.quantize(COLOURS, method=Image.Quantize.FASTOCTREE).save(stream, "PNG")
-    return f"data:image/png;base64,{b64encode(stream.getvalue()).decode()}"
+        flat.quantize(colours, method=Image.Quantize.FASTOCTREE).save(stream, "PNG")
+    return stream.getvalue()

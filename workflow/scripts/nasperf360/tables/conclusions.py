@@ -12,7 +12,8 @@ import pandas as pd
 
 from nasperf360.files import read_json
 from nasperf360.labels import COMPLETE, corrected_scores, method_label, task_label
-from nasperf360.study.changes import changes
+from nasperf360.study.changes import changes, flat
+from nasperf360.study.expected import COMPUTED
 from nasperf360.study.paths import Key, result_path
 from nasperf360.study.runs import read_study
 from nasperf360.tables.aggregate import aggregate
@@ -27,11 +28,17 @@ VALUES = ["median_rank", "median_improvement"]
 LIMITS = ["median_rank_low", "median_rank_high", "median_improvement_low", "median_improvement_high"]
 COLUMNS = ["choice", "run", "method", *VALUES, "tasks", "corrected", "missing", *LIMITS, "differs", "simulated"]
 
-PARTLY = "† some of its experiments have no result under this choice: over the others alone, so not to be compared"
+PARTLY = (
+    "† some of its experiments have no result under this choice: one that failed counts as unsolved, one that is open "
+    "is left out, so the number is not to be compared"
+)
+LONGEST = 40  # letters of a value that a note shows
 HOW = (
     "A choice has the experiments of its own run in place of those that it touches; all others are those of the "
     "published protocol."
 )
+COUNTED = "Corrected: how many pairs of task and method are of the choice, not of the published protocol."
+FIRST = "What each differs in, published / corrected:"
 RANKED = "Searches that rank by a metric rank by the published one, also where the table has another score."
 
 
@@ -45,7 +52,7 @@ def conclusions(here: Path, others: Sequence[Path], reference: pd.DataFrame) -> 
 
     Returns:
         columns :data:`COLUMNS`. ``corrected`` counts a method's tasks whose experiments are of the choice, ``missing``
-        those of its tasks without a result, ``differs`` names what the provenance of the choice's results says.
+        those of its tasks without a result, ``differs`` names the settings that differ.
     """
     keys = read_study(here).experiments
     published = collect(here, keys)
@@ -130,9 +137,23 @@ def _with(scores: pd.DataFrame, by_task: dict[str, dict[Key, float | None]]) -> 
 
 
 def _differs(here: Path, there: Path, keys: Sequence[Key]) -> str:
-    """In what the results of a choice differ from the published ones, each thing once."""
-    found = [str(change) for key in keys if (change := changes(here, there, key))]
-    return "; ".join(dict.fromkeys(part for text in found for part in filter(None, text.split("; "))))
+    """In what a choice differs from the published protocol: settings as both were asked for, data and code as used."""
+    studies = [read_study(folder).expected for folder in (here, there)]
+    found = []
+    for stage in COMPUTED:
+        for pair in dict.fromkeys(f"{task} {method}" for task, method, _ in keys):
+            one, other = (flat(study.get(stage, {}).get(pair, {})) for study in studies)
+            names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+            found += [_changed(name, one.get(name), other.get(name)) for name in names]
+    results = [change for key in keys if (change := changes(here, there, key))]
+    found += ["other data"] if any(change.data for change in results) else []
+    found += ["other code"] if any(change.code for change in results) else []
+    return "; ".join(dict.fromkeys(found))
+
+
+def _changed(name: str, before: Any, after: Any) -> str:
+    values = f"{before} / {after}"
+    return f"{name}: {values}" if len(values) <= LONGEST else name
 
 
 def conclusions_table(table: pd.DataFrame, caption: str) -> Table:
@@ -145,24 +166,19 @@ def conclusions_table(table: pd.DataFrame, caption: str) -> Table:
     methods, choices = list(dict.fromkeys(table["method"])), list(dict.fromkeys(table["choice"]))
     rows = {(row.choice, row.method): row for row in table.itertuples(index=False)}
 
+    about = table.groupby("choice", sort=False).agg({"corrected": "sum", "differs": "first"})
+
     def block(head: str, column: str, sign: str) -> pd.DataFrame:
         columns = {head: choices}
         for method in methods:
             columns[method_label(method)] = [_shown(rows[choice, method], column, sign) for choice in choices]
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns).assign(Corrected=[str(count or "") for count in about["corrected"]])
 
-    changed = table.drop_duplicates("choice")
-    corrected = table.groupby("choice", sort=False)["corrected"].sum()
-    notes = [HOW, RANKED]
+    notes = [HOW, COUNTED, RANKED]
     if (table["missing"] > 0).any():
         notes.insert(0, PARTLY)
-    notes += [
-        f"{row.choice}, {corrected[row.choice]} pairs of task and method"
-        + (f"; published / corrected: {row.differs}." if row.differs else ".")
-        for row in changed.itertuples(index=False)
-        if corrected[row.choice] and row.differs != NO_RUN
-    ]
-    notes += [f"{row.choice}: {NO_RUN}." for row in changed.itertuples(index=False) if row.differs == NO_RUN]
+    named = [f"{row.Index}: {row.differs}." for row in about.itertuples() if row.differs and SCORES not in row.Index]
+    notes += [FIRST, *named] if named else []
     return Table(
         "conclusions",
         table,
