@@ -19,10 +19,10 @@ if not config["partial"]:
 
     include: "workflow/rules/download.smk"
     include: "workflow/rules/preprocess.smk"
-    include: "workflow/rules/publish.smk"
     include: "workflow/rules/search.smk"
     include: "workflow/rules/retrain.smk"
     include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/publish.smk"
 
 
 include: "workflow/rules/tables.smk"

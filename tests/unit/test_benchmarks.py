@@ -44,6 +44,7 @@ SMALLEST = {
         "| HEAD | ",
         "| HEAD~0 | ",
     ],
+    "publishing.py --gigabytes 0.02": ["| 0.02 GB | seconds", "|---|", "| publish | ", "| fetch | "],
     "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
 }
 

@@ -18,7 +18,7 @@ KINDS = ("tasks", "spaces", "algorithms")
 ROOMS = {
     "tasks": {"labels", "spec", "data", "simulator", "training", "metric", "further_scores", "per_sample"},
     "spaces": {"labels", "spec", "encoding", "space", "drawing"},
-    "algorithms": {"labels", "spec", "search"},
+    "algorithms": {"labels", "spec", "files", "search"},
 }
 # The room that a file of a folder belongs to, where that is no room of its own.
 PLACES = {
@@ -40,7 +40,7 @@ PLACES = {
     "settings": {"settings.declaration": {"declaration"}},
     "training": {"training.settings": {"settings"}},
     "data": {
-        "data.sources": {"sources", "sources_file", "lock_file"},
+        "data.sources": {"sources", "sources_file", "lock_file", "redistribution"},
         "data.records": {"names", "reading", "raw", "fetched"},
         "data.jobs": {"preprocess", "simulate", "publish", "published"},
     },
@@ -87,6 +87,8 @@ ALLOWED: dict[str, set[str]] = {
     "spaces.spec": {"errors", "registry", "settings.declaration", "tasks.spec"},
     "algorithms.labels": set(),
     "algorithms.spec": {"errors", "registry", "settings.declaration", "training.settings", "spaces.spec"},
+    # Of a stage it takes the checksum that an architecture.json has of itself.
+    "algorithms.files": {"errors", "registry", "data.records", "stages.experiment", "algorithms.spec", "tasks.spec"},
     "settings": BASIS | {"settings.declaration", "training.settings", "tasks.spec", "spaces.spec", "algorithms.spec"},
     "stages.modules": {"registry", "algorithms.spec"},
     # Data.

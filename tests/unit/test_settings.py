@@ -34,7 +34,8 @@ def test_text_from_the_command_line_equals_a_file():
     assert typed == text
     nested = "{wrn: {cifar100: {epochs: 2, lr: 1e-4}}}"
     assert resolve(retrain=nested) == resolve(retrain={"wrn": {"cifar100": {"epochs": 2, "lr": 1e-4}}})
-    assert typed["publish"] == {"bucket": "b", "prefix": "nas-perf-360", "endpoint": ""}
+    rest = {"prefix": "nas-perf-360", "endpoint": "", "results": False, "accept_licences": []}
+    assert typed["publish"] == {"bucket": "b", **rest}
 
 
 def test_runs_to_compare_with_are_a_list_or_one():

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import yaml
 
+from nasperf360.data.redistribution import check_redistribution
 from nasperf360.data.sources import Source, split_zips
-from nasperf360.data.sources_file import read_sources, select
+from nasperf360.data.sources_file import read_sources, read_terms, select
 from nasperf360.errors import UserError
+from nasperf360.study.paths import shipped
 
 FILE = {"name": "train.mat", "role": "train", "url": "https://example.org/train.mat", "bytes": 3, "md5": "0" * 32}
 
@@ -44,6 +46,8 @@ def test_a_good_entry():
         (entry(unpack="splitzip"), "part 'train.mat' of a split zip"),
         (entry(name="a.z01", unpack="splitzip"), "split zip 'a' lacks its last part 'a.zip'"),
         ({"licence": "x", "files": [FILE, FILE]}, "'train.mat' is listed twice"),
+        ({**entry(), "redistribution": "perhaps"}, "ecg: options.redistribution: 'perhaps' was given"),
+        ({**entry(), "citation": 7}, "ecg: options.citation: 7 was given"),
     ],
 )
 def test_each_fault_is_one_line(tmp_path, content, message):
@@ -175,3 +179,42 @@ def test_random_options_are_taken_or_refused_in_one_sentence(tmp_path):
             if "\n" in sentence or not sentence.startswith(f"{path}: {task}: train.mat: "):
                 pytest.fail(sentence)
     assert 20 < taken < 250
+
+
+def test_terms_are_no_part_of_what_a_download_rests_on(tmp_path):
+    path = tmp_path / "sources.yaml"
+    path.write_text(yaml.safe_dump({"ecg": {**entry(), "redistribution": "forbidden", "citation": "A (2000), B"}}))
+    assert read_sources(path) == {"ecg": entry()}
+    terms = {
+        "licence": "CC0",
+        "homepage": "https://example.org",
+        "redistribution": "forbidden",
+        "citation": "A (2000), B",
+    }
+    assert read_terms(path) == {"ecg": terms}
+    path.write_text(yaml.safe_dump({"ecg": entry()}))
+    assert read_terms(path)["ecg"]["redistribution"] is None
+
+
+def test_every_source_that_is_shipped_says_its_terms():
+    for task, terms in read_terms(shipped("config/sources.yaml")).items():
+        assert terms["redistribution"] == ("forbidden" if task == "ninapro" else "allowed")
+        assert terms["citation"]
+
+
+def test_a_licence_is_an_obstacle_unless_it_is_accepted_or_the_data_are_simulated():
+    manifest = {"task": "ninapro", "origin": "original", "licence": "CC BY-ND"}
+    check_redistribution(manifest, "allowed", [])
+    check_redistribution(manifest, "forbidden", ["GPL", "CC BY-ND"])
+    check_redistribution(manifest, None, ["CC BY-ND"])
+    check_redistribution({**manifest, "origin": "simulated"}, "forbidden", [])
+    mend = r"""; leave it out of 'tasks', or, .*: --config 'publish=\{accept_licences: \["CC BY-ND"\]\}'$"""
+    for stated, why in (
+        ("forbidden", "its licence, CC BY-ND, forbids passing on what is made from the data"),
+        (None, "the sources file does not say 'redistribution: allowed' of its licence, CC BY-ND"),
+    ):
+        for accepted in ([], ["CC BY"]):
+            with pytest.raises(UserError, match=f"^ninapro: {why}{mend}"):
+                check_redistribution(manifest, stated, accepted)
+        with pytest.raises(UserError):
+            check_redistribution({**manifest, "origin": "benchmark"}, stated, [])

@@ -1,5 +1,6 @@
 """The pages on adding a method and a task: their files, dropped into a checkout, run through the whole pipeline."""
 
+import json
 import os
 import re
 import subprocess
@@ -90,6 +91,17 @@ def test_a_new_algorithm_and_a_new_space_need_a_folder_each(tmp_path):
     assert "halving" in shown
     drawn = pd.read_csv(checkout.folder / "results/mine/figures/scores.csv")
     assert set(methods) <= set(drawn["method"])
+
+    # What a search found is trained again without a search.
+    (command,) = page.others
+    page.execute(checkout, command + " 'seeds=[0]'")
+    found, given = (
+        json.loads((checkout.folder / f"results/{run}/search/satellite/{method}/0/architecture.json").read_text())
+        for run, method in (("mine", "plain-halving"), ("again", "plain-given"))
+    )
+    assert given["architecture"] == found["architecture"]
+    assert performance(checkout, "again").loc[("satellite", "plain-given"), "mean"] < 85
+    assert "plain given architecture" in (checkout.folder / "results/again/tables/performance.md").read_text()
 
     # The new modules stand in the jobs' digests like all others.
     new = f"{LIBRARY}/algorithms/halving/search.py"

@@ -43,6 +43,8 @@ environ["PYTHONPATH"] = pathsep.join(filter(None, [LIBRARY, environ.get("PYTHONP
 
 from nasperf360 import caches
 from nasperf360.console import be_brief
+from nasperf360.data.redistribution import check_redistribution
+from nasperf360.data.sources_file import read_terms
 from nasperf360.errors import UserError
 from nasperf360.files import digest_json
 from nasperf360.fork_server.start import start as start_fork_server
@@ -219,6 +221,32 @@ def trained_architecture(wildcards):
     """What the search found that a seed trains: its own, or one that seeds share."""
     found = paths.search_seed(int(wildcards.seed), SEARCHES)
     return f"{RESULTS}/search/{wildcards.task}/{wildcards.method}/{found}/architecture.json"
+
+
+@cache
+def terms():
+    """What the sources file says for those who pass data on, by the task that owns the raw files."""
+    try:
+        return read_terms(config["sources"])
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+
+
+def redistribution(task):
+    """Whether what is made from a task's data may be passed on; None if nothing is said."""
+    return terms().get(task_spec(task).raw, {}).get("redistribution")
+
+
+def published_data(wildcards):
+    """The data set to publish; one that its licence keeps back ends the run before anything is made."""
+    task, said = asked_task(wildcards), terms().get(task_spec(wildcards.task).raw)
+    if said and config["source"] not in ("simulated", "published"):  # of these the manifest says what they are
+        manifest = {"task": task, "origin": config["source"], "licence": said["licence"]}
+        try:
+            check_redistribution(manifest, said["redistribution"], config["publish"]["accept_licences"])
+        except UserError as error:
+            sys.exit(f"Error: {error}")
+    return {"data": ancient(f"{DATA}/{task}.h5"), "manifest": f"{DATA}/{task}.json"}
 
 
 def space_of(method):

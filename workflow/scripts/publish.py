@@ -4,8 +4,8 @@ from nasperf360.data.publish import publish
 from nasperf360.job import log, run_job
 
 
-def main(path_to_data, path_to_receipt, settings):
-    sent = publish(path_to_data, path_to_receipt, settings)
+def main(path_to_data, path_to_receipt, settings, **terms):
+    sent = publish(path_to_data, path_to_receipt, settings, **terms)
     log(f"{path_to_data}: sent {', '.join(sent)}" if sent else f"{path_to_data}: already published")
 
 
@@ -15,6 +15,8 @@ if __name__ == "__main__":
             path_to_data=snakemake.input.data,
             path_to_receipt=snakemake.output[0],
             settings=snakemake.params.settings,
+            redistribution=snakemake.params.redistribution,
+            accepted=snakemake.params.accepted,
         ),
         snakemake,
     )

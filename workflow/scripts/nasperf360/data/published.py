@@ -9,7 +9,7 @@ from nasperf360.data.dataset_content import check_content
 from nasperf360.data.dataset_manifest import read_manifest
 from nasperf360.data.fetched import is_url
 from nasperf360.data.names import expanded
-from nasperf360.data.s3 import Bucket
+from nasperf360.data.s3 import LIST, PAGE, Bucket
 from nasperf360.data.sources import SourceFile
 from nasperf360.data.transfer import copy, verify
 from nasperf360.data.web import download
@@ -28,7 +28,8 @@ def fetch_published(
     Args:
         task: which one.
         data: ``data/<task>.h5``; the manifest goes beside it.
-        mirror: folder or URL of the published data sets; empty: the bucket of ``settings``.
+        mirror: folder or URL of the published data sets, or of the page that lists them; empty: the bucket of
+            ``settings``.
         settings: the ``publish`` setting.
         progress: whether to show a progress bar on standard error.
 
@@ -36,11 +37,14 @@ def fetch_published(
         UserError: it is not there, or the place cannot be reached.
         DataError: the data differ from their manifest.
     """
-    path, mirror = Path(data), expanded(mirror)
+    path = Path(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_name(f".{task}.incoming.json")
+    mirror, listed = _place(task, expanded(mirror), incoming)
     if mirror and not is_url(mirror):
         index = Path(mirror) / f"{task}.json"
+        if index.is_file():
+            verify(index, listed, _MEND)
         manifest = _checked(task, _parse(index, str(index)), str(index))
         source = index.with_suffix(".h5")
         if not source.is_file():
@@ -54,7 +58,7 @@ def fetch_published(
         for name in (f"{task}.json", f"{task}.h5"):
             url, label = _object(bucket, name) if bucket else (f"{mirror.rstrip('/')}/{name}", "")
             if name.endswith(".json"):
-                download(url, incoming, SourceFile(name, "manifest"), False, label, setting)
+                download(url, incoming, listed, False, label, setting)
                 manifest = _checked(task, _parse(incoming, label or url), label or url)
                 incoming.unlink()
             else:
@@ -66,6 +70,36 @@ def fetch_published(
         path.unlink()
         raise DataError(f"{where}: {error}") from error
     write_json(path.with_suffix(".json"), manifest)
+
+
+def _place(task: str, mirror: str, incoming: Path) -> tuple[str, SourceFile]:
+    """The folder or URL of the data sets, and the manifest to expect there: from the page that lists them, if given.
+
+    Raises:
+        UserError: the page does not list the task, or cannot be had.
+        DataError: beside it lies no list of data sets.
+    """
+    name = f"{task}.json"
+    folder, _, last = mirror.rpartition("/")
+    if last not in (PAGE, LIST):
+        return mirror, SourceFile(name, "manifest")
+    folder = folder or "."
+    address = f"{folder}/{LIST}"
+    if is_url(mirror):
+        download(address, incoming, SourceFile(LIST, "list"), False, "", "'mirror'")
+        content = _parse(incoming, address)
+        incoming.unlink()
+    else:
+        content = _parse(Path(address), address)
+    try:
+        entries = content["datasets"]
+        if task not in entries:
+            there = ", ".join(sorted(entries)) or "none"
+            raise UserError(f"{address}: lists no data set of task '{task}', but {there}; check 'mirror' and 'tasks'")
+        entry = entries[task]["manifest"]
+        return folder, SourceFile(name, "manifest", bytes=int(entry["bytes"]), sha256=str(entry["sha256"]))
+    except (TypeError, KeyError, ValueError) as error:
+        raise DataError(f"{address}: not a list of published data sets; check 'mirror'") from error
 
 
 def _object(bucket: Bucket, name: str) -> tuple[str, str]:

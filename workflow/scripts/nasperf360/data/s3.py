@@ -22,10 +22,14 @@ from botocore.exceptions import (
 )
 
 from nasperf360.errors import UserError
+from nasperf360.files import BLOCK
 
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TOKEN_VARIABLE = "AWS_SESSION_TOKEN"
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+PAGE, LIST = "index.html", "index.json"
+"""What lists the objects below the prefix, for people and for programs."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,19 @@ class Bucket:
                 if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
                     return None
                 raise
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """The content of an object, bit by bit."""
+        with self.explained():
+            yield from self.client.get_object(Bucket=self.name, Key=self.key(name))["Body"].iter_chunks(BLOCK)
+
+    def listed(self) -> dict[str, int]:
+        """Sizes of all objects below the prefix, by name."""
+        start = self.key("")
+        with self.explained():
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=start)
+            entries = [entry for page in pages for entry in page.get("Contents", [])]
+        return {entry["Key"].removeprefix(start): entry["Size"] for entry in entries}
 
     def check(self) -> None:
         """Make one request.

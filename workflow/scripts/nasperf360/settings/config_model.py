@@ -54,11 +54,17 @@ Layers = dict[str, dict[str, Any] | None]
 
 
 class Publish(Settings):
-    """Where the target ``publications`` puts data sets."""
+    """What the target ``publications`` publishes, and where."""
 
     bucket: str = Field("", description="S3 bucket")
     prefix: str = Field("nas-perf-360", description="of the keys")
     endpoint: str = Field("", description="URL; empty: AWS")
+    results: bool = Field(
+        False, description="also the result, architecture, predictions and trained network of each experiment"
+    )
+    accept_licences: list[str] = Field(
+        [], description="licences under which data sets are published although they forbid it, or do not say"
+    )
 
 
 class MethodSettings(Settings):
@@ -208,7 +214,8 @@ class Configuration(Settings):
     )
     publish: Publish = _key(
         Publish(),
-        means="S3 bucket, key prefix and endpoint URL for the target publications; keys come from the environment.",
+        means="S3 bucket, key prefix and endpoint URL for the target publications, whether results go there too, and "
+        "licences that are no obstacle; keys come from the environment.",
         reruns="nothing",
     )
     method_definitions: dict[MethodName, MethodDefinition] = _key(

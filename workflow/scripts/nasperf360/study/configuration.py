@@ -15,7 +15,7 @@ import yaml
 
 from nasperf360.algorithms.shared.algorithm_spec import AlgorithmSpec, algorithm_spec
 from nasperf360.errors import UserError
-from nasperf360.registry import Kind, names
+from nasperf360.registry import Kind, has_room, names, room
 from nasperf360.settings.checking import check_layer, checked
 from nasperf360.settings.config_model import Configuration
 from nasperf360.settings.declaration import NoSettings, Settings
@@ -348,12 +348,17 @@ def _retrain(config: Config, task: str, name: str) -> RetrainSettings:
 
 def _search(config: Config, task: str, name: str, training: RetrainSettings) -> Settings:
     """Settings of a search; its trials, where it has some, train with ``training`` but for its own ``training``."""
-    algorithm = _specs(config, name)[1]
+    space, algorithm = _specs(config, name)
     where = f"search.{algorithm.name}"
     fields = algorithm.settings.model_fields
     precision = {"precision": config["precision"]} if "precision" in fields else {}
     given = {**precision, **_given(config, "search", task, name)}
     settings = checked(algorithm.settings, given, where, _whose(task, name))
+    if has_room("algorithms", algorithm.name, "files"):  # what they say is a setting, where they lie is none
+        try:
+            settings = room("algorithms", algorithm.name, "files").read(settings, space.name, task)
+        except UserError as error:
+            raise UserError(f"config: {where}: {error} ({_whose(task, name)})") from error
     switches = [settings.params()["task"]] if "task" in fields else []
     if algorithm.trains_trials:
         own = given.get("training", {})

@@ -18,6 +18,7 @@ from nasperf360.study import configuration
 from nasperf360.study.cards import Card, card_of
 from nasperf360.study.checked_cells import Checked, CheckedCells
 from nasperf360.study.configuration import Config
+from nasperf360.study.counting import Pass
 from nasperf360.study.paths import search_seed
 from nasperf360.study.sizes import Size, size_of
 from nasperf360.study.work import RANKING, SEARCHES, SHARE, Counted, Phase, Scope, Stage
@@ -141,6 +142,13 @@ class Networks:
         return self._found[key]
 
 
+def _trained(counted: Counted, algorithm: str, settings: Any) -> Pass:
+    """The forward pass of the network to train, as far as it is known before the search."""
+    if algorithm == "given":
+        return counted.built(settings.architecture.architecture)
+    return counted.default if algorithm == "default" else counted.drawn
+
+
 def stages(config: Config, task: str, method: str, networks: Networks | None = None) -> dict[str, Stage | None]:
     """What one seed of a (task, method) has to do by stage; None of a search by an algorithm that is not known."""
     definition = configuration.method(config, method)
@@ -156,7 +164,7 @@ def stages(config: Config, task: str, method: str, networks: Networks | None = N
         configuration.space_settings(config, task, method),
         derives=name == "random" and settings.sampler == "derive",
     )
-    one = counted.default if name == "default" else counted.drawn
+    one = _trained(counted, name, settings)
     scope = _scope(spec, size, training)
     validating = training.get("validate_every") or 0
     looks = training["epochs"] // validating if validating and not spec.merge_valid else 0

@@ -251,7 +251,7 @@ Search = Callable[[Any, Any, Scope], list[Phase]]
 """What a search does, from its :class:`Counted` networks, its settings and its scope."""
 
 
-def _default(networks: Any, settings: Any, scope: Scope) -> list[Phase]:
+def _none(networks: Any, settings: Any, scope: Scope) -> list[Phase]:
     return []
 
 
@@ -340,7 +340,8 @@ def _enas(networks: Any, settings: Any, scope: Scope) -> list[Phase]:
 
 
 SEARCHES: dict[str, Search] = {
-    "default": _default,
+    "default": _none,
+    "given": _none,
     "asha": _asha,
     "random": _random,
     "gaea": _bilevel,

@@ -52,11 +52,12 @@ class Encoding(ABC):
         if space != self.spec.name:
             raise UserError(
                 f"an architecture of space '{space}' was given to space '{self.spec.name}'; "
-                f"delete its architecture.json and search again"
+                f"give one of this space, or delete its architecture.json and search again"
             )
 
     def refusal(self, why: str) -> UserError:
         """What :meth:`check` raises."""
         return UserError(
-            f"architecture of space '{self.spec.name}': {why}; delete its architecture.json and search again"
+            f"architecture of space '{self.spec.name}': {why}; delete its architecture.json and search again, or give "
+            f"another"
         )

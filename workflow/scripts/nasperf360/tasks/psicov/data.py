@@ -1,7 +1,8 @@
 """PSICOV from PDNET's tree: feature maps and C-beta distances.
 
 Stored: ``x`` (57, s, s) and ``y`` (1, s, s), both float32, s = ``crop`` for training and validation and ``test_size``
-for the test, and there ``length``, the residues of the protein. Raw: role ``proteins``, ``{deepcov,psicov}.lst``,
+for the test, and there ``length``, the residues of the protein; of test maps, most of which are padding, the file holds
+the protein alone. Raw: role ``proteins``, ``{deepcov,psicov}.lst``,
 ``<set>/features/<id>.pkl``, ``<set>/distance/<id>-cb.npy``. Reference code, backbone/data_utils/protein_io.py and
 protein_gen.py.
 """
@@ -14,6 +15,7 @@ import numpy as np
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
 from nasperf360.data.reading import each
+from nasperf360.data.true_size import store_true_size
 from nasperf360.errors import DataError, UserError
 from nasperf360.seeds import generator
 from nasperf360.tasks.psicov.contacts import CONTACT, LONG_RANGE, long_range_contacts
@@ -48,6 +50,8 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
         if test:
             fields["length"] = ((), "int32")
         split = writer.split(name, source=raw.one("proteins", f"{folder}.lst").path, **fields)
+        if test:
+            store_true_size(split, x=0.0, y=FAR)
         contacts = 0
         for protein_id in ids:
             features = find(raw, files, f"{folder}/features/{protein_id}.pkl")

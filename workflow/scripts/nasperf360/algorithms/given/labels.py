@@ -1,0 +1,3 @@
+"""The algorithm as tables print it."""
+
+TITLE = "given architecture"
