@@ -21,7 +21,6 @@ from nasperf360.data.published import fetch_published
 from nasperf360.data.raw import RawFile, RawFiles, write_manifest
 from nasperf360.errors import DataError
 from nasperf360.files import digest_file, read_json
-from nasperf360.tasks.cosmic.data import read_npy
 from nasperf360.tasks.darcy.data import read_mat
 from nasperf360.tasks.deepsea.matlab_stream import MatlabFile
 from nasperf360.tasks.ecg.data import read_record, read_reference
@@ -30,6 +29,7 @@ from nasperf360.tasks.fsd50k.wave import read_header, read_samples
 from nasperf360.tasks.ninapro.data import read_emg, read_labels
 from nasperf360.tasks.psicov.proteins import read_distances, read_features
 from nasperf360.tasks.satellite.data import read_series
+from nasperf360.tasks.shared.arrays import read_npy
 from nasperf360.tasks.shared.cifar_archive import read_archive
 
 RNG = np.random.default_rng(12)

@@ -457,6 +457,7 @@ def test_raw_files_that_tasks_share_are_one_job():
     study = {"tasks": ["cifar100", "spherical", "ecg"], "source": "original"}
     assert estimate.data_jobs(study) == 2 + 3
     assert estimate.data_jobs({**study, "source": "published"}) == 3
+    assert estimate.data_jobs({**study, "source": "benchmark"}) == 3 + 3  # which has files of Spherical's own
     assert estimate.data_jobs({**study, "tasks": ["spherical"]}) == 2
 
 

@@ -16,16 +16,16 @@ KINDS = ("tasks", "spaces", "algorithms")
 
 # The files of a task, a space or an algorithm that are rooms; others there are parts of some.
 ROOMS = {
-    "tasks": {"labels", "spec", "data", "simulator", "training", "metric", "further_scores", "per_sample"},
+    "tasks": {"labels", "spec", "data", "benchmark", "simulator", "training", "metric", "further_scores", "per_sample"},
     "spaces": {"labels", "spec", "encoding", "space", "drawing"},
     "algorithms": {"labels", "spec", "files", "search"},
 }
 # The room that a file of a folder belongs to, where that is no room of its own.
 PLACES = {
     "tasks/shared": {
-        "tasks.spec": {"task_spec", "option_kinds"},
-        "tasks.part": {"pickles"},
-        "tasks.data": {"cifar_archive", "file_options", "matlab", "matlab_v5"},
+        "tasks.spec": {"task_spec", "option_kinds", "readers"},
+        "tasks.part": {"arrays", "pickles"},
+        "tasks.data": {"cifar_archive", "file_options", "matlab", "matlab_v5", "npz_stream"},
         "tasks.metric": {"metrics", "ranking", "error_rate"},
         "tasks.per_sample": {"per_sample", "mistakes", "drawn_rankings"},
         "tasks.training": {"task_training", "classification", "binary_labels"},
@@ -98,6 +98,8 @@ ALLOWED: dict[str, set[str]] = {
     "data.jobs": BASIS | {"data", "data.sources", "data.records", "settings.declaration", "tasks.spec"},
     "tasks.part": {"errors", "seeds", "data.records", "tasks.spec"},
     "tasks.data": BASIS | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.part"},
+    "tasks.benchmark": BASIS
+    | {"data", "data.records", "settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
     "tasks.simulator": BASIS | {"data", "settings.declaration", "tasks.spec", "tasks.data", "tasks.part"},
     "tasks.metric": {"errors", "registry", "tasks.spec", "tasks.part"},
     "tasks.per_sample": {"errors", "registry", "tasks.spec", "tasks.metric", "tasks.part"},

@@ -77,6 +77,19 @@ def test_scale_gives_defaults_and_the_user_wins():
     assert own["data_run"] == "demo"
 
 
+def test_the_sources_file_is_that_of_the_source(tmp_path, monkeypatch):
+    shipped = configuration.ROOT / "config"
+    monkeypatch.chdir(tmp_path)
+    assert resolve(source="benchmark")["sources"] == str(shipped / "sources.benchmark.yaml")
+    for source in ("simulated", "original", "published"):
+        assert resolve(source=source)["sources"] == str(shipped / "sources.yaml")
+    assert resolve(source="benchmark", sources="mine.yaml")["sources"] == "mine.yaml"
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "sources.benchmark.yaml").write_text("")
+    # The working directory's own goes before.
+    assert resolve(source="benchmark")["sources"] == "config/sources.benchmark.yaml"
+
+
 def part(name, module, method="wrn-default", task="cifar100", **layers):
     return {name: {module: layers}, "methods": [method], "tasks": [task]}
 
@@ -291,7 +304,7 @@ NESTED = [
         ({"seeds": [-1]}, ["seeds.0", "-1"]),
         ({"run": "reference"}, ["run", "reserved"]),
         ({"run": "a/b"}, ["run", "a/b"]),
-        ({"source": "internet"}, ["source", "internet", "simulated, original, published"]),
+        ({"source": "internet"}, ["source", "internet", "simulated, original, benchmark, published"]),
         ({"publish": {"buckt": "b"}}, ["publish: unknown key 'buckt'", "did you mean 'bucket'"]),
         ({"compute_threads": 0}, ["compute_threads", "0"]),
         ({"partial": "perhaps"}, ["partial", "perhaps", "true or false"]),

@@ -8,7 +8,7 @@ from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.study import configuration
 
 
-@pytest.mark.parametrize("source", ["simulated", "original", "published"])
+@pytest.mark.parametrize("source", ["simulated", "original", "benchmark", "published"])
 @pytest.mark.parametrize("partial", [False, True])
 def test_every_rule_of_the_workflow(tmp_path, monkeypatch, source, partial):
     monkeypatch.chdir(ROOT)

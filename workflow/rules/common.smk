@@ -55,6 +55,7 @@ from nasperf360.stages.modules import stage_modules
 from nasperf360.study import configuration, ending, paths, records, runs, runtimes
 from nasperf360.study.asked import EXPERIMENT_MB, USUAL, Asked, asked
 from nasperf360.study.expected import check_unrecorded
+from nasperf360.tasks.shared.readers import raw_owner, reader
 from nasperf360.tasks.shared.task_spec import task_spec
 
 caches.provide()
@@ -198,6 +199,16 @@ def asked_task(wildcards):
     except UserError as error:
         sys.exit(f"Error: {error}")  # Snakemake shows the traceback of any other exception
     return wildcards.task
+
+
+def raw_manifest(wildcards):
+    """The list of the raw files that a task's data set is made of."""
+    return f"{RAW}/{raw_owner(asked_task(wildcards), config['source'])}/files.json"
+
+
+def reader_of(wildcards):
+    """Modules that read a task's raw files."""
+    return [f"tasks.{wildcards.task}.{room}" for room in ("spec", reader(config["source"]))]
 
 
 def search_inputs(wildcards):

@@ -1,4 +1,4 @@
-# Where data come from: the simulators, the original sites or a mirror (raw files), or published data sets.
+# Where data come from: the simulators, the original sites, the benchmark's files or a mirror (raw files), or published data sets.
 # Local rules: compute nodes often have no internet, and a simulation takes seconds. No retries of the rule, nor those of
 # a profile: the client is patient with each request, and what it reports is not mended by asking again.
 
@@ -23,7 +23,7 @@ if config["source"] == "simulated":
         script:
             "../scripts/simulate.py"
 
-elif config["source"] == "original":
+elif config["source"] in ("original", "benchmark"):
     from nasperf360.data.fetched import Fetched
     from nasperf360.data.lock_file import lock_path
     from nasperf360.data.sources_file import read_sources, select
@@ -31,8 +31,9 @@ elif config["source"] == "original":
     try:
         SOURCES = select(
             read_sources(config["sources"]),
-            list(dict.fromkeys(task_spec(task).raw for task in TASKS)),
+            list(dict.fromkeys(raw_owner(task, config["source"]) for task in TASKS)),
             config["sources"],
+            config["source"],
         )
     except UserError as error:
         sys.exit(f"Error: {error}")

@@ -5,7 +5,7 @@ if config["source"] != "published":
 
     rule preprocess:
         input:
-            raw=lambda wildcards: f"{RAW}/{task_spec(asked_task(wildcards)).raw}/files.json",
+            raw=raw_manifest,
         output:
             data=f"{DATA}/{{task}}.h5",
             manifest=f"{DATA}/{{task}}.json",
@@ -18,10 +18,8 @@ if config["source"] != "published":
             runtime=asked_by("preprocess", "runtime"),
             attempt=attempt_of,
         params:
-            **code_params(
-                "preprocess.py",
-                lambda wildcards: [f"tasks.{wildcards.task}.{room}" for room in ("spec", "data")],
-            ),
+            **code_params("preprocess.py", reader_of),
+            **({"whole": config["scale"] == "paper"} if config["source"] == "benchmark" else {}),
             options=lambda wildcards: configuration.preprocess_options(config, wildcards.task),
         script:
             "../scripts/preprocess.py"

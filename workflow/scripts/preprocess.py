@@ -9,12 +9,12 @@ from nasperf360.job import run_job
 from nasperf360.locks import locked
 
 
-def main(path_to_raw, path_to_data, task, options):
+def main(path_to_raw, path_to_data, task, options, whole):
     with locked(Path(path_to_data).parents[1] / "checkpoints" / "preprocess" / task):
         raw = RawFiles.open(path_to_raw)
         raw.verify()
         with refusals(raw):
-            preprocess(task, raw, path_to_data, options)
+            preprocess(task, raw, path_to_data, options, whole)
 
 
 if __name__ == "__main__":
@@ -24,6 +24,7 @@ if __name__ == "__main__":
             path_to_data=snakemake.output.data,
             task=snakemake.wildcards.task,
             options=snakemake.params.options,
+            whole=snakemake.params.get("whole", False),
         ),
         snakemake,
         failure=Path(snakemake.output.data).with_suffix("") / "failure.json",

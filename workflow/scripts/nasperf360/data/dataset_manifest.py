@@ -37,7 +37,7 @@ class Manifest(_Strict):
     task: Name
     origin: Origin
     licence: Name
-    splits: dict[Literal["train", "valid", "test", "final_train", "final_test"], SplitEntry]
+    splits: dict[Literal["train", "valid", "test", "final_train", "final_test", "noise"], SplitEntry]
     bytes: Annotated[int, Field(ge=1)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 

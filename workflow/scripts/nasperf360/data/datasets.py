@@ -24,6 +24,7 @@ from nasperf360.errors import DataError, UserError
 from nasperf360.files import atomic_path, digest_file, read_json, remembered, write_json
 
 SPLITS = ("train", "valid", "test", "final_train", "final_test")
+FURTHER = ("noise",)  # what augmentation mixes in
 CHUNK_BYTES = 1 << 20
 READ_BYTES = 16 << 20  # the most that one call reads
 GAP_BYTES = 1 << 16  # between two rows; to read so much and leave it takes no longer than a second call
@@ -83,6 +84,10 @@ class SplitWriter:
             dataset[self.samples :] = values
         self.samples += count
 
+    def distinct(self, field: str) -> int:
+        """How many different values a field has."""
+        return len(np.unique(self._datasets[field]))
+
 
 class DatasetWriter:
     """Context manager that writes ``data/<task>.h5`` and its manifest; nothing is left behind on failure.
@@ -95,7 +100,7 @@ class DatasetWriter:
     def __init__(self, path: str | Path, **attributes: Any):
         self.path = Path(path)
         self.attributes = attributes
-        self._splits: dict[str, SplitWriter] = {}
+        self.splits: dict[str, SplitWriter] = {}
 
     def __enter__(self) -> "DatasetWriter":
         with ExitStack() as stack:
@@ -110,12 +115,12 @@ class DatasetWriter:
         self, name: str, *, x: Field, y: Field, classes: int | None = None, source: str | Path = "", **fields: Field
     ) -> SplitWriter:
         """Start a split. ``classes`` bounds integer labels (None for real targets); ``source`` names its raw file."""
-        if name not in SPLITS:
-            raise ValueError(f"split {name!r}, expected one of {SPLITS}")
+        if name not in SPLITS + FURTHER:
+            raise ValueError(f"split {name!r}, expected one of {SPLITS + FURTHER}")
         self._room.take({})
         group = self._file.create_group(name)
         writer = SplitWriter(group, name, {"x": x, "y": y, **fields}, classes, str(source or self.path), self._room)
-        self._splits[name] = writer
+        self.splits[name] = writer
         return writer
 
     def __exit__(
@@ -135,9 +140,9 @@ class DatasetWriter:
 
     def _finish(self) -> None:
         for name in ("train", "valid", "test"):
-            if name not in self._splits:
+            if name not in self.splits:
                 raise DataError(f"{self.path}: no split '{name}' was written")
-        for name, split in self._splits.items():
+        for name, split in self.splits.items():
             if split.samples == 0:
                 raise DataError(f"{split.source}: the split '{name}' is empty")
         splits = {
@@ -190,6 +195,11 @@ class Split:
                 f"{len(self)}; preprocess more samples"
             )
         return Split(self.groups, f"{self.name}, {name}", self.memory, self.rows[indices])
+
+    def beside(self, name: str) -> "Split | None":
+        """Another split of the same file; None where it has none of that name."""
+        file = self.groups[0].file
+        return Split([file[name]], name, self.memory) if name in file else None
 
     @property
     def nbytes(self) -> int:

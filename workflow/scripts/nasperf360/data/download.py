@@ -18,7 +18,7 @@ from nasperf360.data.archives import is_whole_zip
 from nasperf360.data.fetched import Fetched, Key, is_url, mend
 from nasperf360.data.lock_file import Lock
 from nasperf360.data.names import MANIFEST, UNPACKING, expanded, is_junk, relative_path
-from nasperf360.data.raw import ORIGINAL, write_manifest
+from nasperf360.data.raw import write_manifest
 from nasperf360.data.sources import Source, SourceFile, split_zips
 from nasperf360.data.transfer import link, verify
 from nasperf360.data.web import download
@@ -59,7 +59,7 @@ def fetch(source: Source, folder: str | Path, mirror: str = "", progress: bool =
                     f"{fetcher.folder / relative}: comes from '{file.name}' and from another file; drop one"
                 )
             listed[relative] = (fetcher.folder / relative, file.role, dict(file.options))
-    write_manifest(manifest, source.task, ORIGINAL, source.licence, list(listed.values()))
+    write_manifest(manifest, source.task, source.origin, source.licence, list(listed.values()))
     return manifest
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFiles
+from nasperf360.errors import DataError
 from nasperf360.registry import room
-from nasperf360.tasks.shared.task_spec import task_spec
+from nasperf360.tasks.shared.readers import reader
+from nasperf360.tasks.shared.task_spec import TaskSpec, task_spec
 
 
-def preprocess(task: str, raw: RawFiles, path: str | Path, options: Mapping[str, Any]) -> None:
+def preprocess(task: str, raw: RawFiles, path: str | Path, options: Mapping[str, Any], whole: bool = False) -> None:
     """Stream the raw files into splits, in bounded memory.
 
     Args:
@@ -18,17 +20,33 @@ def preprocess(task: str, raw: RawFiles, path: str | Path, options: Mapping[str,
         raw: the raw files, by role.
         path: ``data/<task>.h5``; the manifest goes beside it.
         options: the ``preprocess.<task>`` settings.
+        whole: whether the splits of the benchmark's own files must have the sizes of the paper, unless options say
+            otherwise.
 
     Raises:
         DataError: a raw file that is truncated or lacks what it should hold; names the file and the fault.
     """
-    settings = task_spec(task).preprocess.model_validate(options)
+    spec = task_spec(task)
+    settings, files = spec.preprocess.model_validate(options), room("tasks", task, reader(raw.origin))
+    fixed = getattr(files, "FIXED", ())
     attributes = {
         "task": task,
         "origin": raw.origin,
         "licence": raw.licence,
-        "parameters": settings.params(),
+        "parameters": {name: value for name, value in settings.params().items() if name not in fixed},
         "sources": {file.relative: file.sha256 for file in raw.files},
     }
     with DatasetWriter(path, **attributes) as writer:
-        room("tasks", task, "data").preprocess(raw, writer, settings)
+        files.preprocess(raw, writer, settings)
+        if whole and settings == spec.preprocess():
+            _check_sizes(spec, raw, writer, files.SAMPLES)
+
+
+def _check_sizes(spec: TaskSpec, raw: RawFiles, writer: DatasetWriter, published: Mapping[str, int]) -> None:
+    """Refuse splits of other sizes than the paper's; of clips, where an epoch visits one sample of each."""
+    paths = [str(file.path) for file in raw.files]
+    for name, split in writer.splits.items():
+        found = split.distinct("group") if spec.one_per_group else split.samples
+        if found != published.get(name, found):
+            source = split.source if split.source in paths else paths[0]
+            raise DataError(f"{source}: {found} samples of the split '{name}', but the paper has {published[name]}")

@@ -33,7 +33,7 @@ class RawFiles:
     """The raw files of one task, in sorted order, and where they came from."""
 
     task: str
-    origin: str  # "simulated" or "original"
+    origin: str  # "simulated", "original" or "benchmark"
     licence: str
     files: tuple[RawFile, ...]
     manifest: Path

@@ -7,8 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nasperf360.data.names import is_junk, relative_path
+from nasperf360.data.raw import ORIGINAL
 from nasperf360.errors import UserError
+from nasperf360.tasks.shared.readers import BENCHMARK
 
+ORIGINS = (ORIGINAL, BENCHMARK)
 PACKINGS = ("zip", "tar", "tar.gz", "splitzip")
 _PART = re.compile(r"\.(z\d\d+|zip)$")
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
@@ -69,6 +72,7 @@ class Source:
     homepage: str
     by_hand: str  # how to get what no address serves
     files: tuple[SourceFile, ...]
+    origin: str = ORIGINAL  # one of ORIGINS: whose files they are
 
     @classmethod
     def parse(cls, task: str, entry: Any, where: str | Path = "sources") -> "Source":
@@ -78,9 +82,11 @@ class Source:
             UserError: one line that names the key and the fault.
         """
         place = f"{where}: {task}"
-        _check_keys(
-            entry, {"licence": str, "homepage": str, "by_hand": str, "files": list}, ("licence", "files"), place
-        )
+        kinds = {"licence": str, "homepage": str, "by_hand": str, "files": list, "origin": str}
+        _check_keys(entry, kinds, ("licence", "files"), place)
+        origin = entry.get("origin", ORIGINAL)
+        if origin not in ORIGINS:
+            raise UserError(f"{place}: origin '{origin}' was given, allowed are {', '.join(ORIGINS)}")
         if not entry["licence"].strip():
             raise UserError(f"{place}: licence is empty; say under which terms the data may be used")
         files = tuple(_parse_file(item, f"{place}: files[{i}]") for i, item in enumerate(entry["files"]))
@@ -91,7 +97,7 @@ class Source:
         for stem, parts in split_zips(files).items():
             if not parts[-1].name.endswith(".zip"):
                 raise UserError(f"{place}: split zip '{stem}' lacks its last part '{stem}.zip'; list it too")
-        return cls(task, entry["licence"], entry.get("homepage", ""), entry.get("by_hand", ""), files)
+        return cls(task, entry["licence"], entry.get("homepage", ""), entry.get("by_hand", ""), files, origin)
 
 
 def split_zips(files: tuple[SourceFile, ...]) -> dict[str, list[SourceFile]]:

@@ -7,12 +7,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nasperf360.data.names import expanded
+from nasperf360.data.raw import ORIGINAL
 from nasperf360.data.sources import Source
 from nasperf360.errors import UserError
 from nasperf360.registry import has_room
 from nasperf360.settings.checking import check_options
 from nasperf360.settings.declaration import NoSettings, Settings
 from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.tasks.shared.readers import BENCHMARK, reader
 from nasperf360.tasks.shared.task_spec import task_spec
 
 
@@ -68,16 +70,32 @@ def _read(path: str | Path) -> Iterator[tuple[str, dict[str, Any], TermsSettings
         yield task, rest, TermsSettings.model_validate(terms)
 
 
-def select(entries: Mapping[str, Any], tasks: list[str], path: str | Path) -> dict[str, Any]:
+def select(entries: Mapping[str, Any], tasks: list[str], path: str | Path, origin: str = "") -> dict[str, Any]:
     """The entries of ``tasks``.
 
+    Args:
+        entries: of a sources file.
+        tasks: whose.
+        path: of the file.
+        origin: whose files they must be; empty: anybody's.
+
     Raises:
-        UserError: a task has none, or one without files.
+        UserError: a task has none, one without files, or one with files of another origin.
     """
     for task in tasks:
         if not entries.get(task, {}).get("files"):
             listed = ", ".join(sorted(name for name in entries if entries[name]["files"])) or "none"
             raise UserError(
                 f"{path}: no files for task '{task}'; select among those that it lists ({listed}), or add it"
+            )
+        given = entries[task].get("origin", ORIGINAL)
+        if origin and given != origin:
+            raise UserError(
+                f"{path}: the files of '{task}' are of origin '{given}', not of source '{origin}'; change 'sources' or "
+                f"'source'"
+            )
+        if origin == BENCHMARK and not has_room("tasks", task, reader(origin)):
+            raise UserError(
+                f"{path}: no tasks/{task}/{reader(origin)}.py reads the benchmark's files of '{task}'; add it"
             )
     return {task: entries[task] for task in tasks}

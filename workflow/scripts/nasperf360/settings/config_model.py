@@ -137,8 +137,9 @@ class Configuration(Settings):
         "that the spread of searches and that of trainings can be told apart; null: a search for each seed.",
         reruns="the trainings of other architectures than before, and searches of new seeds",
     )
-    source: Literal["simulated", "original", "published"] = _key(
-        means="Where data come from: the simulators, the original sites or a mirror, or data sets published to S3.",
+    source: Literal["simulated", "original", "benchmark", "published"] = _key(
+        means="Where data come from: the simulators; the original sites, or the benchmark's own processed files, or a "
+        "mirror of either; or data sets published to S3.",
         reruns="nothing; a run's folder refuses another source",
     )
     mirror: str = _key(
@@ -147,9 +148,10 @@ class Configuration(Settings):
         "the URL or folder of the published data sets (empty: the bucket of publish).",
         reruns="nothing",
     )
-    sources: str = _key(
-        "config/sources.yaml",
-        means="The file that lists the raw files of each task with roles, options and checksums.",
+    sources: str | None = _key(
+        None,
+        means="The file that lists the raw files of each task with roles, options and checksums; config/sources.yaml "
+        "if null, with source benchmark config/sources.benchmark.yaml.",
         reruns="the download of the tasks whose entry changed",
     )
     compute_threads: Count = _key(

@@ -33,6 +33,9 @@ Part = Literal["spaces", "search", "retrain"]
 PARTS: dict[Part, Literal["space", "algorithm"]] = {"spaces": "space", "search": "algorithm", "retrain": "space"}
 """Sections with layers of settings, and whose settings they are."""
 
+SOURCES = {"original": "config/sources.yaml", "benchmark": "config/sources.benchmark.yaml"}
+"""The files that list raw files, by the source whose they are."""
+
 
 def check_files(paths: Iterable[str | Path]) -> None:
     """Refuse configuration files that give a key twice; Snakemake has read them, and kept one of the two.
@@ -62,7 +65,8 @@ def resolve(given: Mapping[str, Any]) -> Config:
     known = {"method_definitions": read_yaml(ROOT / "config" / "config.yaml").get("method_definitions", {})}
     merged = merge(read_yaml(ROOT / "config" / "scales" / f"{scale}.yaml"), known, given)
     config = checked(Configuration, merged, "", noun="key").model_dump()
-    if config["sources"] == Configuration.model_fields["sources"].default:
+    config["sources"] = config["sources"] or SOURCES.get(config["source"], SOURCES["original"])
+    if config["sources"] in SOURCES.values():
         config["sources"] = shipped(config["sources"])
     config["run"] = config["run"] or scale
     config["data_run"] = config["data_run"] or config["run"]

@@ -22,6 +22,7 @@ from nasperf360.study.counting import Pass
 from nasperf360.study.paths import search_seed
 from nasperf360.study.sizes import Size, size_of
 from nasperf360.study.work import RANKING, SEARCHES, SHARE, Counted, Phase, Scope, Stage
+from nasperf360.tasks.shared.readers import raw_owner
 from nasperf360.tasks.shared.task_spec import TaskSpec, task_spec
 from nasperf360.tasks.shared.task_training import task_training
 
@@ -209,7 +210,9 @@ def data_jobs(config: Mapping[str, Any]) -> int:
     Published data sets take the second only.
     """
     tasks = config["tasks"]
-    return len(tasks) + (0 if config["source"] == "published" else len({task_spec(task).raw for task in tasks}))
+    return len(tasks) + (
+        0 if config["source"] == "published" else len({raw_owner(task, config["source"]) for task in tasks})
+    )
 
 
 # -- what is said of it ----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from nasperf360.study.paths import (
     result_path,
     stage_path,
 )
-from nasperf360.tasks.shared.task_spec import task_spec
+from nasperf360.tasks.shared.readers import raw_owner
 
 NOT_RUN = "not run"
 INTERRUPTED = "interrupted"
@@ -91,18 +91,22 @@ def _failed(stage: str, folder: Path, *, stale: bool) -> State | None:
 def _data_failure(data: Path, task: str, *, stale: bool) -> State | None:
     if (data / "data" / f"{task}.json").is_file():
         return None
-    for name in (task_spec(task).raw, task):  # a published data set comes under the task's own name
+    for name in (_raw_owner(data, task), task):  # a published data set comes under the task's own name
         raw = data / "raw" / name
         if not (raw / "files.json").is_file() and (failed := _failed("download", raw, stale=stale)):
             return failed
     return _failed("preprocess", data / "data" / task, stale=stale)
 
 
+def _raw_owner(data: Path, task: str) -> str:
+    return raw_owner(task, remembered(data / "run.json").get("source", ""))
+
+
 def _first_to_do(data: Path, task: str) -> str:
     """The stage that an experiment without an architecture waits for."""
     if (data / "data" / f"{task}.json").is_file():
         return "search"
-    return "preprocess" if (data / "raw" / task_spec(task).raw / "files.json").is_file() else "download"
+    return "preprocess" if (data / "raw" / _raw_owner(data, task) / "files.json").is_file() else "download"
 
 
 def _outdated(folder: str | Path, key: Key) -> str | None:

@@ -26,7 +26,7 @@ from nasperf360.study.paths import (
 )
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import again, missing
-from nasperf360.tasks.shared.task_spec import task_spec
+from nasperf360.tasks.shared.readers import raw_owner
 
 CHECKSUMMED: Mapping[Stage, Stage] = {"search": "search", "evaluate": "retrain"}
 """The stages whose files name what they rest on, and the stage that computed it."""
@@ -106,7 +106,7 @@ def _data_faults(path: Path, known: _Known) -> Iterator[str]:
         yield f"{data}: missing, but {path} describes it"
     elif digest_file(data) != manifest["sha256"]:
         yield f"{data}: its content is not that which {path} names"
-    raw = path.parents[1] / "raw" / task_spec(path.stem).raw / "files.json"
+    raw = path.parents[1] / "raw" / raw_owner(path.stem, manifest["origin"]) / "files.json"
     if raw.is_file():
         sources = {entry["path"]: entry["sha256"] for entry in read_json(raw)["files"]}
         if other := differing(sources, manifest["sources"]):

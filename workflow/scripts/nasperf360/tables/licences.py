@@ -20,14 +20,14 @@ def licence_frame(tasks: Sequence[str], sources: Mapping[str, Any]) -> pd.DataFr
 
     Args:
         tasks: in the order of the table.
-        sources: the entries of ``config/sources.yaml`` by name of the task that owns the raw files.
+        sources: the entries of the sources file by name of the task that owns the raw files.
 
     Raises:
         UserError: an entry without a licence.
     """
     rows = []
     for name in tasks:
-        raw = task_spec(name).raw
+        raw = name if name in sources else task_spec(name).raw
         entry = sources.get(raw, NOT_LISTED) or {}
         if not entry.get("licence"):
             raise UserError(f"sources: '{raw}' has no licence; add it to the sources file")

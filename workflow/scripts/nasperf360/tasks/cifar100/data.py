@@ -4,19 +4,10 @@ from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFiles
 from nasperf360.settings.declaration import NoSettings
 from nasperf360.tasks.cifar100.spec import SPEC
-from nasperf360.tasks.shared.cifar_archive import IMAGE, read_images, train_size
+from nasperf360.tasks.shared.cifar_archive import IMAGE, read_images, write_images
 
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> None:
     """First 80 % of the training file train, the last 20 % validate; the test file tests."""
     archive = raw.all("archive")[0].path
-    members = read_images(raw)
-    images, labels = members["train"]
-    cut = train_size(len(images))
-    for name, x, y in (
-        ("train", images[:cut], labels[:cut]),
-        ("valid", images[cut:], labels[cut:]),
-        ("test", *members["test"]),
-    ):
-        split = writer.split(name, x=(IMAGE, "uint8"), y=((), "int64"), classes=SPEC.outputs, source=archive)
-        split.append(x=x, y=y)
+    write_images(writer, read_images(raw), IMAGE, SPEC.outputs, archive)

@@ -13,9 +13,10 @@ import numpy as np
 
 from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFile, RawFiles
-from nasperf360.data.reading import each, reading
+from nasperf360.data.reading import each
 from nasperf360.errors import DataError, UserError
 from nasperf360.tasks.cosmic.spec import FILTER, GALAXIES, PreprocessSettings
+from nasperf360.tasks.shared.arrays import read_npy
 
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
@@ -70,21 +71,6 @@ def galaxy_tiles(raw: RawFiles, role: str) -> list[RawFile]:
             f"{FILTER}/<proposal>/<visit>/<k>_<n>.npy"
         )
     return tiles
-
-
-def read_npy(path: Path) -> np.ndarray:
-    """An array of numbers, mapped rather than read.
-
-    Raises:
-        DataError: truncated, or not such a file.
-    """
-    with reading(path, "an array of numpy"):
-        with open(path, "rb") as stream:
-            np.lib.format.read_magic(stream)  # np.load would take an archive or a pickle too
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{path}: values of type {array.dtype}, real or whole numbers are expected")
-    return array
 
 
 def open_tile(path: Path) -> np.ndarray:

@@ -1,10 +1,11 @@
 """DeepSEA from its bundle of MATLAB files: ``x`` one-hot DNA (4, 1000) in the order A, G, C, T, ``y`` (36,); uint8."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.datasets import DatasetWriter, SplitWriter
 from nasperf360.data.raw import RawFiles
 from nasperf360.errors import DataError
 from nasperf360.seeds import generator
@@ -25,7 +26,6 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
     options = options.but(file_options(train, SPEC.file_options["bundle"]).params())
     columns = np.sort(options.columns)
     length = options.length
-    margin = (LENGTH - length) // 2
     for name, fraction in (("train", options.train_fraction), ("valid", 1.0), ("test", 1.0)):
         file = raw.one("bundle", f"{name}.mat")
         with MatlabFile(file.path, scratch=writer.path.parent) as matlab:
@@ -33,12 +33,27 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
             y = matlab.array(f"{name}data", FEATURES)
             if len(x) != len(y):
                 raise DataError(f"{file.path}: {len(x)} sequences, but labels for {len(y)}")
-            split = writer.split(name, x=((4, length), "uint8"), y=((SELECTED,), "uint8"), classes=2, source=file.path)
+            split = open_split(writer, name, length, file.path)
             rows = _selected(y, columns, options.keep_negatives, fraction)
             for sequences, labels in _samples(x, y, rows, columns):
-                if sequences.sum(axis=1, dtype=np.uint16).max() > 1:
-                    raise DataError(f"{file.path}: '{x.key}' is not one-hot")
-                split.append(file.path, x=sequences[:, :, margin : margin + length], y=labels)
+                append(split, file.path, x.key, sequences, labels, length)
+
+
+def open_split(writer: DatasetWriter, name: str, length: int, source: Path) -> SplitWriter:
+    """A split of sequences of ``length`` bases."""
+    return writer.split(name, x=((4, length), "uint8"), y=((SELECTED,), "uint8"), classes=2, source=source)
+
+
+def append(split: SplitWriter, path: Path, key: str, sequences: np.ndarray, labels: np.ndarray, length: int) -> None:
+    """Write the central ``length`` bases of sequences (n, 4, 1000) and their labels (n, 36).
+
+    Raises:
+        DataError: a base is several at once; names the file and the array.
+    """
+    if sequences.sum(axis=1, dtype=np.uint16).max() > 1:
+        raise DataError(f"{path}: '{key}' is not one-hot")
+    margin = (LENGTH - length) // 2
+    split.append(path, x=sequences[:, :, margin : margin + length], y=labels)
 
 
 def _selected(y: ByteArray, columns: np.ndarray, keep_negatives: bool, fraction: float) -> np.ndarray:

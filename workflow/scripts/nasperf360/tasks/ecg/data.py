@@ -29,11 +29,18 @@ BLOCK = 2048  # windows written at a time
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
     """Split by record for tuning and, differently, for the final number; then cut windows."""
-    window, stride = options.window, options.stride
     paths, labels = read_reference(raw)
-    records = Records(paths)
+    write_windows(writer, each(paths, read_record), labels, options, raw.manifest)
+
+
+def write_windows(
+    writer: DatasetWriter, signals: Sequence[np.ndarray], labels: np.ndarray, options: PreprocessSettings, source: Path
+) -> None:
+    """Windows of records (N,) int16, whose labels are 0 to 3; ``source`` is for messages."""
+    window, stride = options.window, options.stride
+    records = Records(signals)
     rng = generator("ecg", "order")
-    splits = split_records(len(paths), raw.manifest)
+    splits = split_records(len(signals), source)
     seen = np.concatenate([splits["train"], splits["valid"]])
     for name, members in splits.items():
         record, start = window_table(records.lengths, labels, members, window, stride)
@@ -45,7 +52,7 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
             x=((1, window), "float32"),
             y=((), "int64"),
             classes=len(LABELS),
-            source=raw.manifest,
+            source=source,
             group=((), "int64"),
             **({"unseen": ((), "uint8")} if name == "final_test" else {}),
         )
@@ -59,14 +66,9 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
 
 
 class Records:
-    """All recordings end to end as int16 (150 MB at full size), and each one's mean and deviation.
+    """All recordings end to end as int16 (150 MB at full size), and each one's mean and deviation."""
 
-    Raises:
-        DataError: a record is damaged, is not a single lead, or is constant.
-    """
-
-    def __init__(self, paths: Sequence[Path]):
-        signals = each(paths, read_record)
+    def __init__(self, signals: Sequence[np.ndarray]):
         self.lengths = np.array([len(signal) for signal in signals])
         self.offsets = np.cumsum(self.lengths) - self.lengths
         self.means = np.array([signal.mean(dtype=np.float64) for signal in signals])
@@ -88,14 +90,23 @@ def read_record(path: Path) -> np.ndarray:
     values = read_matlab(path, "val")["val"]
     if values.ndim != 2 or values.shape[0] != 1 or not values.size:
         raise DataError(f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N)")
+    return check_signal(path, "'val'", values[0])
+
+
+def check_signal(path: Path, what: str, values: np.ndarray) -> np.ndarray:
+    """A signal (N,) of at least one sample as int16, in whatever type its values were stored; ``what`` holds it.
+
+    Raises:
+        DataError: they are others than int16 can hold, or all the same.
+    """
     if values.dtype != np.int16:  # MATLAB itself reads and saves them as doubles
         exact = values.astype(np.int16) if (np.abs(values) <= np.iinfo(np.int16).max).all() else None
         if exact is None or (exact != values).any():
-            raise DataError(f"{path}: 'val' is {values.dtype} of shape {values.shape}, expected int16 (1, N)")
+            raise DataError(f"{path}: {what} is {values.dtype} of shape {values.shape}, expected int16 (N,)")
         values = exact
     if values.min() == values.max():
-        raise DataError(f"{path}: the signal is constant and cannot be standardised")
-    return values[0]
+        raise DataError(f"{path}: the signal is constant and cannot be standardised, in {what}")
+    return values
 
 
 def read_reference(raw: RawFiles) -> tuple[list[Path], np.ndarray]:

@@ -1,12 +1,13 @@
 """FSD50K as log-mel patches of one second: ``x`` (1, 96, 101) float32, ``y`` (200,) uint8, ``group`` (clip) int32."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 import soxr  # what librosa resamples with
 
-from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.datasets import DatasetWriter, Field, SplitWriter
 from nasperf360.data.raw import RawFile, RawFiles
 from nasperf360.data.reading import each, reading
 from nasperf360.errors import DataError
@@ -22,7 +23,6 @@ FULL_SCALE = 32_768  # of 16-bit samples
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
     """Chunks of one second every half second, clip by clip, once the headers of all clips are known to be sound."""
-    n_mels, hop, scale = options.n_mels, options.hop, options.mel_scale
     vocabulary = _vocabulary(raw.one("ground_truth", "vocabulary.csv"))
     clips = {
         "dev": _clips(raw.one("ground_truth", "dev.csv"), vocabulary, raw.all("dev_audio", "*.wav")),
@@ -31,29 +31,52 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
     sounds = [file for part in clips.values() for file, _, _ in part]
     headers = {file.path: header for file, header in zip(sounds, each(sounds, _header), strict=True)}
     for name, part in (("train", "dev"), ("valid", "dev"), ("test", "eval")):
-        split = writer.split(
-            name,
-            x=((1, n_mels, 1 + CHUNK // hop), "float32"),
-            y=((LABELS,), "uint8"),
-            classes=2,
-            source=raw.one("ground_truth", f"{part}.csv").path,
-            group=((), "int32"),
-        )
+        source = raw.one("ground_truth", f"{part}.csv").path
+        split = open_split(writer, name, options, source, group=((), "int32"))
         chosen = [clip for clip in clips[part] if clip[2] == name]
         for group, (file, labels, _) in enumerate(chosen):
-            patches = log_mel(chunks(_read(file, headers[file.path]), CHUNK, CHUNK_HOP), RATE, n_mels, hop, scale=scale)
-            count = len(patches)
-            y, groups = np.tile(labels, (count, 1)), np.full(count, group)
-            split.append(file.path, x=patches[:, None].astype(np.float32), y=y, group=groups)
+            pieces = chunks(_read(file, headers[file.path]), CHUNK, CHUNK_HOP)
+            append_clip(split, options, pieces, labels, group, file.path)
+
+
+def open_split(
+    writer: DatasetWriter, name: str, options: PreprocessSettings, source: Path, **fields: Field
+) -> SplitWriter:
+    """A split of patches and labels."""
+    shape = (1, options.n_mels, 1 + CHUNK // options.hop)
+    return writer.split(name, x=(shape, "float32"), y=((LABELS,), "uint8"), classes=2, source=source, **fields)
+
+
+def patches(pieces: np.ndarray, options: PreprocessSettings) -> np.ndarray:
+    """Patches (n, 1, mels, frames) of chunks (n, 22050)."""
+    found = log_mel(pieces, RATE, options.n_mels, options.hop, scale=options.mel_scale)
+    return found[:, None].astype(np.float32)
+
+
+def append_clip(
+    split: SplitWriter, options: PreprocessSettings, pieces: np.ndarray, labels: np.ndarray, group: int, path: Path
+) -> None:
+    """Write the chunks (n, 22050) of one clip, which is number ``group`` of its split."""
+    count = len(pieces)
+    y, groups = np.tile(labels, (count, 1)), np.full(count, group)
+    split.append(path, x=patches(pieces, options), y=y, group=groups)
 
 
 def _rows(file: RawFile, fields: list[str] | None = None) -> list[dict[str, str]]:
-    """Rows of a csv by column name; ``fields`` where it has no header."""
     with reading(file.path, "a csv file"), open(file.path, newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream, fields))
+        return read_rows(file.path, stream, fields)
+
+
+def read_rows(path: str | Path, stream: Iterable[str], fields: list[str] | None = None) -> list[dict[str, str]]:
+    """Rows of a csv by column name; ``fields`` where it has no header.
+
+    Raises:
+        DataError: rows differ in their number of columns.
+    """
+    rows = list(csv.DictReader(stream, fields))
     for row in rows:
         if None in row or None in row.values():
-            raise DataError(f"{file.path}: a row has not as many columns as the first")
+            raise DataError(f"{path}: a row has not as many columns as the first")
     return rows
 
 
@@ -62,9 +85,14 @@ def _vocabulary(file: RawFile) -> dict[str, int]:
         vocabulary = {row["label"]: int(row["index"]) for row in _rows(file, ["index", "label", "mid"])}
     except ValueError as error:
         raise DataError(f"{file.path}: an index is not a number ({error})") from error
-    if sorted(vocabulary.values()) != list(range(LABELS)):
-        raise DataError(f"{file.path}: {len(vocabulary)} labels, expected {LABELS}, indexed from 0")
+    check_vocabulary(file.path, vocabulary)
     return vocabulary
+
+
+def check_vocabulary(path: str | Path, vocabulary: Mapping[str, int]) -> None:
+    """Refuse indices of labels that are not 0 to 199."""
+    if sorted(vocabulary.values()) != list(range(LABELS)):
+        raise DataError(f"{path}: {len(vocabulary)} labels, expected {LABELS}, indexed from 0")
 
 
 def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -> list[tuple[RawFile, np.ndarray, str]]:
@@ -81,16 +109,26 @@ def _clips(file: RawFile, vocabulary: Mapping[str, int], audio: list[RawFile]) -
             raise DataError(f"{file.path}: columns {', '.join(row)}, expected fname and labels")
         if not row["fname"].isdecimal():
             raise DataError(f"{file.path}: clip {row['fname']}, expected its number on Freesound")
-        labels = np.zeros(LABELS, np.uint8)
-        for label in row["labels"].split(","):
-            if label not in vocabulary:
-                raise DataError(f"{file.path}: clip {row['fname']} has label '{label}', not in the vocabulary")
-            labels[vocabulary[label]] = 1
+        labels = multi_hot(file.path, row["fname"], row["labels"], vocabulary)
         split = row.get("split", "test")
         if split not in SPLITS:
             raise DataError(f"{file.path}: clip {row['fname']} is of split '{split}', expected train or val")
         clips.append((sounds[row["fname"]], labels, SPLITS[split]))
     return sorted(clips, key=lambda clip: int(clip[0].path.stem))
+
+
+def multi_hot(path: str | Path, clip: str, named: str, vocabulary: Mapping[str, int]) -> np.ndarray:
+    """The labels of a clip, named with commas between them, as (200,) of 0 and 1.
+
+    Raises:
+        DataError: one is not in the vocabulary.
+    """
+    labels = np.zeros(LABELS, np.uint8)
+    for label in named.split(","):
+        if label not in vocabulary:
+            raise DataError(f"{path}: clip {clip} has label '{label}', not in the vocabulary")
+        labels[vocabulary[label]] = 1
+    return labels
 
 
 def _header(file: RawFile) -> Header:

@@ -33,6 +33,16 @@ class PreprocessSettings(Settings):
     )
 
 
+class Switches(Settings):
+    """Of the augmentation."""
+
+    noise: bool | None = Field(
+        None,
+        description="mix background noise into three patches of four, as published; null: where the data have some, "
+        "which only source benchmark does",
+    )
+
+
 SPEC = TaskSpec(
     name="fsd50k",
     dimensions=2,
@@ -45,4 +55,5 @@ SPEC = TaskSpec(
     one_per_group=True,
     preprocess=PreprocessSettings,
     simulate=SimulateSettings,
+    switches=Switches,
 )

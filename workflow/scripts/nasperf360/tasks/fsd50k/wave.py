@@ -57,23 +57,27 @@ def read_header(path: Path) -> Header:
     """
     size = path.stat().st_size
     with reading(path, KIND), open(path, "rb") as stream:
-        riff, total, wave = struct.unpack("<4sI4s", stream.read(12))
-        if (riff, wave) != (b"RIFF", b"WAVE"):
-            raise DataError(f"{path}: not a wave file")
-        sound: tuple[int, int, int] | None = None
-        for _ in range(_MOST_CHUNKS):
-            name, length = struct.unpack("<4sI", stream.read(8))
-            start = stream.tell()
-            if name == b"data":
-                if sound is None:
-                    raise DataError(f"{path}: a wave file without a format")
-                if length == _UNKNOWN or (length == 0 and (total in (0, _UNKNOWN) or total + 8 <= start)):
-                    return _header(path, sound, start, size - start, size, patched=True)
-                return _header(path, sound, start, length, size, patched=total in (0, _UNKNOWN))
-            if name == b"fmt ":
-                sound = _sound(stream)
-            stream.seek(start + length + length % 2)
-        raise DataError(f"{path}: a wave file without samples")
+        return _read_header(path, stream, size)
+
+
+def _read_header(path: str | Path, stream: IO[bytes], size: int) -> Header:
+    riff, total, wave = struct.unpack("<4sI4s", stream.read(12))
+    if (riff, wave) != (b"RIFF", b"WAVE"):
+        raise DataError(f"{path}: not a wave file")
+    sound: tuple[int, int, int] | None = None
+    for _ in range(_MOST_CHUNKS):
+        name, length = struct.unpack("<4sI", stream.read(8))
+        start = stream.tell()
+        if name == b"data":
+            if sound is None:
+                raise DataError(f"{path}: a wave file without a format")
+            if length == _UNKNOWN or (length == 0 and (total in (0, _UNKNOWN) or total + 8 <= start)):
+                return _header(path, sound, start, size - start, size, patched=True)
+            return _header(path, sound, start, length, size, patched=total in (0, _UNKNOWN))
+        if name == b"fmt ":
+            sound = _sound(stream)
+        stream.seek(start + length + length % 2)
+    raise DataError(f"{path}: a wave file without samples")
 
 
 def _sound(stream: IO[bytes]) -> tuple[int, int, int]:
@@ -82,7 +86,9 @@ def _sound(stream: IO[bytes]) -> tuple[int, int, int]:
     return rate, channels, frame_bytes
 
 
-def _header(path: Path, sound: tuple[int, int, int], start: int, length: int, size: int, *, patched: bool) -> Header:
+def _header(
+    path: str | Path, sound: tuple[int, int, int], start: int, length: int, size: int, *, patched: bool
+) -> Header:
     rate, channels, frame_bytes = sound
     if not frame_bytes or not channels:
         raise DataError(f"{path}: a wave file with a damaged format")
@@ -101,13 +107,32 @@ def read_samples(path: Path, header: Header) -> np.ndarray:
         DataError: they cannot be read, or are not as many as the header says.
     """
     with reading(path, KIND):
-        source: Path | io.BytesIO = path
         if header.patched:
-            content = bytearray(path.read_bytes())
-            struct.pack_into("<I", content, 4, len(content) - 8)
-            struct.pack_into("<I", content, header.start - 4, header.bytes)
-            source = io.BytesIO(content)
-        samples, _ = soundfile.read(source, dtype="float32", always_2d=True)
+            return _samples(path, header, path.read_bytes())
+        return _all(path, header, soundfile.read(path, dtype="float32", always_2d=True)[0])
+
+
+def parse(path: str | Path, content: bytes) -> tuple[Header, np.ndarray]:
+    """Header and samples (N, channels) of a wave file in memory, say of an archive; ``path`` is for messages.
+
+    Raises:
+        DataError: no wave file, or one that is truncated.
+    """
+    with reading(path, KIND):
+        header = _read_header(path, io.BytesIO(content), len(content))
+        return header, _samples(path, header, content)
+
+
+def _samples(path: str | Path, header: Header, content: bytes) -> np.ndarray:
+    if header.patched:
+        filled = bytearray(content)
+        struct.pack_into("<I", filled, 4, len(content) - 8)
+        struct.pack_into("<I", filled, header.start - 4, header.bytes)
+        content = bytes(filled)
+    return _all(path, header, soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)[0])
+
+
+def _all(path: str | Path, header: Header, samples: np.ndarray) -> np.ndarray:
     if len(samples) != header.frames:
         raise DataError(f"{path}: {len(samples)} of the {header.frames} samples can be read; it is damaged")
     return np.asarray(samples)

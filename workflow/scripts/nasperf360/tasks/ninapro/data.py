@@ -44,14 +44,15 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
     held_out = len(chosen) // 6
     parts = {"train": order[2 * held_out :], "valid": order[:held_out], "test": order[held_out : 2 * held_out]}
     for name, rows in parts.items():
-        split = writer.split(
-            name,
-            x=((1, CHANNELS, WINDOW), "float32"),
-            y=((), "int64"),
-            classes=SPEC.outputs,
-            source=raw.manifest,
-        )
-        split.append(x=windows[rows], y=label[rows])
+        write_split(writer, name, windows[rows], label[rows], raw.manifest)
+
+
+def write_split(writer: DatasetWriter, name: str, windows: np.ndarray, labels: np.ndarray, source: Path) -> None:
+    """Write windows (N, 1, channels, 52) and labels (N,) of one split."""
+    split = writer.split(
+        name, x=((1, CHANNELS, WINDOW), "float32"), y=((), "int64"), classes=SPEC.outputs, source=source
+    )
+    split.append(x=windows, y=labels)
 
 
 def read_labels(path: Path, classes: int = SPEC.outputs) -> tuple[np.ndarray, np.ndarray]:

@@ -5,15 +5,17 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from nasperf360.data.reading import in_words, reading
 from nasperf360.errors import DataError
-from nasperf360.tasks.shared.pickles import load_arrays
+from nasperf360.tasks.shared.arrays import read_objects
+from nasperf360.tasks.shared.pickles import read_pickle
 
 KIND = "a pickle of features"
+ENCODING = "latin1"  # of the strings of Python 2
 PAIRS = ("ccmpred", "freecon", "potential")
 CHANNELS = 57  # of two for each of 3 (ss) + 22 (pssm) + 1 (sa) + 1 (entropy) profiles, and the three pair maps
 LARGEST_FEATURE, LARGEST_DISTANCE = 100.0, 500.0  # PDNET's own checks
@@ -56,7 +58,7 @@ def read_protein(features: Path, distance: Path) -> Protein:
 def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Profiles (27, L) and pair maps (3, L, L), float32; numbers may be stored as strings."""
     with reading(path, KIND), open(path, "rb") as stream:
-        content = restricted_load(path, stream)
+        content = read_pickle(path, stream, ENCODING)
     if not isinstance(content, Mapping) or not isinstance(content.get("seq"), str):
         raise DataError(f"{path}: no dictionary of features with a sequence 'seq'")
     length = len(content["seq"])
@@ -84,13 +86,7 @@ def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def read_distances(path: Path, length: int) -> np.ndarray:
     """The map (L, L) of a saved object array (L, sequence, map)."""
-    with reading(path, "an array of numpy"), open(path, "rb") as stream:
-        version = np.lib.format.read_magic(stream)
-        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        shape, _, dtype = read_header[version](stream)
-        if shape != (3,) or not dtype.hasobject:
-            raise DataError(f"{path}: {dtype} of shape {shape}, expected three objects: length, sequence, distances")
-        content = restricted_load(path, stream)
+    content = read_objects(path, (3,), "three objects: length, sequence, distances", ENCODING)
     try:
         third = content[2]
     except (TypeError, LookupError) as error:
@@ -103,20 +99,6 @@ def read_distances(path: Path, length: int) -> np.ndarray:
     if not (distances <= LARGEST_DISTANCE).all():
         raise DataError(f"{path}: NaN or a distance beyond {LARGEST_DISTANCE:g} Angstrom")
     return distances
-
-
-def restricted_load(path: Path, stream: IO[bytes]) -> Any:
-    """Unpickle arrays, numbers, strings, lists and dictionaries.
-
-    Raises:
-        DataError: damaged, or it asks for anything else.
-    """
-    try:
-        return load_arrays(stream, encoding="latin1")
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged pickle raises nearly anything
-        raise DataError(f"{path}: not a readable pickle of arrays ({in_words(error)})") from error
 
 
 def _numbers(path: Path, what: str, values: Any) -> np.ndarray:

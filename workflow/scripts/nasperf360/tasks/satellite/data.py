@@ -19,20 +19,29 @@ from nasperf360.settings.declaration import NoSettings
 from nasperf360.tasks.satellite.spec import CLASSES, DATES
 
 ROWS = 20_000  # read at a time
+Blocks = Iterator[tuple[np.ndarray, np.ndarray]]
+"""Labels (n,) from 1 and series (n, 46) as stored, block by block."""
 MOST = 1 << 31  # a larger label is nonsense, and no whole number of numpy's
 
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> None:
     """The last rows of the training file, as many as the test file has, are the validation split."""
     train, test = raw.one("train", "*.csv").path, raw.one("test", "*.csv").path
+    write_splits(writer, train, count_rows(train), read_series(train), test, read_series(test))
+
+
+def write_splits(
+    writer: DatasetWriter, train: Path, rows: int, train_series: Blocks, test: Path, test_series: Blocks
+) -> None:
+    """Write the blocks of the training file, of so many rows, and of the test file; the paths are for messages."""
     split = _split(writer, "test", test)
-    for labels, series in read_series(test):
+    for labels, series in test_series:
         _append(split, test, labels, series)
-    remaining = count_rows(train) - split.samples
+    remaining = rows - split.samples
     if remaining <= 0:
         raise DataError(f"{train}: no more rows than {test} ({split.samples}), so none is left to train on")
     subsets = [_split(writer, name, train) for name in ("train", "valid")]
-    for labels, series in read_series(train):
+    for labels, series in train_series:
         here = min(len(labels), remaining)
         _append(subsets[0], train, labels[:here], series[:here])
         _append(subsets[1], train, labels[here:], series[here:])
@@ -53,8 +62,8 @@ def count_rows(path: Path) -> int:
         return sum(1 for line in stream if not line.isspace())
 
 
-def read_series(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Labels (n,) from 1 and series (n, 46) as stored, block by block.
+def read_series(path: Path) -> Blocks:
+    """The rows of a csv file.
 
     Raises:
         DataError: a row that is too short or too long, a value that is no number, a label that is no whole number.

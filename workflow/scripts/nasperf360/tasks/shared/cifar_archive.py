@@ -6,18 +6,21 @@ Who has it unpacked already may give the folder ``cifar-100-python`` in its plac
 import gzip
 import tarfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from nasperf360.data.datasets import DatasetWriter
 from nasperf360.data.raw import RawFiles
 from nasperf360.data.reading import in_words, reading
 from nasperf360.errors import DataError
-from nasperf360.tasks.shared.pickles import load_arrays
+from nasperf360.tasks.shared.pickles import fields_of, load_arrays
 
 IMAGE = (3, 32, 32)
 KIND = "a pickle of CIFAR-100"
+Shape = tuple[int, ...]
 FOLDER, MEMBERS = "cifar-100-python", ("train", "test")
 
 
@@ -69,16 +72,9 @@ def _read_member(content: IO[bytes], where: str) -> tuple[np.ndarray, np.ndarray
         raise
     except Exception as error:  # a damaged pickle can raise anything
         raise DataError(f"{where}: not a pickle of CIFAR-100 ({in_words(error)})") from error
-    if not isinstance(record, dict):
-        raise DataError(f"{where}: holds a {type(record).__name__}, expected a dict")
-    # Python 2 wrote the keys as bytes; copies written by Python 3 have them as str.
-    fields = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in record.items()}
-    for key in ("data", "fine_labels"):
-        if key not in fields:
-            raise DataError(f"{where}: no key '{key}', it has {sorted(map(str, fields))}")
-    images = fields["data"]
+    images, fine_labels = fields_of(where, record, "data", "fine_labels")
     with reading(where, KIND):  # ragged labels, say
-        labels = np.asarray(fields["fine_labels"])
+        labels = np.asarray(fine_labels)
     width = int(np.prod(IMAGE))
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != width:
         given = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
@@ -91,3 +87,18 @@ def _read_member(content: IO[bytes], where: str) -> tuple[np.ndarray, np.ndarray
 def train_size(samples: int) -> int:
     """How many of the training file's first images train; the last 20 % validate (40,000 + 10,000 at full size)."""
     return samples * 4 // 5
+
+
+def write_images(
+    writer: DatasetWriter, members: Mapping[str, tuple[np.ndarray, np.ndarray]], shape: Shape, classes: int, path: Path
+) -> None:
+    """Write ``train`` and ``test``, images (N, *shape) uint8 and labels (N,) of each, as splits; ``path`` is theirs."""
+    images, labels = members["train"]
+    cut = train_size(len(images))
+    for name, x, y in (
+        ("train", images[:cut], labels[:cut]),
+        ("valid", images[cut:], labels[cut:]),
+        ("test", *members["test"]),
+    ):
+        split = writer.split(name, x=(shape, "uint8"), y=((), "int64"), classes=classes, source=path)
+        split.append(x=x, y=y)

@@ -11,9 +11,14 @@ import pickle
 import pickletools
 import re
 from collections.abc import Callable
+from gzip import GzipFile
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from nasperf360.data.reading import in_words
+from nasperf360.errors import DataError
 
 _CODES = re.compile("b1|[iu][1248]|f[248]|[SU][0-9]{1,6}|O8?")
 _ORDERS = frozenset("<>|=")
@@ -129,7 +134,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError("it refers to objects outside of it")
 
 
-def load_arrays(stream: IO[bytes], encoding: str) -> Any:
+def load_arrays(stream: IO[bytes] | GzipFile, encoding: str) -> Any:
     """Unpickle containers, numbers, strings and numpy arrays.
 
     Args:
@@ -142,6 +147,35 @@ def load_arrays(stream: IO[bytes], encoding: str) -> Any:
     content = stream.read()
     _check_numbers(content)
     return _ArrayUnpickler(io.BytesIO(content), encoding=encoding).load()
+
+
+def read_pickle(path: str | Path, stream: IO[bytes] | GzipFile, encoding: str) -> Any:
+    """:func:`load_arrays` of a raw file.
+
+    Raises:
+        DataError: damaged, or it asks for anything else.
+    """
+    try:
+        return load_arrays(stream, encoding)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise DataError(f"{path}: not a readable pickle of arrays ({in_words(error)})") from error
+
+
+def fields_of(path: str | Path, record: Any, *keys: str) -> list[Any]:
+    """Values of a dictionary from a pickle, whose keys are bytes where Python 2 wrote it.
+
+    Raises:
+        DataError: it is none, or lacks a key.
+    """
+    if not isinstance(record, dict):
+        raise DataError(f"{path}: holds a {type(record).__name__}, expected a dict")
+    fields = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in record.items()}
+    for key in keys:
+        if key not in fields:
+            raise DataError(f"{path}: no key '{key}', it has {sorted(map(str, fields))}")
+    return [fields[key] for key in keys]
 
 
 def _check_numbers(content: bytes) -> None:
