@@ -8,6 +8,7 @@ from nasperf360.data.redistribution import check_redistribution
 from nasperf360.data.sources import Source, split_zips
 from nasperf360.data.sources_file import read_sources, read_terms, select
 from nasperf360.errors import UserError
+from nasperf360.study.configuration import SOURCES
 from nasperf360.study.paths import shipped
 
 FILE = {"name": "train.mat", "role": "train", "url": "https://example.org/train.mat", "bytes": 3, "md5": "0" * 32}
@@ -196,8 +197,9 @@ def test_terms_are_no_part_of_what_a_download_rests_on(tmp_path):
     assert read_terms(path)["ecg"]["redistribution"] is None
 
 
-def test_every_source_that_is_shipped_says_its_terms():
-    for task, terms in read_terms(shipped("config/sources.yaml")).items():
+@pytest.mark.parametrize("name", sorted(SOURCES.values()))
+def test_every_source_that_is_shipped_says_its_terms(name):
+    for task, terms in read_terms(shipped(name)).items():
         assert terms["redistribution"] == ("forbidden" if task == "ninapro" else "allowed")
         assert terms["citation"]
 
