@@ -169,7 +169,7 @@ def test_the_oldest_card_that_the_pinned_torch_drives_is_turing():
 def test_minutes_of_a_queue_are_whole_and_above_0(tmp_path):
     path = tmp_path / "runtimes.json"
     path.write_text('{"search/ecg/wrn-default": 1}')
-    assert minutes(read_runtimes(str(path)), "search", "ecg", "wrn-default", 3) == 3
+    assert minutes(read_runtimes(str(path)), "search", "ecg", "wrn-default") == 1
     for bad in ("0", "1.5", "true"):
         path.write_text(f'{{"search/ecg/wrn-default": {bad}}}')
         with pytest.raises(UserError, match="not minutes by"):
