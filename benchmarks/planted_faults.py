@@ -8,7 +8,7 @@ these are is for the reader to say.
 
 Left out by rule, since no fault can be told from a choice there: code that only speaks (errors, logs, progress, labels,
 text, ``__repr__``), how drawings look, what only guards the program against its own mistakes, as ``assert`` does, and
-what only moves memory. See ``Sites``, ``SPEAKS``, ``TELLS``, ``LOOKS``, ``GUARDS`` and ``MOVES``.
+what only moves memory. See ``Sites``, ``SPEAKS``, ``TELLS``, ``LOOKS``, ``DECORATES``, ``GUARDS`` and ``MOVES``.
 
     python benchmarks/planted_faults.py --seed 1 --count 40
 """
@@ -49,6 +49,8 @@ LOOKS = {
     *("markersize", "ms", "s", "solid_capstyle", "zorder", "ha", "va", "interpolation"),
 }
 """Keywords in ``figures/`` that say how something is drawn, neither what nor where."""
+DECORATES = {"grid", "tick_params"}
+"""Functions that do so, there."""
 GUARDS = {"zip": {"strict"}, "dataclass": {"frozen", "kw_only"}}
 """Keywords by function that refuse what the program never does: with and without them it computes the same."""
 MOVES = {"non_blocking", "overwrite_x"}
@@ -231,12 +233,12 @@ class Sites(ast.NodeVisitor):
     def visit_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
             return
-        if isinstance(node.value, ast.Call) and not _tells(node.value):
+        if isinstance(node.value, ast.Call) and not _tells(node.value) and not self._decorates(node.value):
             self.add("drop call", node, "pass")
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        if _tells(node):
+        if _tells(node) or self._decorates(node):
             return
         kept = [keyword for keyword in node.keywords if not self._is_choice(node, keyword.arg)]
         for keyword in kept:
@@ -254,6 +256,9 @@ class Sites(ast.NodeVisitor):
         for keyword in kept:
             if keyword.arg not in ("description", "desc", "label", "unit"):
                 self.visit(keyword.value)
+
+    def _decorates(self, call: ast.Call) -> bool:
+        return self.file.startswith("figures/") and _name(call) in DECORATES
 
     def _is_choice(self, call: ast.Call, keyword: str | None) -> bool:
         """Whether a keyword changes nothing that is computed or shown."""

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from nasperf360.algorithms.asha.spec import AshaSettings
 from nasperf360.algorithms.shared.supernet_settings import check_warmup
 from nasperf360.algorithms.shared.supernet_steps import random_subset
+from nasperf360.data import web
+from nasperf360.data.answers import Passing
 from nasperf360.data.memory import DataMemory
 from nasperf360.data.names import LONGEST, relative_path
 from nasperf360.data.reading import LARGEST_RATIO, MOST_NAMED, check_size, each
@@ -238,3 +241,27 @@ def test_arrays_of_matlab_4(tmp_path):
         path.write_bytes(v4(**bad))
         with pytest.raises(DataError):
             read_matlab(path, "x")
+
+
+def test_patience_with_a_server(monkeypatch):
+    """Nine times more in six minutes; three where it cannot be reached; as it says, but ten minutes at most."""
+    waits = []
+    monkeypatch.setattr("time.sleep", waits.append)
+
+    def waited(**fault):
+        def give_up():
+            patience = web.PATIENCE
+            while True:
+                patience = web._wait(Passing("it broke", "later", **fault), patience, "an address")
+
+        waits.clear()
+        with pytest.raises(UserError, match="it broke; later"):
+            give_up()
+        return list(waits)
+
+    assert waited() == [0, 2, 4, 8, 16, 32, 64, 120, 120]
+    assert len(waited(cause=NewConnectionError(None, "no route"))) == 3
+    assert waited(cause=HTTPError("neither line nor server")) == []
+    assert set(waited(retry_after="7")) == {7}
+    assert set(waited(retry_after="86400")) == {600}
+    assert (web.CONNECT_SECONDS, web.SILENCE_SECONDS, web.SLOWEST, web.SLOW_SECONDS) == (15, 60, 1000, 60)

@@ -28,12 +28,13 @@ def machine(monkeypatch):
     torch.set_deterministic_debug_mode("default")
 
 
+@pytest.mark.parametrize("capability", [(7, 0), (5, 0)])
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_an_older_card_is_told_which_build_to_install(machine, device):
-    machine((7, 0), CUDA_13)
+def test_an_older_card_is_told_which_build_to_install(machine, device, capability):
+    machine(capability, CUDA_13)
     message = (
-        "Tesla Test has compute capability 7.0, and this build of torch 2.13.0 runs on sm_75, sm_80, sm_86, sm_90, "
-        "sm_100, sm_120 only; install it by pip install torch==2.13.0 --index-url "
+        f"Tesla Test has compute capability {capability[0]}.0, and this build of torch 2.13.0 runs on sm_75, sm_80, "
+        "sm_86, sm_90, sm_100, sm_120 only; install it by pip install torch==2.13.0 --index-url "
         "https://download.pytorch.org/whl/cu126, or set device: cpu"
     )
     with pytest.raises(UserError, match=f"^{re.escape(message)}$") as found:
@@ -41,7 +42,7 @@ def test_an_older_card_is_told_which_build_to_install(machine, device):
     assert "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize("capability", [(3, 5), (13, 0), (11, 0)])
+@pytest.mark.parametrize("capability", [(3, 5), (4, 9), (13, 0), (11, 0)])
 def test_a_card_of_no_build_is_told_so(machine, capability):
     machine(capability, CUDA_13)
     with pytest.raises(UserError, match=r"a version of torch that lists it \(https://pytorch.org/get-started\)"):

@@ -56,9 +56,9 @@ def test_kinds_of_faults():
 
 
 def test_looks_are_left_out_of_figures_alone():
-    source = b"axes.plot(x, y, lw=2, marker=look)"
+    source = b"axes.plot(x, y, lw=2, marker=look)\naxes.grid(False)"
     drawn, other = ({fault.after for fault in Sites(file, source).found} for file in ("figures/a.py", "tables/a.py"))
-    assert other - drawn == {"axes.plot(x, y, marker=look)", "3", "0"}
+    assert other - drawn == {"axes.plot(x, y, marker=look)", "3", "0", "True"}
 
 
 @pytest.fixture(scope="module")
