@@ -17,7 +17,7 @@ import numpy as np
 
 from nasperf360.data.datasets import Dataset
 from nasperf360.data.raw import RawFiles
-from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.data.sources_file import read_sources
 from nasperf360.tasks.ecg.data import read_record, read_reference
 from nasperf360.tasks.ecg.spec import LABELS
 from nasperf360.tasks.fsd50k import data as fsd50k
@@ -50,7 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of the preprocessing of either, so tha
 
 def sources(tasks: list[str]) -> dict[str, Any]:
     """Entries of ``config/sources.benchmark.yaml`` for small files, without what is true of the real ones alone."""
-    entries = read_yaml(ROOT / "config" / "sources.benchmark.yaml")
+    entries = read_sources(ROOT / "config" / "sources.benchmark.yaml")
     for entry in entries.values():
         for file in entry["files"]:
             for key in ("bytes", "md5", "url", "mirrors"):
