@@ -45,6 +45,7 @@ SMALLEST = {
         "| HEAD~0 | ",
     ],
     "publishing.py --gigabytes 0.02": ["| 0.02 GB | seconds", "|---|", "| publish | ", "| fetch | "],
+    "planning.py --studies 1x1": ["| tasks x methods x seeds |", "|---|", "| 10 x 1 x 1 | 30 | "],
     "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
 }
 
