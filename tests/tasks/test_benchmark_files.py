@@ -26,6 +26,7 @@ from nasperf360.data.sources import Source
 from nasperf360.data.sources_file import read_sources, select
 from nasperf360.errors import DataError, UserError
 from nasperf360.registry import names, room
+from nasperf360.study import configuration
 from nasperf360.study.sizes import PUBLISHED
 from nasperf360.tasks.shared.readers import raw_owner
 from nasperf360.tasks.shared.task_spec import task_spec
@@ -126,6 +127,13 @@ def test_sizes_are_the_published_ones(task: str) -> None:
     assert samples.get("final_train", merged) == published.final_train
     test = samples.get("final_test", samples["test"])
     assert test * (16 if task == "psicov" else 1) == published.test  # tiles
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_options_of_the_paper_scale_are_the_defaults(task: str) -> None:
+    """Else no size would be compared there."""
+    config = configuration.resolve({"scale": "paper", "source": "benchmark"})
+    assert configuration.preprocess_options(config, task) == task_spec(task).preprocess().params()
 
 
 @pytest.mark.parametrize("task", ["cifar100", "fsd50k", "satellite"])
