@@ -184,7 +184,7 @@ def test_a_fifth_waits_for_one_that_ends_however_it_ends(machine, jobs):
     held = [gpu_of(process) for process in first]
     fifth = jobs.start()
     said = fifth.stderr.readline()
-    assert re.match(r"all GPUs are taken, 1 jobs each: waiting for one; GPU-0aaa-bbb has process \d+ on ", said)
+    assert re.match(r"all GPUs are taken \(jobs_per_gpu: 1\): waiting for one; GPU-0aaa-bbb has process \d+ on ", said)
     assert all(f"process {process.pid} on" in said for process in first)
     time.sleep(1)
     assert fifth.poll() is None

@@ -41,7 +41,6 @@ class Cluster(NamedTuple):
     """A running SLURM and the checkout whose jobs it gets."""
 
     checkout: Checkout
-    log: Path
 
     def command(self, target: str, run: str, *config: str, profile: str) -> list[str]:
         return [
@@ -72,8 +71,8 @@ class Cluster(NamedTuple):
         return output
 
     def jobs(self) -> dict[str, dict[str, str]]:
-        """What SLURM wrote of each job that ended, by its number."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        """What SLURM knows of each job, ended or not, by its number."""
+        lines = asked("scontrol", "--oneliner", "show", "jobs").splitlines()
         found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines]
         return {job["JobId"]: job for job in found}
 
@@ -105,14 +104,6 @@ def prepared(tmp_path_factory) -> Checkout:
 
 
 @pytest.fixture(scope="module")
-def made(prepared) -> Checkout:
-    """What SLURM shall make, made without it."""
-    for config, _ in STUDIES.values():
-        prepared.snakemake("--cores", "2", "evaluations", config=("run=local", *config))
-    return prepared
-
-
-@pytest.fixture(scope="module")
 def calm(prepared) -> dict[str, bytes]:
     """The long training, made without SLURM and undisturbed."""
     config = ("run=calm", "data_run=local", *LONGER)
@@ -123,7 +114,7 @@ def calm(prepared) -> dict[str, bytes]:
 @contextlib.contextmanager
 def running(checkout: Checkout, folder: Path, gpus: int) -> Iterator[Cluster]:
     with slurm(folder / "slurm", gpus=gpus, cpus=4):
-        yield Cluster(checkout, folder / "slurm" / "log" / "jobs.txt")
+        yield Cluster(checkout)
 
 
 @pytest.fixture
@@ -151,9 +142,11 @@ def running_jobs() -> set[str]:
     return set(asked("squeue", "-h", "-t", "RUNNING", "-o", "%i").split())
 
 
-def seconds_left(job: str) -> int:
-    minutes, _, seconds = asked("squeue", "-h", "-j", job, "-o", "%L").strip().rpartition(":")
-    return 60 * int(minutes or 0) + int(seconds)
+def nearly_over(job: str) -> bool:
+    """Whether the time of a job that SLURM runs is, or the job itself."""
+    left = asked("squeue", "-h", "-t", "RUNNING", "-j", job, "-o", "%L").strip()
+    minutes, _, seconds = left.rpartition(":")
+    return not left or 60 * int(minutes or 0) + int(seconds) < 18
 
 
 def asked(*command: str) -> str:
@@ -188,9 +181,10 @@ def gpu_jobs(cluster: Cluster, run: str) -> list[tuple[str, datetime, datetime]]
 
 
 @pytest.mark.parametrize("gpus", STUDIES)
-def test_a_study_on_a_cluster_is_that_of_one_machine(made, tmp_path_factory, gpus):
+def test_a_study_on_a_cluster_is_that_of_one_machine(prepared, tmp_path_factory, gpus):
     run, (config, wanting) = f"cluster-{gpus}", STUDIES[gpus]
-    with running(made, tmp_path_factory.mktemp("slurm"), gpus) as cluster:
+    prepared.snakemake("--cores", "2", "evaluations", config=("run=local", *config))
+    with running(prepared, tmp_path_factory.mktemp("slurm"), gpus) as cluster:
         cluster.profile(run)
         cluster.snakemake("evaluations", run, *config, profile=run)
         jobs = gpu_jobs(cluster, run)
@@ -198,7 +192,7 @@ def test_a_study_on_a_cluster_is_that_of_one_machine(made, tmp_path_factory, gpu
     together = [(one, other) for one in jobs for other in jobs if one is not other and one[1] <= other[1] < one[2]]
     assert bool(together) == (gpus == 2), jobs
     assert all(one[0] != other[0] for one, other in together), jobs
-    found, expected = made_by(made, run), made_by(made, "local")
+    found, expected = made_by(prepared, run), made_by(prepared, "local")
     assert len([path for path in found if path.endswith("result.json")]) == {1: 4, 2: 2}[gpus]
     assert found == {path: expected[path] for path in found}
 
@@ -214,14 +208,15 @@ def test_a_training_lives_on_limits_shorter_than_it(cluster, calm):
         script = until(lambda number=attempt: begun(log, resumed=number > 1) and script_in(folder), process)
         (job,) = running_jobs()
         script.suspend()
-        until(lambda job=job: seconds_left(job) < 18, process)
-        script.resume()
+        until(lambda job=job: nearly_over(job), process)
+        with contextlib.suppress(psutil.NoSuchProcess):  # to be warned wakes it too
+            script.resume()
         until(lambda job=job: job not in running_jobs(), process)
     output = process.communicate(timeout=600)[0]
     assert process.returncode == 0, output[-6000:]
     assert output.count("interrupted by SIGUSR1; the same command goes on after epoch ") >= 2
     cost = json.loads((folder / f"results/short/{LONG}/cost.json").read_text())
-    assert cost["attempts"] == len([job for job in cluster.jobs().values() if job["TimeLimit"] == "2"]) >= 3
+    assert cost["attempts"] == len([job for job in cluster.jobs().values() if job["TimeLimit"] == "00:02:00"]) >= 3
     assert reproducible(folder / f"results/short/{LONG}") == calm
 
 
@@ -238,11 +233,11 @@ def test_killed_cancelled_and_left_alone_it_ends_in_the_same_bytes(cluster, calm
         (first,) = running_jobs()
         script_in(folder).send_signal(signal.SIGKILL)
         (second,) = until(lambda: running_jobs() - {first}, process)
-        assert "mem=32000M" in asked("scontrol", "show", "job", second)  # it may have been for lack of memory
+        assert "mem=32384M" in asked("scontrol", "show", "job", second)  # it may have been for lack of memory
         until(lambda: begun(log, resumed=True), process)
         asked("scancel", second)
         (third,) = until(lambda: running_jobs() - {first, second}, process)
-        assert "mem=32000M" in asked("scontrol", "show", "job", third)  # to be cancelled is no lack of it
+        assert "mem=32384M" in asked("scontrol", "show", "job", third)  # to be cancelled is no lack of it
         until(lambda: begun(log, resumed=True), process)
     finally:
         process.kill()
@@ -264,5 +259,5 @@ def test_a_mistake_is_not_made_again(cluster):
     assert reason == "device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu"
     assert f"Error: {reason} (said by the last attempt; nothing was done again)" in output
     first, second = [job for job in cluster.jobs().values() if job["JobState"] == "FAILED"]
-    assert (first["TimeLimit"], "gres/gpu=1" in first["Tres"]) == ("2880", True)
-    assert (second["TimeLimit"], "gres/gpu" in second["Tres"]) == ("10", False)
+    assert (first["TimeLimit"], first.get("TresPerJob")) == ("2-00:00:00", "gres:gpu:1")
+    assert (second["TimeLimit"], second.get("TresPerJob")) == ("00:10:00", None)

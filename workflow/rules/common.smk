@@ -168,7 +168,8 @@ def usually_asked(stage, wildcards):
         return USUAL[stage]
     task, method = wildcards.task, wildcards.method
     gpu = int(stage == "retrain" or configuration.trains(config, method))
-    return Asked(gpu, runtimes.minutes(RUNTIMES, stage, task, method), EXPERIMENT_MB)
+    memory = EXPERIMENT_MB + config["data_memory_mb"]
+    return Asked(gpu, runtimes.minutes(RUNTIMES, stage, task, method), memory)
 
 
 def modules_of(stage):

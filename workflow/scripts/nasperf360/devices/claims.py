@@ -95,7 +95,7 @@ def claimed(gpus: Sequence[Gpu], most: int, folder: Path) -> Iterator[tuple[Gpu,
     waiting = False
     while not (claim := _claim(gpus, most, folder)):
         if not waiting:
-            log(f"all GPUs are taken, {most} jobs each: waiting for one; {_holders(gpus, folder)}")
+            log(f"all GPUs are taken (jobs_per_gpu: {most}): waiting for one; {_holders(gpus, folder)}")
             waiting = True
         time.sleep(PAUSE)
     gpu, others, lock = claim

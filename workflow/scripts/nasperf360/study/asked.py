@@ -21,7 +21,8 @@ class Asked:
 
 
 USUAL = {"preprocess": Asked(gpu=0, runtime=720, mem_mb=4000), "evaluate": Asked(gpu=0, runtime=60, mem_mb=4000)}
-EXPERIMENT_MB = 16000  # of a search or training: libraries, CUDA, and data (``data_memory_mb``)
+EXPERIMENT_MB = 8000
+"""Of a search or training: libraries, CUDA, networks and their checkpoints; what it holds of its data comes on top."""
 AT_ONCE = Asked(gpu=0, runtime=10, mem_mb=2000)
 """Of a retry that only says again why the last attempt failed."""
 
