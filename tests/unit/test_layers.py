@@ -69,6 +69,7 @@ ALLOWED: dict[str, set[str]] = {
     "caches": set(),
     "interruption": set(),
     "command": {"errors", "interruption"},
+    "console": set(),
     "fork_server": set(),
     "files": {"errors"},
     "failures": {"files"},

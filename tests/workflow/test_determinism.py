@@ -43,7 +43,9 @@ def test_bytes_follow_compute_threads_and_not_the_cores_at_hand(checkout):
     """The rules claim ``compute_threads`` cores, but are given fewer where there are fewer."""
     config = ("data_run=small", "tasks=[satellite]", "methods=[wrn-default]", "compute_threads=2")
     for cores in ("1", "2"):
-        output = checkout.snakemake("--cores", cores, "evaluations", config=(*config, f"run=cores-{cores}"))
+        output = checkout.snakemake(
+            "--verbose", "--cores", cores, "evaluations", config=(*config, f"run=cores-{cores}")
+        )
         assert output.count("threads: 2") == (2 if cores == "2" else 0)
     one, two = (contents(checkout, f"cores-{cores}") for cores in ("1", "2"))
     assert one == two

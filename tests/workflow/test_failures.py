@@ -49,6 +49,10 @@ def test_the_others_go_on_and_the_reason_stands_beside(failed):
     assert "lower the learning rate" in reason
     assert f"Error: {reason}" in output
     assert json.loads((results / "retrain/darcy/wrn-default/0/failure.json").read_text())["kind"] == "diverged"
+    ending = output[output.index(f"results/{RUN}: 1 experiments failed, 1 are done\n") :].splitlines()
+    log = f"results/{RUN}/logs/retrain/darcy/wrn-default/0.log"
+    assert ending[1] == f"darcy wrn-default seed 0: retrain failed: {reason}; see {log}"
+    assert "--config partial=true" in ending[2]
     assert not (results / "retrain/darcy/wrn-default/0/cost.json").exists()
     assert not (results / "evaluate/darcy/wrn-default/0/result.json").exists()
     assert (results / "evaluate/satellite/wrn-default/0/result.json").exists()
@@ -83,7 +87,8 @@ def test_one_command_lists_what_is_missing_and_why(failed):
     assert lines[0] == f"results/{RUN}: 1 of 2 experiments have a result"
     assert lines[1].startswith("darcy wrn-default seed 0: retrain failed: ")
     assert lines[1].endswith(f"see results/{RUN}/logs/retrain/darcy/wrn-default/0.log")
-    assert len(lines) == 2
+    assert len(lines) == 3
+    assert lines[2].endswith(" h of searches and trainings done, about 0.0 h left")
     assert command(checkout, "status.py", "--run", "small", status=0).startswith("results/small: 6 of 6 experiments")
     command(checkout, "status.py", "--run", "nothing", status=1)
 
@@ -91,7 +96,10 @@ def test_one_command_lists_what_is_missing_and_why(failed):
 def test_an_experiment_that_works_again_takes_its_failure_back(failed):
     checkout, _ = failed
     config = (*CONFIG[:-1], "retrain={wrn: {darcy: {lr: 0.01}}}")
-    checkout.snakemake("--cores", "2", config=config)
+    output = checkout.snakemake("--cores", "2", config=config)
+    assert "\nretrain darcy wrn-default 0" in output
+    assert f"\ntables: results/{RUN}/tables; figures: results/{RUN}/figures; page: results/{RUN}/report/i" in output
+    assert len(output.splitlines()) < 200  # and thousands in Snakemake's own log
     assert not (checkout.folder / f"results/{RUN}/retrain/darcy/wrn-default/0/failure.json").exists()
     command(checkout, "status.py", "--run", RUN, status=0)
 

@@ -42,6 +42,7 @@ sys.path.insert(0, LIBRARY)
 environ["PYTHONPATH"] = pathsep.join(filter(None, [LIBRARY, environ.get("PYTHONPATH")]))
 
 from nasperf360 import caches
+from nasperf360.console import be_brief
 from nasperf360.errors import UserError
 from nasperf360.files import digest_json
 from nasperf360.fork_server.start import start as start_fork_server
@@ -49,7 +50,7 @@ from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, labe
 from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params
 from nasperf360.stages.modules import stage_modules
-from nasperf360.study import configuration, paths, records, runs, runtimes
+from nasperf360.study import configuration, ending, paths, records, runs, runtimes
 from nasperf360.study.asked import EXPERIMENT_MB, USUAL, Asked, asked
 from nasperf360.study.expected import check_unrecorded
 from nasperf360.tasks.shared.task_spec import task_spec
@@ -115,16 +116,21 @@ onstart:
     except UserError as error:
         sys.exit(f"Error: {error}")
     records.keep(OWN_RUNS)
+    if not (workflow.output_settings.verbose or workflow.output_settings.quiet):
+        be_brief(logger)
     if config["fork_server"] and workflow.local_exec and workflow.is_main_process:
         shell.executable(start_fork_server(shell.get_executable()))
 
 
 onsuccess:
     records.keep(OWN_RUNS)
+    logger.info(ending.made(config))
 
 
 onerror:
     records.keep(OWN_RUNS)
+    for line in ending.failures(config):
+        logger.error(line)
 
 
 @cache

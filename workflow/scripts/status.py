@@ -1,23 +1,73 @@
-"""List the experiments of a run without a result, and why: python workflow/scripts/status.py --run demo"""
+"""How far a run is: experiments without a result, and why; what runs now; the hours done and left.
+
+python workflow/scripts/status.py --run demo
+"""
 
 import argparse
+import sys
+import time
+from functools import cache, partial
 from pathlib import Path
 
 from nasperf360.command import run_command
+from nasperf360.study.hours import study_hours
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import missing
 
+CLEAR = "\033[2J\033[H"  # a terminal
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", default="demo", help="name of the run: results/<run>/")
-    folder = Path("results") / parser.parse_args().run
-    without, experiments = missing(folder), read_study(folder).experiments
-    print(f"{folder}: {len(experiments) - len(without)} of {len(experiments)} experiments have a result")
-    for entry in without:
-        print(entry)
-    return 1 if without else 0
+
+def main(folder):
+    lines, complete = report(folder, cache(partial(estimated, folder)))
+    print("\n".join(lines))
+    return 0 if complete else 1
+
+
+def watch(folder, seconds):
+    """Until all is complete, or Ctrl-C."""
+    hours = cache(partial(estimated, folder))
+    while True:
+        lines, complete = report(folder, hours)
+        print((CLEAR if sys.stdout.isatty() else "") + "\n".join(lines), flush=True)
+        if complete:
+            return
+        time.sleep(seconds)
+
+
+def report(folder, hours):
+    """What there is to say, as lines, and whether all experiments have a result."""
+    study, without = read_study(folder), missing(folder)
+    count = len(study.experiments)
+    lines = [f"{folder}: {count - len(without)} of {count} experiments have a result", *map(str, without)]
+    done, left, unknown = study_hours(folder, study, hours)
+    now = sum(entry.runs for entry in without)
+    lines.append(
+        f"{done:,.1f} h of searches and trainings done"
+        + (said_left(left, unknown) if without else "")
+        + (f"; {now} of the experiments above run now" if now else "")
+    )
+    return lines, not without
+
+
+def said_left(left, unknown):
+    if not unknown:
+        return f", about {left:,.1f} h left"
+    more = f"{unknown} of which nothing can be said before others of their kind are done"
+    return f", about {left:,.1f} h left and {more}" if left else f"; left are {more}"
+
+
+def estimated(folder):
+    # Torch takes seconds to load, and is only asked for where no seed of some experiment is done.
+    from nasperf360.study.estimated_hours import estimated_hours
+
+    config = read_study(folder).config
+    return estimated_hours(folder, config) if config else {}
 
 
 if __name__ == "__main__":
-    run_command(main)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default="demo", help="name of the run: results/<run>/")
+    parser.add_argument("--watch", nargs="?", type=float, const=10.0, metavar="SECONDS", help="again every 10 seconds")
+    arguments = parser.parse_args()
+    folder = Path("results") / arguments.run
+    run_command(partial(watch, folder, arguments.watch) if arguments.watch is not None else partial(main, folder))

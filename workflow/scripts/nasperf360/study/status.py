@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from nasperf360.study.paths import MADE, Key, data_folder, searched, stage_path
+from nasperf360.labels import FAILED
+from nasperf360.study.paths import COSTS, MADE, Key, data_folder, searched, stage_path
 from nasperf360.study.results import State, state
+from nasperf360.study.running import lock_folder, running, worker
 from nasperf360.study.runs import read_study
 from nasperf360.tasks.shared.task_spec import task_spec
 
@@ -18,6 +20,8 @@ class Missing(NamedTuple):
     key: Key
     reason: str
     log: Path | None
+    runs: bool = False
+    failed: bool = False
 
     def __str__(self) -> str:
         task, method, seed = self.key
@@ -36,19 +40,27 @@ def missing(folder: Path) -> list[Missing]:
         UserError: the folder holds no study.
     """
     states = {key: state(folder, key) for key in read_study(folder).experiments}
-    return [_missing(folder, key, found.stage, found) for key, found in states.items() if found.stage is not None]
+    return [
+        _missing(folder, key, found.stage, found)._replace(failed=found.outcome == FAILED)
+        for key, found in states.items()
+        if found.stage is not None
+    ]
 
 
 def _missing(folder: Path, key: Key, stage: str, found: State) -> Missing:
     log = _log(folder, stage, key)
+    job = _searched(folder, stage, key)
+    process = worker(lock_folder(folder, stage, job)) if stage in COSTS else None
+    if process:
+        return Missing(key, f"{stage} {running(process, stage, job, log)}", log, runs=True)
     if found.failure is None and stage in MADE:
         made = stage_path(folder, stage, key)
         if made.is_file():
             return Missing(key, str(found), None)  # the log is of what is at hand
         if _lost(made, stage, log):
             return Missing(key, f"its {made.name} is missing, though {stage} ran; {again(made)}", log)
-    if found.failure is None and not found.stale and log:  # it left no reason: it was killed, or runs
-        return Missing(key, f"{stage} was started and did not finish", log)
+    if found.failure is None and not found.stale and log:  # it left no reason
+        return Missing(key, f"{stage} was {'started and did not finish' if process is None else 'killed'}", log)
     return Missing(key, str(found), log)
 
 
@@ -59,9 +71,14 @@ def _lost(made: Path, stage: str, log: Path | None) -> bool:
     return made.with_name(WRITTEN_BEFORE[stage]).is_file()
 
 
+def _searched(folder: Path, stage: str, key: Key) -> Key:
+    """The experiment whose job of that stage this one waits for."""
+    return searched(key, read_study(folder).searches) if stage == "search" else key
+
+
 def _log(folder: Path, stage: str, key: Key) -> Path | None:
     """The log of a stage that was started."""
-    task, method, seed = searched(key, read_study(folder).searches) if stage == "search" else key
+    task, method, seed = _searched(folder, stage, key)
     logs = data_folder(folder) / "logs"
     paths = {
         "preprocess": [logs / "preprocess" / f"{task}.log"],
