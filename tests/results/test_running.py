@@ -12,7 +12,7 @@ import pytest
 from nasperf360.locks import locked
 from nasperf360.study.hours import Hours, study_hours
 from nasperf360.study.paths import cost_path, made_path, result_path
-from nasperf360.study.running import holder, in_words, lock_folder, running
+from nasperf360.study.running import in_words, lock_folder, running, worker
 from nasperf360.study.runs import Study
 from nasperf360.study.status import missing
 
@@ -107,12 +107,12 @@ def test_a_job_runs_while_it_holds_its_lock_and_was_killed_if_it_no_longer_does(
 
 
 def test_to_look_at_a_lock_takes_it_from_nobody(tmp_path, capsys):
-    assert holder(tmp_path) is None
+    assert worker(tmp_path) is None
     with locked(tmp_path):
         pass
-    assert holder(tmp_path) == ""
+    assert worker(tmp_path) == ""
     with locked(tmp_path):
-        assert holder(tmp_path).startswith(f"{os.getpid()} on ")
+        assert worker(tmp_path).startswith(f"{os.getpid()} on ")
     assert capsys.readouterr().err == ""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nasperf360.labels import halves
+from nasperf360.locks import holder
 from nasperf360.study.paths import Key
 
 UNITS = {"random": "trial", "asha": "trial", "enas": "episode"}
@@ -50,7 +51,7 @@ def lock_folder(folder: str | Path, stage: str, key: Key) -> Path:
     return Path(folder, "checkpoints", stage, task, method, str(seed))
 
 
-def holder(folder: Path) -> str | None:
+def worker(folder: Path) -> str | None:
     """The process that holds the lock of a folder (``locks.py``), and its machine; empty where none does.
 
     A process that died holds none, however it died. None where that cannot be told: nobody ever had the lock, or the
@@ -61,7 +62,7 @@ def holder(folder: Path) -> str | None:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return ""
         except BlockingIOError:
-            return lock.read().strip() or "?"
+            return holder(folder / "lock")
     return None
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nasperf360.labels import FAILED
 from nasperf360.study.paths import COSTS, MADE, Key, data_folder, searched, stage_path
 from nasperf360.study.results import State, state
-from nasperf360.study.running import holder, lock_folder, running
+from nasperf360.study.running import lock_folder, running, worker
 from nasperf360.study.runs import read_study
 from nasperf360.tasks.shared.task_spec import task_spec
 
@@ -50,7 +50,7 @@ def missing(folder: Path) -> list[Missing]:
 def _missing(folder: Path, key: Key, stage: str, found: State) -> Missing:
     log = _log(folder, stage, key)
     job = _searched(folder, stage, key)
-    process = holder(lock_folder(folder, stage, job)) if stage in COSTS else None
+    process = worker(lock_folder(folder, stage, job)) if stage in COSTS else None
     if process:
         return Missing(key, f"{stage} {running(process, stage, job, log)}", log, runs=True)
     if found.failure is None and stage in MADE:
