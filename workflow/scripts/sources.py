@@ -36,7 +36,9 @@ def write_lock(lock, sources, raw):
     for source in sources:
         lock = lock.with_fetched(source, raw / source.task)
     if not lock.entries:
-        raise UserError(f"{raw}: nothing came there that needs to be locked; download with 'source: original' or 'benchmark' first")
+        raise UserError(
+            f"{raw}: nothing came there that needs to be locked; download with 'source: original' or 'benchmark' first"
+        )
     if lock.entries == before:
         print(f"{lock.path}: nothing new to lock")
         return 0
