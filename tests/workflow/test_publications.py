@@ -103,6 +103,8 @@ def test_a_licence_that_forbids_it_ends_the_run_before_anything_is_made(tmp_path
     text = checkout.snakemake("-n", "publications", config=config, status=1)
     (said,) = re.findall(r"^Error: (.*)$", text, re.MULTILINE)
     assert said.startswith("ninapro: its licence, CC BY-ND, forbids passing on what is made from the data; ")
+    of_benchmark = (config[0], "source=benchmark", "run=files", config[3])
+    assert said in checkout.snakemake("-n", "publications", config=of_benchmark, status=1)
     # The mend is a command line that works.
     (accepting,) = re.findall(r"--config '(.*)'$", said)
     accepting = accepting.replace("publish={", "publish={bucket: study, ")

@@ -245,12 +245,12 @@ def terms():
 
 def redistribution(task):
     """Whether what is made from a task's data may be passed on; None if nothing is said."""
-    return terms().get(task_spec(task).raw, {}).get("redistribution")
+    return terms().get(raw_owner(task, config["source"]), {}).get("redistribution")
 
 
 def published_data(wildcards):
     """The data set to publish; one that its licence keeps back ends the run before anything is made."""
-    task, said = asked_task(wildcards), terms().get(task_spec(wildcards.task).raw)
+    task, said = asked_task(wildcards), terms().get(raw_owner(wildcards.task, config["source"]))
     if said and config["source"] not in ("simulated", "published"):  # of these the manifest says what they are
         manifest = {"task": task, "origin": config["source"], "licence": said["licence"]}
         try:

@@ -19,7 +19,7 @@ from nasperf360.files import write_json, write_text
 from nasperf360.job import log
 from nasperf360.registry import has_room
 from nasperf360.study.bundles import FOLDER, KINDS, MANIFEST
-from nasperf360.tasks.shared.task_spec import task_spec
+from nasperf360.tasks.shared.readers import raw_owner
 
 LARGEST = 64 << 20  # bytes of a manifest; who knows what else lies there
 NOT_LISTED = {"licence": "", "homepage": "", "redistribution": None, "citation": ""}
@@ -121,7 +121,7 @@ def _dataset(
     manifest = read_manifest(_parsed(content, bucket.address(name)), bucket.address(name), "publish it again")
     if (manifest["task"], manifest["bytes"]) != (task, there[data]):
         raise DataError(f"{bucket.address(name)}: not the manifest of {data}")
-    owner = task_spec(task).raw if has_room("tasks", task, "spec") else task
+    owner = raw_owner(task, manifest["origin"]) if has_room("tasks", task, "spec") else task
     source = terms.get(owner, NOT_LISTED)
     simulated = manifest["origin"] == "simulated"
     return {
