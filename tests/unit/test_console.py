@@ -44,11 +44,11 @@ def said():
     return logger, terminal, file
 
 
-def start(logger):
+def start(logger, **given):
     """A job as the scheduler announces it."""
     logger.info("Select jobs to execute...")
     logger.info("Execute 1 jobs...")
-    logger.info("", extra={**JOB, "event": LogEvent.JOB_INFO})
+    logger.info("", extra={**JOB, **given, "event": LogEvent.JOB_INFO})
 
 
 def test_a_line_per_job(said):
@@ -62,6 +62,13 @@ def test_a_line_per_job(said):
     assert terminal.getvalue().splitlines() == [line, f"{line}  (1 of 393 done)", f"{line}  (2 of 393 done)"]
     assert file.getvalue().count("reason: Missing output files: b") == 3
     assert "2 of 393 steps" in file.getvalue()
+
+
+def test_quick_jobs_have_none(said):
+    logger, terminal, file = said
+    start(logger, rule_name="evaluate")
+    assert terminal.getvalue() == ""
+    assert "rule evaluate:" in file.getvalue()
 
 
 def test_errors_and_all_else_are_whole(said):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nasperf360.command import run_command
 from nasperf360.study.hours import study_hours
+from nasperf360.study.running import in_words
 from nasperf360.study.runs import read_study
 from nasperf360.study.status import missing
 
@@ -42,18 +43,22 @@ def report(folder, hours):
     done, left, unknown = study_hours(folder, study, hours)
     now = sum(entry.runs for entry in without)
     lines.append(
-        f"{done:,.1f} h of searches and trainings done"
+        f"{span(done)} of searches and trainings done"
         + (said_left(left, unknown) if without else "")
         + (f"; {now} of the experiments above run now" if now else "")
     )
     return lines, not without
 
 
+def span(hours):
+    return in_words(3600 * hours)
+
+
 def said_left(left, unknown):
     if not unknown:
-        return f", about {left:,.1f} h left"
+        return f", about {span(left)} left"
     more = f"{unknown} of which nothing can be said before others of their kind are done"
-    return f", about {left:,.1f} h left and {more}" if left else f"; left are {more}"
+    return f", about {span(left)} left and {more}" if left else f"; left are {more}"
 
 
 def estimated(folder):

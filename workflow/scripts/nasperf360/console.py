@@ -9,6 +9,9 @@ from snakemake_interface_logger_plugins.common import LogEvent
 NAME = "DefaultStreamHandler"
 """What Snakemake calls the handler that writes to the terminal."""
 
+QUICK = ("evaluate",)
+"""Rules without a line: a study has as many such jobs as trainings, and each takes a second."""
+
 PLANS = ("Select jobs to execute...", "Execute ")
 """How lines begin that are said before each batch of jobs, as no event of their own."""
 
@@ -34,6 +37,8 @@ class Brief(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Say a record, in one line or in none where it is of a job that does not fail."""
         event, given = getattr(record, "event", None), vars(record)
+        if event == LogEvent.JOB_INFO and given["rule_name"] in QUICK:
+            return
         if event == LogEvent.JOB_INFO:
             self.whole.handle(logging.makeLogRecord({"levelno": record.levelno, "msg": _job(given) + self.progress}))
         elif event == LogEvent.PROGRESS:
