@@ -68,7 +68,7 @@ def _faults(rule: Any, config: Mapping[str, Any]) -> Iterator[str]:
         if not _representable(value):
             yield f"param '{name}' holds what Snakemake cannot compare: {type(value).__name__}"
     for name, value in rule.params._allitems():
-        if callable(value) and not _of_wildcards(value):
+        if callable(value) and not _of_wildcards(value) and f"{name}_sha256" not in params:
             yield f"param '{name}' is a function of more than wildcards, which Snakemake does not track"
     if not rule.log:
         yield "it has no log"

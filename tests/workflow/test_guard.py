@@ -45,6 +45,15 @@ def test_a_bad_rule_is_found(tmp_path, monkeypatch, name):
     assert found[0].startswith("made: ")
 
 
+def test_what_is_tracked_by_its_digest_may_be_untracked_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text("")
+    params = 'code="a.py@01234567", a=lambda wildcards, output: {"b": 1}, a_sha256=lambda wildcards: "0123"'
+    rule = f'rule made:\n    output: "x"\n    log: "l"\n    params: {params}\n    script: "a.py"\n'
+    (tmp_path / "Snakefile").write_text(rule)
+    assert faults(read(tmp_path / "Snakefile", {}), {}) == []
+
+
 @pytest.mark.parametrize("loader", LOADERS)
 def test_a_file_loaded_by_name_that_no_digest_names_is_found(tmp_path, monkeypatch, loader):
     wildcard, file = LOADERS[loader]

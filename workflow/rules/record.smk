@@ -20,7 +20,7 @@ rule record_study:
         **code_params("record_study.py"),
         run=RUN,
         about=runs.about(config),
-        sha256=lambda wildcards: digest_json(asked_for()),
+        study_sha256=lambda wildcards: digest_json(asked_for()),
         study=untracked(asked_for),  # which would fill a screen where its digest says enough
     script:
         "../scripts/record_study.py"
