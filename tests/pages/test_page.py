@@ -137,14 +137,14 @@ AGGREGATE = pd.DataFrame(
         "median_improvement_high": [0.0, 40.0, 95.0],
     }
 )
-PAIRS = pd.DataFrame({"p_holm": [0.01, 0.2, None]})
+PAIRS = pd.DataFrame({"p_holm": [0.01, 0.05, 0.2, None]})
 
 
 def test_the_result_in_a_sentence():
     whole = headline(AGGREGATE, PAIRS, 0)
     assert whole.startswith("On 10 tasks DARTS GAEA has the lowest median rank, 1.0 (95 % interval: 1.0 to 2.0)")
     assert "20.0 % below that of WRN default (95 % interval: improvement, −1.0 to 40.0 %)" in whole
-    assert "1 of the 2 pairs" in whole
+    assert "1 of the 3 pairs" in whole
     failed = headline(AGGREGATE.assign(seeds_failed=[0, 1, 0]), PAIRS, 3)
     assert failed.startswith("So far (3 experiments without a result), on 10 tasks WRN default has")
     assert "% below" not in failed
