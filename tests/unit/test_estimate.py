@@ -474,12 +474,21 @@ def test_sizes_on_disk_win(tmp_path):
 def test_the_script_prints_a_row_per_method_and_the_sum(tmp_path):
     script = configuration.ROOT / "workflow" / "scripts" / "estimate.py"
     command = [sys.executable, str(script), "--config", "scale=paper", "tasks=[satellite]", "seeds=[0]", "run=none"]
-    written = ["--runtimes", str(tmp_path / "runtimes.json")]
+    written = [
+        "--runtimes",
+        str(tmp_path / "runtimes.json"),
+        "--gpus",
+        "1",
+        "2",
+        "--figure",
+        str(tmp_path / "makespan.csv"),
+    ]
     done = subprocess.run([*command, "methods=[wrn-default]", *written], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     rows = [line.split()[:3] for line in done.stdout.splitlines()]
     assert ["wrn-default", "1", "1"] in rows
     assert ["all", "1", "1"] in rows
+    assert (tmp_path / "makespan.csv").read_text().splitlines()[0] == "gpus,days,gpu_hours,busy_hours,simulated"
     assert read_runtimes(str(tmp_path / "runtimes.json")).keys() == {
         "search/satellite/wrn-default",
         "retrain/satellite/wrn-default",

@@ -56,7 +56,16 @@ PLACES = {
         "study.workflow": {
             *("asked", "configuration", "expected", "paths", "records", "results", "run_files", "runs", "runtimes"),
         },
-        "study.estimate": {"estimate", "estimated_hours", "work", "sizes", "counting", "cards", "checked_cells"},
+        "study.estimate": {
+            "estimate",
+            "estimated_hours",
+            "makespan",
+            "work",
+            "sizes",
+            "counting",
+            "cards",
+            "checked_cells",
+        },
     },
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}

@@ -11,6 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from nasperf360.command import run_command
+from nasperf360.figures import style
+from nasperf360.figures.makespan import draw
 from nasperf360.files import write_json
 from nasperf360.settings.layers import merge
 from nasperf360.settings.yaml_files import read_yaml
@@ -18,12 +20,14 @@ from nasperf360.study import configuration
 from nasperf360.study.cards import CARDS, DEFAULT, card_of
 from nasperf360.study.checked_cells import CheckedCells, read_checked
 from nasperf360.study.estimate import data_jobs, estimate, runtimes, table, warnings
+from nasperf360.study.makespan import GPUS, chains, makespans
+from nasperf360.study.makespan import table as schedule
 from nasperf360.study.work import SHARE
 
 LIMIT = 48  # hours, as profiles/slurm asks for where nothing is estimated
 
 
-def main(given, files, device, share, check, limit, path_to_runtimes):
+def main(given, files, device, share, check, limit, path_to_runtimes, gpus, pictures):
     files = [configuration.ROOT / "config" / "config.yaml", *files]
     config = configuration.resolve(merge(*(read_yaml(file) or {} for file in files), given))
     card, checked = card_of(device), read_checked(check) if check else CheckedCells()
@@ -41,6 +45,11 @@ def main(given, files, device, share, check, limit, path_to_runtimes):
         print("In a study as small as this, starting a job takes longer than its training: seconds each.")
     for line in warnings(config, cells, card, limit):
         print(line)
+    numbers = makespans(chains(cells), sorted(set(gpus)))
+    print(f"\nFrom start to end, one job on a GPU at a time, if no queue makes it wait:\n{schedule(numbers)}")
+    if pictures:
+        title = f"{config['scale']} scale, {len(config['seeds'])} seeds, on {card.title}: estimated"
+        style.save(draw(numbers, title), pictures, simulated=False, numbers=numbers)
     if path_to_runtimes:
         write_json(path_to_runtimes, runtimes(cells, limit))
         print(f"{path_to_runtimes}: minutes of each search and training; for a cluster: runtimes={path_to_runtimes}")
@@ -59,6 +68,12 @@ def _pair(text):
     return key, value
 
 
+def _count(text):
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of GPUs")
+    return int(text)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", nargs="*", type=_pair, default=[], metavar="KEY=VALUE", help="as for snakemake")
@@ -70,6 +85,10 @@ if __name__ == "__main__":
     parser.add_argument("--check", type=Path, metavar="FILE", help="what benchmarks/gpu_check.py measured")
     parser.add_argument("--limit", type=float, default=LIMIT, metavar="HOURS", help=f"of the queue, {LIMIT} by default")
     parser.add_argument("--runtimes", type=Path, metavar="FILE", help="write what to ask a queue for (docs/cluster.md)")
+    parser.add_argument("--gpus", nargs="+", type=_count, default=GPUS, metavar="N", help="how long on so many GPUs")
+    parser.add_argument(
+        "--figure", nargs="+", default=[], metavar="FILE", help="the same drawn: .pdf, .svg, .png, .csv"
+    )
     arguments = parser.parse_args()
     run_command(
         lambda: main(
@@ -80,5 +99,7 @@ if __name__ == "__main__":
             arguments.check,
             arguments.limit,
             arguments.runtimes,
+            arguments.gpus,
+            arguments.figure,
         )
     )

@@ -1,0 +1,106 @@
+"""How long a whole study takes on so many GPUs, each of which runs one job at a time.
+
+A list schedule: whenever a GPU is free, of the jobs that may start it takes the one with the longest work behind it. No
+such schedule is twice as long as the best one (Graham, 1966). Data sets, evaluations and waits of a queue are left out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import pandas as pd
+
+from nasperf360.study.estimate import Cell
+
+GPUS = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A search and the trainings that start when it is done; hours of each."""
+
+    search: float
+    trainings: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Makespan:
+    """A study on so many GPUs.
+
+    Args:
+        gpus: how many.
+        hours: from its start to its end.
+        busy: hours of all jobs.
+    """
+
+    gpus: int
+    hours: float
+    busy: float
+
+
+def chains(cells: Iterable[Cell]) -> list[Chain]:
+    """The searches and trainings of a study, seed by seed: training s starts from search s mod the number of searches.
+
+    Args:
+        cells: as ``estimate`` gives them; those of which nothing is known are left out.
+    """
+    of_pair: dict[tuple[str, str], dict[str, Cell]] = {}
+    for cell in cells:
+        of_pair.setdefault((cell.task, cell.method), {})[cell.stage] = cell
+    found = []
+    for stages in of_pair.values():
+        (searches, search), (trainings, training) = (_jobs(stages.get(stage)) for stage in ("search", "retrain"))
+        count = searches or trainings
+        found += [Chain(search, (training,) * len(range(first, trainings, count))) for first in range(count)]
+    return found
+
+
+def _jobs(cell: Cell | None) -> tuple[int, float]:
+    """How many jobs, and hours of one."""
+    return (cell.jobs, cell.hours) if cell and cell.hours is not None else (0, 0.0)
+
+
+def makespan(study: Sequence[Chain], gpus: int) -> Makespan:
+    """Run a study on so many GPUs, 1 or more."""
+    ready: list[
+        tuple[float, int, float, tuple[float, ...]]
+    ] = []  # minus the work behind it, order, hours, what follows
+    for number, chain in enumerate(study):
+        heappush(ready, (-chain.search - max(chain.trainings, default=0.0), number, chain.search, chain.trainings))
+    running: list[tuple[float, int, tuple[float, ...]]] = []
+    now, number = 0.0, len(study)
+    while ready or running:
+        while ready and len(running) < gpus:
+            _, order, hours, after = heappop(ready)
+            heappush(running, (now + hours, order, after))
+        now, _, after = heappop(running)
+        for hours in after:
+            heappush(ready, (-hours, number, hours, ()))
+            number += 1
+    return Makespan(gpus, now, sum(chain.search + sum(chain.trainings) for chain in study))
+
+
+def makespans(study: Sequence[Chain], numbers: Iterable[int] = GPUS) -> pd.DataFrame:
+    """A row per number of GPUs: ``gpus``, ``days``, ``gpu_hours`` if all are held, ``busy_hours`` of jobs."""
+    found = [makespan(study, gpus) for gpus in numbers]
+    return pd.DataFrame(
+        {
+            "gpus": [row.gpus for row in found],
+            "days": [row.hours / 24 for row in found],
+            "gpu_hours": [row.gpus * row.hours for row in found],
+            "busy_hours": [row.busy for row in found],
+        }
+    )
+
+
+def table(found: pd.DataFrame) -> str:
+    """As aligned text.
+
+    Args:
+        found: as :func:`makespans` gives it.
+    """
+    lines = [f"{'GPUs':>5} {'days':>8} {'GPU-hours':>10} {'idle':>5}"]
+    for row in found.itertuples():
+        idle = 1 - row.busy_hours / row.gpu_hours if row.gpu_hours else 0.0
+        lines.append(f"{row.gpus:>5} {row.days:>8.2f} {row.gpu_hours:>10,.1f} {idle:>5.0%}")
+    return "\n".join(lines)
