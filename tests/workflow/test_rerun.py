@@ -235,11 +235,11 @@ def test_nothing_changed(checkout: Checkout):
     assert checkout.plan() == {}
 
 
-def test_what_is_asked_for_is_written_down_when_it_changes_and_then_alone(checkout: Checkout):
+def test_what_is_asked_for_is_written_down_when_it_changes_and_only_then(checkout: Checkout):
     assert "record_study" in checkout.plan(config=("seeds=[0,1]",))
     assert "record_study" not in checkout.plan(config=("keep_predictions=false", "checkpoint_seconds=1"))
     with checkout.changed(f"{LIBRARY}/study/configuration.py"):
-        assert checkout.plan() == {}
+        assert "record_study" not in checkout.plan()
 
 
 def test_a_release_reruns_nothing(checkout: Checkout):
