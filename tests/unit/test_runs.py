@@ -1,5 +1,8 @@
 """A run's folder: what is said before anything is made in it."""
 
+import json
+import os
+
 import pytest
 
 from nasperf360.errors import UserError
@@ -57,8 +60,19 @@ def test_the_study_is_recorded_with_tasks_that_no_method_does(tmp_path):
         [],
         None,
         {"search": {}, "retrain": {}},
-        {key: value for key, value in CONFIG.items() if key not in ("run", "scale", "source")},
     )
+    settings = json.loads((tmp_path / "results/mine/settings.json").read_text())
+    assert settings == {key: value for key, value in CONFIG.items() if key not in ("run", "scale", "source")}
+
+
+def test_a_record_of_the_same_study_keeps_its_time(tmp_path):
+    path = tmp_path / "results/mine/study.json"
+    runs.record(CONFIG)
+    os.utime(path, (1, 1))
+    runs.record({**CONFIG, "spaces": {"wrn": {}}})  # of no experiment
+    assert path.stat().st_mtime == 1
+    runs.record({**CONFIG, "seeds": [0, 1]})
+    assert path.stat().st_mtime > 1
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

@@ -138,8 +138,8 @@ onerror:
 
 @cache
 def asked_for():
-    """The study as it is asked for now."""
-    return runs.asked_for(config)
+    """The study as it is asked for now, and the settings that its hours follow from."""
+    return {"study": runs.asked_for(config), "settings": runs.settings(config)}
 
 
 def untracked(function):
@@ -330,7 +330,7 @@ def page_inputs(wildcards):
     if wildcards.run == "reference":
         return {}
     inputs = {
-        "study": ancient(RECORD["study"]),
+        "study": RECORD["study"],
         "samples": SAMPLES,
         "architectures": [path for path in expand(ARCHITECTURES, method=DRAWN) if path.endswith(".png")],
         "curves": f"{RESULTS}/figures/curves.csv",

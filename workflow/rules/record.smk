@@ -4,8 +4,7 @@
 RECORD = {"run": f"{RESULTS}/run.json", "study": f"{RESULTS}/study.json"}
 
 
-# Before all others. Tables read it: they have it as an `ancient` input, since its time says nothing to them. No experiment
-# has: without the file each would run again.
+# Before all others. Tables read the study; no experiment does: without the file each would run again.
 rule record_study:
     output:
         run=update(RECORD["run"]),
@@ -20,7 +19,7 @@ rule record_study:
         **code_params("record_study.py"),
         run=RUN,
         about=runs.about(config),
-        study_sha256=lambda wildcards: digest_json(asked_for()),
-        study=untracked(asked_for),  # which would fill a screen where its digest says enough
+        asked_sha256=lambda wildcards: digest_json(asked_for()["study"]),
+        asked=untracked(asked_for),  # which would fill a screen where its digest says enough
     script:
         "../scripts/record_study.py"

@@ -78,7 +78,7 @@ rule page:
 
 rule compare_runs:
     input:
-        study=ancient(RECORD["study"]),
+        study=RECORD["study"],
         reference=REFERENCE,
         templates=TEMPLATES,
     output:

@@ -18,7 +18,7 @@ wildcard_constraints:
 rule collect_results:
     input:
         [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
-        study=ancient(RECORD["study"]),
+        study=RECORD["study"],
     output:
         f"{RESULTS}/tables/scores.csv",
     log:
@@ -116,7 +116,7 @@ rule comparisons_table:
 rule paired_table:
     input:
         [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
-        study=ancient(RECORD["study"]),
+        study=RECORD["study"],
     output:
         table_outputs(RESULTS, "paired"),
     log:

@@ -5,6 +5,6 @@ from nasperf360.study.run_files import write_run
 
 if __name__ == "__main__":
     run_job(
-        lambda: write_run(snakemake.params.run, snakemake.params.about, snakemake.params.study),
+        lambda: write_run(snakemake.params.run, snakemake.params.about, **snakemake.params.asked),
         snakemake,
     )

@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from nasperf360.command import run_command
+from nasperf360.files import remembered
 from nasperf360.study.hours import study_hours
 from nasperf360.study.running import in_words
 from nasperf360.study.runs import read_study
@@ -65,7 +66,7 @@ def estimated(folder):
     # Torch takes seconds to load, and is only asked for where no seed of some experiment is done.
     from nasperf360.study.estimated_hours import estimated_hours
 
-    config = read_study(folder).config
+    config = remembered(folder / "settings.json")
     return estimated_hours(folder, config) if config else {}
 
 

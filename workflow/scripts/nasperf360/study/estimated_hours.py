@@ -16,7 +16,7 @@ def estimated_hours(folder: Path, config: Mapping[str, Any]) -> dict[Cell, float
 
     Args:
         folder: ``results/<run>``.
-        config: of its study, as ``study.json`` has it.
+        config: of its study, as ``settings.json`` has it.
     """
     path, sha256 = folder / "estimate.json", digest_json(config)
     kept = remembered(path)

@@ -34,8 +34,12 @@ def asked_for(config: Mapping[str, Any]) -> dict[str, Any]:
         "seeds": config["seeds"],
         "searches": config["searches"],
         "expected": expected_study(config),
-        "config": {key: config[key] for key in ESTIMATED},
     }
+
+
+def settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``settings.json`` holds."""
+    return {key: config[key] for key in ESTIMATED}
 
 
 def check(config: dict[str, Any]) -> None:
@@ -65,7 +69,7 @@ def record(config: Mapping[str, Any]) -> None:
     Raises:
         UserError: the folder cannot be written to.
     """
-    write_run(config["run"], about(config), asked_for(config))
+    write_run(config["run"], about(config), asked_for(config), settings(config))
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,6 @@ class Study:
     experiments: list[tuple[str, str, int]]  # task, method, seed
     searches: int | None  # per experiment; None: one for each seed
     expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # settings by stage, and "task method"
-    config: Mapping[str, Any] = field(default_factory=dict)  # the keys that ``estimate`` reads
 
 
 def read_study(folder: Path) -> Study:
@@ -92,7 +95,6 @@ def read_study(folder: Path) -> Study:
     study = read_json(path)
     try:
         experiments = [(task, method, seed) for task, method in study["experiments"] for seed in study["seeds"]]
-        further = [study.get("searches"), study.get("expected", {}), study.get("config", {})]
-        return Study(study["data_run"], study["tasks"], experiments, *further)
+        return Study(study["data_run"], study["tasks"], experiments, study.get("searches"), study.get("expected", {}))
     except KeyError as error:
         raise UserError(f"{path}: lacks the key {error}; it is of an earlier version: run it anew") from error
