@@ -226,3 +226,18 @@ def test_nor_does_it_end_well_when_code_changes_under_way(planned, failure, cont
 def test_a_comment_written_meanwhile_is_no_change(planned, failure):
     path, snakemake = planned
     run_job(lambda: path.write_text('"""New."""\n\ndef metric(x):\n    return x  # as before\n'), snakemake)
+
+
+def test_a_note_is_for_the_log_alone(tmp_path, capfd):
+    script = tmp_path / "a.py"
+    script.write_text(
+        "from types import SimpleNamespace\n"
+        "from nasperf360.job import log, note, run_job\n"
+        f"job = SimpleNamespace(log=[{str(tmp_path / 'a.log')!r}], params={{}}, resources=None)\n"
+        "run_job(lambda: (note('on the CPU'), log('said')), job)\n"
+        "note('afterwards')\n"
+    )
+    path = str(module.SCRIPTS)
+    subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": path}, check=True)
+    assert capfd.readouterr().err == "said\n"
+    assert (tmp_path / "a.log").read_text() == "on the CPU\nsaid\nafterwards\n"

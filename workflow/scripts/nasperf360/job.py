@@ -21,6 +21,14 @@ def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def note(message: str) -> None:
+    """One line for the job's log, which a terminal with hundreds of jobs does without."""
+    if isinstance(sys.stderr, _Tee):
+        sys.stderr.write(f"{message}\n", quiet=True)
+    else:
+        log(message)
+
+
 def run_job(main: Callable[[], None], snakemake: Any, failure: str | Path | None = None) -> None:
     """Run a script's body and end the process with one clear line if it fails, and with the status of its kind.
 
@@ -115,7 +123,7 @@ class _Tee:
     """Writes to the terminal and to the job's log. A full disk or a terminal that is gone ends no job."""
 
     def __init__(self, terminal: TextIO, path: str):
-        self.streams = [terminal]
+        self.terminal, self.streams = terminal, [terminal]
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             log = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 - open until the process ends
@@ -123,8 +131,10 @@ class _Tee:
         except OSError as error:
             self.write(_not_logged(path, error))
 
-    def write(self, text: str) -> int:
+    def write(self, text: str, *, quiet: bool = False) -> int:
         for stream in tuple(self.streams):
+            if quiet and stream is self.terminal:
+                continue
             try:
                 stream.write(text)
             except OSError as error:

@@ -13,7 +13,7 @@ from torch import nn
 from nasperf360.data.datasets import Dataset
 from nasperf360.devices.claims import Place, place
 from nasperf360.files import atomic_path, write_json
-from nasperf360.job import log
+from nasperf360.job import log, note
 from nasperf360.locks import locked
 from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
 from nasperf360.stages.code_digest import check_code
@@ -120,7 +120,9 @@ def training_job(experiment: Experiment, machine: Machine, code: Mapping[str, st
     ):
         write_json(folder / "begun.json", {"mem_mb": machine.mem_mb})  # for the next attempt, should this one be killed
         device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
-        log(f"{experiment}: {own.said(device.type)}")
+        # A machine without any GPU is no news to who started hundreds of jobs there; one that torch cannot use is.
+        say = log if own.gpu and device.type == "cpu" else note
+        say(f"{experiment}: {own.said(device.type)}")
         meter = CostMeter(device.type, machine.threads)
         verify_once(dataset, of_task)
         yield TrainingJob(experiment, machine, code, folder, dataset, device, own, meter)
