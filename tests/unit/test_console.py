@@ -79,3 +79,10 @@ def test_errors_and_all_else_are_whole(said):
     assert terminal.getvalue() == file.getvalue()
     assert "Error in rule retrain:" in terminal.getvalue()
     assert "careful\n" in terminal.getvalue()
+
+
+def test_of_early_outputs_only_the_study_s_record_is_no_news(said):
+    logger, terminal, _ = said
+    for rule in ("record_study", "retrain"):
+        logger.warning(f"Warning: the following output files of rule {rule} were not present when the DAG was created:")
+    assert terminal.getvalue().count("Warning") == terminal.getvalue().count("retrain") == 1

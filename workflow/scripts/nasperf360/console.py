@@ -15,6 +15,9 @@ QUICK = ("evaluate",)
 PLANS = ("Select jobs to execute...", "Execute ")
 """How lines begin that are said before each batch of jobs, as no event of their own."""
 
+KNOWN = "Warning: the following output files of rule record_study were not present"
+"""How Snakemake says that `onstart` wrote the study down before the rule."""
+
 
 def be_brief(logger: logging.Logger) -> None:
     """From now on let Snakemake's logger say a line per job in the terminal, in place of a dozen."""
@@ -43,7 +46,7 @@ class Brief(logging.Handler):
             self.whole.handle(logging.makeLogRecord({"levelno": record.levelno, "msg": _job(given) + self.progress}))
         elif event == LogEvent.PROGRESS:
             self.progress = f"  ({given['done']} of {given['total']} done)"
-        elif event != LogEvent.JOB_FINISHED and not record.getMessage().startswith(PLANS):
+        elif event != LogEvent.JOB_FINISHED and not record.getMessage().startswith((*PLANS, KNOWN)):
             self.whole.handle(record)
 
 
