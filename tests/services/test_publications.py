@@ -190,3 +190,15 @@ def test_sizes_are_written_for_people():
     assert [size(count) for count in (0, 999, 1000, 1_204_288_519, 10**13)] == [
         *("0 B", "999 B", "1.0 kB", "1.2 GB", "10.0 TB"),
     ]
+
+
+def test_a_page_of_somebody_else_is_not_replaced(settings, client, tmp_path):
+    send_index(settings, tmp_path)
+    send_index(settings, tmp_path)  # its own it does
+    for name in ("index.html", "index.json"):
+        ours = content(client, settings, name)
+        client.put_object(Bucket=settings["bucket"], Key=f"nas/perf/{name}", Body=b"<h1>ours</h1>")
+        with pytest.raises(UserError, match=rf"{name}.*: a file of somebody else lies under this key; choose another"):
+            send_index(settings, tmp_path)
+        assert content(client, settings, name) == b"<h1>ours</h1>"
+        client.put_object(Bucket=settings["bucket"], Key=f"nas/perf/{name}", Body=ours)

@@ -151,6 +151,29 @@ def test_files_of_other_sizes_than_the_paper_s_are_refused_at_its_scale(
         write_dataset(task, raw, tmp_path / "data.h5", OPTIONS[task], whole=True)
 
 
+def test_noise_has_no_size_of_the_paper_s(
+    made: Callable[[str], Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, expected = fetched("fsd50k", made("fsd50k").mirror, tmp_path / "raw"), made("fsd50k").expected
+    sizes = {name: len(np.unique(expected.split(name).load("group"))) for name in ("train", "valid", "test")}
+    monkeypatch.setattr(room("tasks", "fsd50k", "benchmark"), "SAMPLES", sizes)
+    write_dataset("fsd50k", raw, tmp_path / "data.h5", {}, whole=True)
+
+
+def test_arrays_whose_rows_do_not_lie_together_are_turned(made: Callable[[str], Made], tmp_path: Path) -> None:
+    """As ``traindata.T[rows][:, columns]`` is saved."""
+    name, turned = "deepsea_filtered.npz", io.BytesIO()
+    with np.load(made("deepsea").mirror / "deepsea" / name) as arrays:
+        np.savez(turned, **{key: np.asfortranarray(values) for key, values in arrays.items()})
+    mirror, expected = changed(made("deepsea"), tmp_path, **{name: turned.getvalue()}), made("deepsea").expected
+    with preprocess(
+        "deepsea", fetched("deepsea", mirror, tmp_path / "raw"), tmp_path / "data.h5", OPTIONS["deepsea"]
+    ) as data:
+        for field in "xy":
+            found = data.split("train").load(field)
+            np.testing.assert_array_equal(found, expected.split("train").load(field))
+
+
 def test_sources_of_another_origin_are_refused(tmp_path: Path) -> None:
     entries = {"ecg": {"licence": "x", "files": [{"name": "a", "role": "records"}]}}
     with pytest.raises(UserError, match=r"s\.yaml: the files of 'ecg' are of origin 'original', not of source 'bench"):

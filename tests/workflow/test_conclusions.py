@@ -118,6 +118,11 @@ def test_a_choice_that_there_is_not_is_one_sentence():
     assert output.startswith("Error: --only: unknown choice 'gaea-mixtur'; did you mean 'gaea-mixture'?")
 
 
+def test_what_the_study_says_is_no_option(tmp_path):
+    said = corrected(Checkout(tmp_path / "checkout").folder, "--config", "device=cpu", "scale=paper", status=1)
+    assert said == "Error: --config scale=paper: put it into a copy of the study, and give that as --study\n"
+
+
 def test_conclusions_ask_for_runs(tmp_path):
     output = Checkout(tmp_path / "checkout").snakemake("-n", "conclusions", status=1)
     assert "Error: conclusions: name the runs of corrected choices" in output

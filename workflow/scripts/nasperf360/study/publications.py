@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nasperf360.data.dataset_manifest import read_manifest
 from nasperf360.data.s3 import LIST, PAGE, Bucket
 from nasperf360.data.upload import Upload, upload
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, UserError
 from nasperf360.files import write_json, write_text
 from nasperf360.job import log
 from nasperf360.registry import has_room
 from nasperf360.study.bundles import FOLDER, KINDS, MANIFEST
 from nasperf360.tasks.shared.readers import raw_owner
 
+SIGNS = {LIST: b'"datasets"', PAGE: b"Published by NAS-Perf-360"}  # by which ours are known
 LARGEST = 64 << 20  # bytes of a manifest; who knows what else lies there
 NOT_LISTED = {"licence": "", "homepage": "", "redistribution": None, "citation": ""}
 
@@ -75,9 +76,10 @@ def write_index(
         Names of the objects that had to be sent.
 
     Raises:
-        UserError: the server cannot be reached, or refuses.
+        UserError: the server cannot be reached, or refuses; a page or a list of somebody else lies there.
     """
     bucket, sent = Bucket.open(settings), list[str]()
+    _check_ours(bucket)
     files = [Upload(Path(outputs["list"]), LIST, "application/json"), Upload(Path(outputs["page"]), PAGE, "text/html")]
     while True:
         there = _without_list(bucket)
@@ -90,6 +92,16 @@ def write_index(
             break
     write_json(outputs["receipt"], {"bucket": bucket.name, "endpoint": bucket.endpoint, "objects": objects})
     return sent
+
+
+def _check_ours(bucket: Bucket) -> None:
+    """Refuse to replace a page or a list of somebody else, as in a bucket that holds a site."""
+    for name, sign in SIGNS.items():
+        there = bucket.head(name)
+        if there and (there["ContentLength"] > LARGEST or sign not in b"".join(bucket.blocks(name))):
+            raise UserError(
+                f"{bucket.address(name)}: a file of somebody else lies under this key; choose another publish.prefix"
+            )
 
 
 def _without_list(bucket: Bucket) -> dict[str, int]:

@@ -24,7 +24,8 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
     crop = options.crop
     tiles = galaxy_tiles(raw, "train")
     tests = galaxy_tiles(raw, "test")
-    each([file.path for file in tiles + tests], open_tile)  # all headers, before the work
+    # All headers, before the work; a map kept of each would be an open file of each.
+    each([file.path for file in tiles + tests], lambda path: open_tile(path).shape)
     cut = len(tiles) * 9 // 10
     skies = {file.relative: file for role in ("train", "test") for file in raw.all(role) if is_sky(file)}
     for name, files in (("train", tiles[:cut]), ("valid", tiles[cut:]), ("test", tests)):

@@ -42,7 +42,7 @@ class FSD50K(BinaryLabels):
         return {**batch, "x": masked if self.noise is None else self._noisy(masked, self.noise, generator)}
 
     def _noisy(self, x: Tensor, noise: Split, generator: torch.Generator) -> Tensor:
-        """(1 - a) x + a n of patches in decibels, a up to 0.5, n a random second of the noise; reference code."""
+        """(1 - a) x + a n of patches in decibels, a up to 0.5, n a random second; after the reference code."""
         count = len(x)
         chosen, weight = torch.rand(2, count, generator=generator)
         weight = torch.where(chosen < NOISY, LOUDEST * weight, 0.0)[:, None, None, None].to(x.device)

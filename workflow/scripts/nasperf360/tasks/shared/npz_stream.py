@@ -1,5 +1,6 @@
-"""Large arrays of bytes in an archive of numpy (``.npz``), read in blocks of rows and never whole."""
+"""Large arrays of bytes in an archive of numpy (``.npz``), read in blocks of rows where these lie together."""
 
+import io
 import math
 import zipfile
 from collections.abc import Iterator
@@ -44,11 +45,15 @@ class NpzFile:
             stream = self._stack.enter_context(self._archive.open(f"{key}.npy"))
             shape, fortran, dtype = read_header(stream)
             stored = self._archive.getinfo(f"{key}.npy").file_size - stream.tell()
-        if shape[1:] != row or not shape[:1] or fortran or dtype.itemsize != 1 or dtype.kind not in "biu":
+        if shape[1:] != row or not shape[:1] or dtype.itemsize != 1 or dtype.kind not in "biu":
             expected = f"({', '.join(['N', *map(str, row)])})"
             raise DataError(f"{self.path}: '{key}' is {dtype} {shape}, expected one byte a value and {expected}")
         if stored != math.prod(shape):
             raise DataError(f"{self.path}: '{key}' has {stored} bytes of {math.prod(shape)}; it is damaged")
+        if fortran:  # rows do not lie together: the array is read whole, and turned
+            with reading(self.path, KIND):
+                turned = np.frombuffer(stream.read(), np.uint8).reshape(shape[::-1]).T
+            stream = io.BytesIO(turned.tobytes())
         return ByteRows(self.path, shape, stream)
 
 
