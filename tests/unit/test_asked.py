@@ -1,9 +1,11 @@
 """What an attempt at a job asks a cluster for: more memory after a lack of it, next to nothing where it must fail."""
 
 import json
+import os
 
 import pytest
 
+from nasperf360.failures import is_of_run
 from nasperf360.study import asked as module
 from nasperf360.study.asked import AT_ONCE, Asked
 
@@ -54,6 +56,24 @@ def test_what_would_fail_again_asks_for_next_to_nothing(failure, kind):
     assert asked(USUAL, 2, failure(**kind)) == AT_ONCE
     assert AT_ONCE.gpu == 0
     assert asked(USUAL, 1, failure(**kind)) == USUAL  # somebody may have mended it since
+
+
+def test_what_was_set_since_counts(failure):
+    assert asked(USUAL, 1, failure(kind="interrupted", mem_mb=4000)) == USUAL
+
+
+def test_a_reason_of_an_earlier_run_ends_no_retry(failure, tmp_path):
+    """Somebody may have mended it, and the first attempt of this run may not have come so far."""
+    began = tmp_path / "settings.json"
+    began.write_text("{}")
+    old = failure()
+    os.utime(old, ns=(began.stat().st_mtime_ns - 1,) * 2)
+    assert not is_of_run(old, began)
+    os.utime(old, ns=(began.stat().st_mtime_ns,) * 2)
+    assert is_of_run(old, began)
+    assert is_of_run(tmp_path / "none.json", began)
+    assert is_of_run(old, tmp_path / "none.json")  # as in a module, whose runs write no such file
+    assert module.asked(USUAL, 2, None, tmp_path / "begun.json") == Asked(1, 300, 32000)
 
 
 def test_a_damaged_record_is_as_none(tmp_path):

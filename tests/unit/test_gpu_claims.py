@@ -67,6 +67,28 @@ def test_all_gpus_of_a_machine(machine):
     assert visible() == keys() == [f"GPU-{number}aaa-bbb" for number in range(4)]
 
 
+def test_a_card_that_drives_a_screen_comes_last(machine, tmp_path):
+    machine("GPU 0: GT 710 (UUID: GPU-0)\nGPU 1: A100 (UUID: GPU-1)\nGPU 2: A100 (UUID: GPU-2)\n")
+    assert visible() == ["GPU-0", "GPU-1", "GPU-2"]  # a driver that does not say more
+    program = tmp_path / "programs" / "nvidia-smi"
+    answer = "GPU-0, 3.5, 2048\\nGPU-1, 8.0, 40960\\nGPU-2, 8.0, 40960\\n"
+    program.write_text(program.read_text() + f"case $1 in --query*) printf '{answer}';; esac\n")
+    program.write_text(program.read_text().replace("; exit 0", ""))
+    assert visible() == ["GPU-1", "GPU-2", "GPU-0"]
+
+
+def test_where_no_lock_can_lie_no_gpu_is_claimed(machine, tmp_path, monkeypatch):
+    machine(FOUR)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(claims, "BASES", (tmp_path / "file", tmp_path / "file"))
+    with claims.place("auto", 1, 1) as own:
+        assert own.gpu == ""
+        assert own.warning("cpu").startswith("on the CPU, though a GPU was asked for: none is claimed: ")
+    monkeypatch.setattr(claims, "BASES", (tmp_path / "file", tmp_path / "other"))
+    with claims.place("auto", 1, 1) as own:
+        assert own.gpu == "GPU-0aaa-bbb"
+
+
 def test_a_cut_card_is_its_parts(machine):
     machine(CUT)
     assert visible() == ["GPU-0aaa-bbb", "MIG-c6d4f1ef-42e4", "MIG-cba663e8-9bed"]

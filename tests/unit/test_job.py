@@ -228,6 +228,18 @@ def test_a_comment_written_meanwhile_is_no_change(planned, failure):
     run_job(lambda: path.write_text('"""New."""\n\ndef metric(x):\n    return x  # as before\n'), snakemake)
 
 
+def test_a_retry_that_says_the_reason_again_keeps_the_log(tmp_path, failure, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    path = tmp_path / "a.log"
+    for attempt in (1, 2):
+        given = SimpleNamespace(log=[str(path)], params={}, resources=SimpleNamespace(attempt=attempt))
+        with pytest.raises(SystemExit):
+            run_job(lambda: 1 / 0, given, failure=failure)
+    text = path.read_text()
+    assert text.count("Traceback") == 1
+    assert text.endswith("(said by the last attempt; nothing was done again)\n")
+
+
 def test_a_note_is_for_the_log_alone(tmp_path, capfd):
     script = tmp_path / "a.py"
     script.write_text(

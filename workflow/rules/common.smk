@@ -6,6 +6,7 @@ import signal
 import sys
 import tarfile
 import tempfile
+from dataclasses import replace
 from functools import cache, partial
 from os import environ, pathsep, rename
 from pathlib import Path
@@ -46,6 +47,7 @@ from nasperf360.console import be_brief
 from nasperf360.data.redistribution import check_redistribution
 from nasperf360.data.sources_file import read_terms
 from nasperf360.errors import UserError
+from nasperf360.failures import is_of_run
 from nasperf360.files import digest_json
 from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
@@ -55,6 +57,7 @@ from nasperf360.stages.modules import stage_modules
 from nasperf360.study import configuration, ending, paths, records, runs, runtimes
 from nasperf360.study.asked import EXPERIMENT_MB, USUAL, Asked, asked
 from nasperf360.study.expected import check_unrecorded
+from nasperf360.study.run_files import settings_path
 from nasperf360.tasks.shared.readers import raw_owner, reader
 from nasperf360.tasks.shared.task_spec import task_spec
 
@@ -153,28 +156,41 @@ def experiment_paths(pattern, seeds=SEEDS):
     return [path for path in files if Path(path).exists()] if config["partial"] else files
 
 
-def attempt_of(wildcards, attempt):
-    """Which attempt of Snakemake at a job it is, from 1: a further one ends at once where it would fail again."""
-    return attempt
-
-
-def asked_by(stage, resource):
-    """A function of wildcards and attempt: what a job of a stage asks a cluster for."""
+def left_by(stage, wildcards):
+    """What earlier attempts at a job of a stage may have left: failure.json, and what one wrote when it began."""
     job = f"{stage}/{{task}}" if stage == "preprocess" else f"{stage}/{{task}}/{{method}}/{{seed}}"
     made = f"{DATA}/{{task}}" if stage == "preprocess" else f"{RESULTS}/{job}"
-    left = f"{made}/failure.json", f"{CHECKPOINTS}/{job}/begun.json"
+    places = f"{made}/failure.json", f"{CHECKPOINTS}/{job}/begun.json"
+    return [Path(place.format(**dict(wildcards.items()))) for place in places]
+
+
+def attempt_of(stage):
+    """A function: which attempt of this run at a job it is, from 1. A further one ends at once where it would fail again,
+    but not by the reason of an earlier run, which somebody may have mended."""
 
     def value(wildcards, attempt):
-        failure, begun = (Path(path.format(**dict(wildcards.items()))) for path in left)
-        return getattr(asked(usually_asked(stage, wildcards), attempt, failure, begun), resource)
+        failure, _ = left_by(stage, wildcards)
+        return attempt if is_of_run(failure, settings_path(RUN)) else 1
 
     return value
 
 
-def usually_asked(stage, wildcards):
-    """What a first attempt at a job of a stage asks for."""
-    if stage in USUAL:
-        return USUAL[stage]
+def asked_by(stage, resource):
+    """A function of wildcards and attempt: what a job of a stage asks a cluster for."""
+
+    def value(wildcards, attempt):
+        failure, begun = left_by(stage, wildcards)
+        known = attempt == 1 or is_of_run(failure, settings_path(RUN))
+        usual = usually_asked(stage, wildcards, attempt)
+        return getattr(asked(usual, attempt, failure if known else None, begun), resource)
+
+    return value
+
+
+def usually_asked(stage, wildcards, attempt):
+    """What an attempt at a job of a stage asks for, if nothing is known of the last one."""
+    if stage in USUAL:  # these save nothing on the way, so what was too short has to be longer
+        return replace(USUAL[stage], runtime=attempt * USUAL[stage].runtime)
     task, method = wildcards.task, wildcards.method
     gpu = int(stage == "retrain" or configuration.trains(config, method))
     memory = EXPERIMENT_MB + config["data_memory_mb"]

@@ -16,7 +16,7 @@ rule evaluate:
     resources:
         mem_mb=asked_by("evaluate", "mem_mb"),
         runtime=asked_by("evaluate", "runtime"),
-        attempt=attempt_of,
+        attempt=attempt_of("evaluate"),
     params:
         **code_params("evaluate.py", modules_of("evaluate")),
     script:

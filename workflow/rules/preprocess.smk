@@ -16,7 +16,7 @@ if config["source"] != "published":
         resources:
             mem_mb=asked_by("preprocess", "mem_mb"),
             runtime=asked_by("preprocess", "runtime"),
-            attempt=attempt_of,
+            attempt=attempt_of("preprocess"),
         params:
             **code_params("preprocess.py", reader_of),
             **({"whole": config["scale"] == "paper"} if config["source"] == "benchmark" else {}),

@@ -23,7 +23,7 @@ rule retrain:
         gpu=asked_by("retrain", "gpu"),
         mem_mb=asked_by("retrain", "mem_mb"),
         runtime=asked_by("retrain", "runtime"),
-        attempt=attempt_of,
+        attempt=attempt_of("retrain"),
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/retrain",
         checkpoint_seconds=str(config["checkpoint_seconds"]),

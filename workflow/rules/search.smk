@@ -17,7 +17,7 @@ rule search:
         gpu=asked_by("search", "gpu"),
         mem_mb=asked_by("search", "mem_mb"),
         runtime=asked_by("search", "runtime"),
-        attempt=attempt_of,
+        attempt=attempt_of("search"),
         device=config["device"],
         checkpoints=f"{CHECKPOINTS}/search",
         checkpoint_seconds=str(config["checkpoint_seconds"]),

@@ -22,6 +22,13 @@ class DivergedError(UserError):
     status = 65  # EX_DATAERR of sysexits.h
 
 
+class NoGpuError(UserError):
+    """No GPU that torch can use on this machine: another attempt may come to another node."""
+
+    kind = "device"
+    status = 69  # EX_UNAVAILABLE
+
+
 class ShortOfMemoryError(UserError):
     """The job's memory is too small: another attempt with more may do."""
 

@@ -5,13 +5,26 @@ from typing import Any
 
 from nasperf360.files import remembered
 
-GOES_ON = ("interrupted", "memory")
+GOES_ON = ("interrupted", "memory", "device")
 """Kinds of failure that another attempt may not have."""
 
 
 def read_failure(path: str | Path | None) -> dict[str, Any]:
     """What the last attempt left, ``reason`` and perhaps ``kind`` and ``mem_mb``; empty where it left nothing."""
     return remembered(path) if path else {}
+
+
+def is_of_run(failure: Path, began: Path) -> bool:
+    """Whether a job that comes to its end again has nothing older to go by than the run.
+
+    Args:
+        failure: ``failure.json`` of the job.
+        began: a file that is written when a run begins.
+    """
+    try:
+        return failure.stat().st_mtime_ns >= began.stat().st_mtime_ns
+    except FileNotFoundError:
+        return True
 
 
 def is_final(failure: dict[str, Any]) -> bool:

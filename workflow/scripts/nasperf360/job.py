@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, Literal, NoReturn, TextIO
 
 from nasperf360 import interruption
 from nasperf360.errors import DivergedError, ShortOfMemoryError, UserError
@@ -43,12 +43,12 @@ def run_job(main: Callable[[], None], snakemake: Any, failure: str | Path | None
             A retry of what would fail again ends by it at once.
     """
     resources = getattr(snakemake, "resources", None)
+    last = read_failure(failure) if getattr(resources, "attempt", 1) > 1 else {}
     if snakemake.log:
-        _tee(snakemake.log[0])
+        _tee(snakemake.log[0], "a" if is_final(last) else "w")  # what is only said again stands below its reason
     with interruption.handled():
         try:
-            if getattr(resources, "attempt", 1) > 1:
-                _end_again(read_failure(failure))
+            _end_again(last)
             _forget(failure)
             planned = code_of(snakemake.params.items())
             check_code(planned)
@@ -122,11 +122,11 @@ def _asked(error: Exception) -> str:
 class _Tee:
     """Writes to the terminal and to the job's log. A full disk or a terminal that is gone ends no job."""
 
-    def __init__(self, terminal: TextIO, path: str):
+    def __init__(self, terminal: TextIO, path: str, mode: Literal["w", "a"] = "w"):
         self.terminal, self.streams = terminal, [terminal]
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            log = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 - open until the process ends
+            log = open(path, mode, buffering=1, encoding="utf-8")  # noqa: SIM115 - open until the process ends
             self.streams.append(log)
         except OSError as error:
             self.write(_not_logged(path, error))
@@ -163,5 +163,5 @@ def _not_logged(path: str, error: OSError) -> str:
     return f"{path}: nothing more is written there ({error.strerror}); the job goes on\n"
 
 
-def _tee(path: str) -> None:
-    sys.stderr = _Tee(sys.__stderr__ or sys.stderr, path)
+def _tee(path: str, mode: Literal["w", "a"]) -> None:
+    sys.stderr = _Tee(sys.__stderr__ or sys.stderr, path, mode)

@@ -135,7 +135,7 @@ class LoadedExperiment:
         Raises:
             DataError: it is another one than that of the training.
         """
-        path = data_folder(self.run) / "data" / f"{self.task}.h5"
+        path = data_folder(self.run.absolute()) / "data" / f"{self.task}.h5"
         dataset = Dataset(path)
         if dataset.manifest["sha256"] != self.provenance["data_sha256"]:
             raise DataError(f"{path}: not the data that {self!r} was trained on; load it beside its own data")

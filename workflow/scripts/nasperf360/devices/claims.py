@@ -1,9 +1,10 @@
 """A job's place on a GPU: Snakemake counts GPU jobs and assigns them no device, so each claims its own by a lock."""
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -16,9 +17,19 @@ from nasperf360.locks import holder, locked, try_lock
 PAUSE = 0.5  # seconds between two looks for a free place
 
 
-def folder() -> Path:
-    """Of the locks: one for this machine and user, whatever run or checkout a job is of."""
-    return Path("/tmp") / f"nasperf360-{os.getuid()}" / "gpus"
+BASES = (Path("/tmp"), Path("/dev/shm"))
+
+
+def folder() -> Path | None:
+    """Of the locks: one for this machine and user, whatever run or checkout a job is of; None where none can be."""
+    for base in BASES:
+        found = base / f"nasperf360-{os.getuid()}" / "gpus"
+        with suppress(OSError):  # read-only, full, or somebody else's
+            found.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=found) as probe, open(found / "lock", "a", encoding="utf-8"):
+                probe.write(b"1")
+                return found
+    return None
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,11 @@ def place(device: str, gpu: int, jobs_per_gpu: int) -> Iterator[Place]:
     if not found.gpus:
         yield Place("", "", found.origin, wanted=True)
         return
-    with claimed(found.gpus, jobs_per_gpu, folder()) as (own, others):
+    if (locks := folder()) is None:
+        yield Place("", "", f"none is claimed: {' and '.join(map(str, BASES))} cannot be written to", wanted=True)
+        return
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # by which nvidia-smi counts
+    with claimed(found.gpus, jobs_per_gpu, locks) as (own, others):
         os.environ[VARIABLE] = own.visible
         among = f"the least taken of {len(found.gpus)}" if len(found.gpus) > 1 else "the only one"
         why = f"{among} ({found.origin}), with {others} other jobs"

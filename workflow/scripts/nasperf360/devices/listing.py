@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def find(environment: Mapping[str, str] = os.environ) -> Found:
         named = tuple(_within(restricted, cards, environment))
         return Found(named, f"{VARIABLE}={restricted}{'' if named else ' names none'}")
     if cards:
-        gpus = [gpu for card in cards for gpu in card.instances or [card.gpu]]
+        gpus = [gpu for card in _strongest_first(cards) for gpu in card.instances or [card.gpu]]
         return Found(tuple(gpus), "as nvidia-smi lists them")
     # Containers may hold the devices without the program; CUDA numbers from 0 what there is.
     nodes = len([path for path in NODES.glob("nvidia*") if path.name.removeprefix("nvidia").isdigit()])
@@ -102,6 +103,20 @@ def _cards() -> tuple[list[_Card], str]:
             cards[-1].instances.append(Gpu(uuid, _key(uuid), f"MIG {profile}, {uuid}"))
     said = (done.stdout + done.stderr).strip().splitlines()
     return cards, f"nvidia-smi says: {said[0] if said else 'nothing'}"
+
+
+def _strongest_first(cards: list[_Card]) -> list[_Card]:
+    """As CUDA itself counts, so that a card which only drives a screen comes last; in their order if all are alike."""
+    if len({card.gpu.title.rpartition(",")[0] for card in cards}) < 2:
+        return cards
+    command = ["nvidia-smi", "--query-gpu=uuid,compute_cap,memory.total", "--format=csv,noheader,nounits"]
+    found: dict[str, tuple[float, float]] = {}
+    with suppress(OSError, subprocess.TimeoutExpired, ValueError):  # of drivers that do not know the question
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        for line in done.stdout.splitlines():
+            uuid, capability, memory = (part.strip() for part in line.split(","))
+            found[uuid] = float(capability), float(memory)
+    return sorted(cards, key=lambda card: found.get(card.gpu.visible, (0.0, 0.0)), reverse=True)
 
 
 def _key(name: str) -> str:

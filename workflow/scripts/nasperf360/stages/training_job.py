@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,11 +115,14 @@ def training_job(experiment: Experiment, machine: Machine, code: Mapping[str, st
     folder = of_task / experiment.method / str(experiment.seed)
     with (
         locked(folder),
-        place(machine.device, machine.gpu, machine.jobs_per_gpu) as own,
+        ExitStack() as claim,
         Dataset(data, machine.data_memory_mb << 20) as dataset,
     ):
+        own = claim.enter_context(place(machine.device, machine.gpu, machine.jobs_per_gpu))
         write_json(folder / "begun.json", {"mem_mb": machine.mem_mb})  # for the next attempt, should this one be killed
         device = setup_torch(machine.threads, machine.device, gpu=machine.gpu)
+        if device.type == "cpu":
+            claim.close()  # nobody is to wait for a GPU that torch cannot use
         # A machine without any GPU is no news to who started hundreds of jobs there; one that torch cannot use is.
         say = log if own.gpu and device.type == "cpu" else note
         say(f"{experiment}: {own.said(device.type)}")

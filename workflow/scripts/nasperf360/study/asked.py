@@ -27,13 +27,13 @@ AT_ONCE = Asked(gpu=0, runtime=10, mem_mb=2000)
 """Of a retry that only says again why the last attempt failed."""
 
 
-def asked(usual: Asked, attempt: int, failure: Path, begun: Path) -> Asked:
+def asked(usual: Asked, attempt: int, failure: Path | None, begun: Path) -> Asked:
     """What an attempt at a job asks for.
 
     Args:
         usual: of a first one.
         attempt: from 1.
-        failure: ``failure.json`` of the job, which the last attempt may have left.
+        failure: ``failure.json`` of the job, which the last attempt may have left; None: one of an earlier run.
         begun: what it wrote of itself when it began (``stages/training_job.py``), where it is a search or training.
     """
     last = read_failure(failure)
@@ -41,5 +41,5 @@ def asked(usual: Asked, attempt: int, failure: Path, begun: Path) -> Asked:
         return AT_ONCE
     if attempt > 1 and not last:  # who takes more memory than its job has is killed, without a word
         last = {"mem_mb": usual.mem_mb, **remembered(begun), "kind": "memory"}
-    had = last.get("mem_mb", usual.mem_mb)
+    had = max(usual.mem_mb, last.get("mem_mb", 0))  # somebody may have set more since
     return Asked(usual.gpu, usual.runtime, had + usual.mem_mb if last.get("kind") == "memory" else had)

@@ -20,7 +20,8 @@ from nasperf360.study.paths import (
 from nasperf360.tasks.shared.readers import raw_owner
 
 NOT_RUN = "not run"
-INTERRUPTED = "interrupted"
+WITHOUT_RESULT = ("interrupted", "device")
+"""Kinds of ends that say nothing of the experiment."""
 STALE = "stale: the result is of an earlier search or training"
 
 
@@ -32,7 +33,7 @@ class State:
         stage: the first that failed or is yet to be done, ``download`` and ``preprocess`` too; None where none is.
         failure: why it failed, or ended before.
         stale: there is a result, but of an earlier search or training.
-        kind: of the failure, where it is not any: ``diverged``, or ``interrupted``, which is none.
+        kind: of the failure, where it is not any: ``diverged``, or one of :data:`WITHOUT_RESULT`, which is none.
     """
 
     stage: str | None = None
@@ -50,13 +51,13 @@ class State:
         """``complete``, ``failed`` where a stage left its reason, or ``open``, also where one was interrupted."""
         if self.complete:
             return COMPLETE
-        return OPEN if self.failure is None or self.kind == INTERRUPTED else FAILED
+        return OPEN if self.failure is None or self.kind in WITHOUT_RESULT else FAILED
 
     def __str__(self) -> str:
         if self.complete:
             return COMPLETE
         if self.failure is not None:
-            return f"{self.stage} {'' if self.kind == INTERRUPTED else 'failed: '}{self.failure}"
+            return f"{self.stage} {'' if self.kind in WITHOUT_RESULT else 'failed: '}{self.failure}"
         return STALE if self.stale else NOT_RUN
 
 

@@ -41,6 +41,8 @@ class Running(NamedTuple):
 def running(process: str, stage: str, key: Key, log: Path | None) -> Running:
     """How far the search or training is that a process works on."""
     task, method, seed = key
+    if (lines := [line for line in _last_lines(log) if line]) and lines[-1].startswith("all GPUs are taken"):
+        return Running(process, "waits for a GPU", None)
     progress, seconds = _progress(log, f"{stage} {task} {method} seed {seed}", stage, method)
     return Running(process, progress, seconds)
 

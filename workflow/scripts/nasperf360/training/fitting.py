@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nasperf360.data.datasets import Split
-from nasperf360.errors import DivergedError, UserError
+from nasperf360.errors import DivergedError, NoGpuError
 from nasperf360.tasks.shared.task_training import TaskTraining
 from nasperf360.training.batches import Loader, ScheduledBatches, prediction_loader, training_loader
 from nasperf360.training.checkpoints import Checkpoint
@@ -30,7 +30,8 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
         gpu: GPUs that the job was given; 0 means CPU.
 
     Raises:
-        UserError: ``cuda`` is asked for and torch sees no GPU for this job, or does not drive the one that there is.
+        NoGpuError: ``cuda`` is asked for and torch sees no GPU for this job.
+        UserError: torch does not drive the one that there is.
     """
     torch.set_num_threads(threads)
     # A supernet has more kinds of small convolutions than oneDNN keeps compiled: it would compile all anew each step.
@@ -45,7 +46,7 @@ def setup_torch(threads: int, device: str, *, gpu: int) -> torch.device:
     torch.backends.cudnn.benchmark = False
     available = torch.cuda.is_available()
     if device == "cuda" and gpu > 0 and not available:
-        raise UserError("device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu")
+        raise NoGpuError("device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu")
     if not (available and gpu > 0 and device != "cpu"):
         return torch.device("cpu")
     check_gpu()
