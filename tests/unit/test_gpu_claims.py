@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nasperf360.devices import listing
+from nasperf360.devices import claims, listing
 from nasperf360.devices.claims import place
 from nasperf360.devices.listing import find
 
@@ -81,12 +81,13 @@ def test_where_no_lock_can_lie_no_gpu_is_claimed(machine, tmp_path, monkeypatch)
     machine(FOUR)
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(claims, "BASES", (tmp_path / "file", tmp_path / "file"))
-    with claims.place("auto", 1, 1) as own:
+    with place("auto", 1, 1) as own:
         assert own.gpu == ""
         assert own.warning("cpu").startswith("on the CPU, though a GPU was asked for: none is claimed: ")
     monkeypatch.setattr(claims, "BASES", (tmp_path / "file", tmp_path / "other"))
-    with claims.place("auto", 1, 1) as own:
-        assert own.gpu == "GPU-0aaa-bbb"
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    with place("auto", 1, 1) as own:
+        assert own.gpu == os.environ.pop(listing.VARIABLE) == "GPU-0aaa-bbb"
 
 
 def test_a_cut_card_is_its_parts(machine):
