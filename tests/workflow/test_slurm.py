@@ -127,7 +127,8 @@ def script_in(folder: Path) -> psutil.Process | None:
     """The script of a training that works there."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.cwd() == str(folder) and ".retrain.py" in process.cmdline()[-1]:
+            program, *words = process.cmdline() or [""]  # not the shell that has started it
+            if process.cwd() == str(folder) and "python" in program and any(".retrain.py" in word for word in words):
                 return process
     return None
 
@@ -203,23 +204,21 @@ def test_a_training_lives_on_limits_shorter_than_it(cluster, calm):
     folder = cluster.checkout.folder
     log = folder / f"results/short/logs/{LONG}.log"
     process = cluster.start(f"results/short/{LONG}/cost.json", "short", *LONGER, profile="short")
-    for attempt in (1, 2):
-        # Held up until its time is nearly over, however quick the machine is.
-        script = until(lambda number=attempt: begun(log, resumed=number > 1) and script_in(folder), process)
-        (job,) = running_jobs()
-        script.suspend()
-        until(lambda job=job: nearly_over(job), process)
-        with contextlib.suppress(psutil.NoSuchProcess):  # to be warned wakes it too
-            script.resume()
-        until(lambda job=job: job not in running_jobs(), process)
+    # Held up until its time is nearly over, however quick the machine is. SLURM warns up to a minute early.
+    script = until(lambda: begun(log, resumed=False) and script_in(folder), process)
+    (job,) = running_jobs()
+    script.suspend()
+    until(lambda: nearly_over(job), process)
+    with contextlib.suppress(psutil.NoSuchProcess):  # to be warned wakes it too
+        script.resume()
     output = process.communicate(timeout=600)[0]
     assert process.returncode == 0, output[-6000:]
-    assert output.count("interrupted by SIGUSR1; the same command goes on after epoch ") >= 2
-    cost = json.loads((folder / f"results/short/{LONG}/cost.json").read_text())
-    assert cost["attempts"] >= 3
-    limits = [job["TimeLimit"] for job in cluster.jobs().values() if job.get("TresPerJob")]
-    assert len(limits) >= 3
-    assert set(limits) == {"00:01:00"}
+    jobs = [job for job in cluster.jobs().values() if job.get("TresPerJob")]
+    assert len(jobs) >= 2
+    assert {job["TimeLimit"] for job in jobs} == {"00:01:00"}
+    warned = "interrupted by SIGUSR1; the same command goes on after epoch " in output
+    assert warned or "TIMEOUT" in {job["JobState"] for job in jobs}
+    assert json.loads((folder / f"results/short/{LONG}/cost.json").read_text())["attempts"] >= 2
     assert reproducible(folder / f"results/short/{LONG}") == calm
 
 
@@ -253,14 +252,27 @@ def test_killed_cancelled_and_left_alone_it_ends_in_the_same_bytes(cluster, calm
     assert reproducible(folder / f"results/{run}/{LONG}") == calm
 
 
-def test_a_mistake_is_not_made_again(cluster):
-    """Torch sees no GPU where the profile asks for one: the retries say so at once, and ask for next to nothing."""
-    cluster.profile("strict", device="cuda", retries=1)
-    output = cluster.snakemake(f"results/strict/{LONG}/cost.json", "strict", *LONGER, profile="strict", status=1)
-    folder = cluster.checkout.folder / f"results/strict/{LONG}"
-    reason = json.loads((folder / "failure.json").read_text())["reason"]
-    assert reason == "device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu"
-    assert f"Error: {reason} (said by the last attempt; nothing was done again)" in output
+def test_what_would_fail_again_is_not_tried_again(cluster):
+    """A loss that diverges: the retry says so at once, and asks for next to nothing."""
+    cluster.profile("strict", retries=1)
+    steep = ("tasks=[satellite]", "methods=[wrn-default]", "retrain={wrn: {all: {lr: 1.0e+30}}}")
+    output = cluster.snakemake(f"results/strict/{LONG}/cost.json", "strict", *steep, profile="strict", status=1)
+    failure = json.loads((cluster.checkout.folder / f"results/strict/{LONG}/failure.json").read_text())
+    assert failure["kind"] == "diverged"
+    assert f"Error: {failure['reason']} (said by the last attempt; nothing was done again)" in output
     first, second = [job for job in cluster.jobs().values() if job["JobState"] == "FAILED"]
     assert (first["TimeLimit"], first.get("TresPerJob")) == ("2-00:00:00", "gres:gpu:1")
     assert (second["TimeLimit"], second.get("TresPerJob")) == ("00:10:00", None)
+
+
+def test_another_node_may_have_a_gpu(cluster):
+    """Torch sees none on this one, where the profile asks for one: the retry asks for the same."""
+    cluster.profile("cuda", device="cuda", retries=1)
+    cluster.snakemake(f"results/cuda/{LONG}/cost.json", "cuda", *LONGER, profile="cuda", status=1)
+    failure = json.loads((cluster.checkout.folder / f"results/cuda/{LONG}/failure.json").read_text())
+    assert failure["reason"] == "device: cuda is asked for, but torch sees no GPU here; set device: auto or cpu"
+    assert failure["kind"] == "device"
+    found = [
+        (job["TimeLimit"], job.get("TresPerJob")) for job in cluster.jobs().values() if job["JobState"] == "FAILED"
+    ]
+    assert found == [("2-00:00:00", "gres:gpu:1")] * 2
