@@ -255,7 +255,7 @@ def test_killed_cancelled_and_left_alone_it_ends_in_the_same_bytes(cluster, calm
 def test_what_would_fail_again_is_not_tried_again(cluster):
     """A loss that diverges: the retry says so at once, and asks for next to nothing."""
     cluster.profile("strict", retries=1)
-    steep = ("tasks=[satellite]", "methods=[wrn-default]", "retrain={wrn: {all: {lr: 1.0e+30}}}")
+    steep = ("tasks=[satellite]", "methods=[wrn-default]", "retrain={wrn: {satellite: {lr: 1.0e+30}}}")
     output = cluster.snakemake(f"results/strict/{LONG}/cost.json", "strict", *steep, profile="strict", status=1)
     failure = json.loads((cluster.checkout.folder / f"results/strict/{LONG}/failure.json").read_text())
     assert failure["kind"] == "diverged"
