@@ -1,4 +1,4 @@
-"""Jobs of the project itself on a machine with two GPUs, of which one is taken: they share the other, one at a time."""
+"""Jobs of the project itself on a machine with two GPUs, of which one is taken: they claim the other."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SEEDS = (0, 1)
 
 
 @pytest.mark.slow
-def test_jobs_take_turns_on_the_gpu_that_is_free(tmp_path):
+def test_jobs_claim_the_gpu_that_is_free(tmp_path):
     checkout = Checkout(tmp_path / "checkout")
     names = [f"GPU-{uuid4()}" for _ in range(2)]
     program = tmp_path / "nvidia-smi"
@@ -39,10 +39,8 @@ def test_jobs_take_turns_on_the_gpu_that_is_free(tmp_path):
     assert done.returncode == 0, done.stderr[-6000:]
     costs = [json.loads((checkout.folder / path).read_text()) for path in made]
     assert [cost["gpu"] for cost in costs] == [names[1]] * 2
-    # Torch sees none of them here, which is said; the job keeps its claim all the same.
+    # Torch sees none of them here, which is said; nobody waits for what it cannot use (who can: test_gpu_claims.py).
     assert all("though a GPU was asked for: torch sees none here" in cost["warning"] for cost in costs)
-    first, second = sorted(costs, key=lambda cost: cost["began"])
-    assert first["ended"] <= second["began"]
     for seed, cost in zip(SEEDS, costs, strict=True):
         log = (checkout.folder / f"results/{RUN}/logs/retrain/satellite/wrn-default/{seed}.log").read_text()
         first_lines = log.splitlines()[:2]  # the one that waits says so first
