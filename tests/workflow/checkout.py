@@ -52,17 +52,7 @@ class Checkout:
         self, *arguments: str, config: tuple[str, ...] = (), file: str = "small.yaml", status: int = 0, path: str = ""
     ) -> str:
         """Run it, assert the exit status, return all that it printed."""
-        done = subprocess.run(
-            self.command(*arguments, config=config, file=file),
-            cwd=self.folder,
-            env=environment(path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == status, done.stdout[-6000:]
-        return done.stdout
+        return said(self.command(*arguments, config=config, file=file), self.folder, environment(path), status)
 
     def plan(self, *targets: str, config: tuple[str, ...] = (), file: str = "small.yaml") -> dict[str, str]:
         """The reason of each job that ``snakemake -n`` plans, by rule and wildcards: ``retrain ecg wrn-default 0``."""
@@ -95,6 +85,15 @@ class Checkout:
         """A file with one more statement."""
         first = (self.folder / name).read_text()
         return self.edited(name, first, first + "\n\nADDED = 1\n")
+
+
+def said(command: list[str], folder: Path, env: dict[str, str], status: int = 0, timeout: float = 600) -> str:
+    """Run a command in a folder, assert its exit status, return all that it printed."""
+    done = subprocess.run(
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout
+    )
+    assert done.returncode == status, f"{command}\n{done.stdout[-6000:]}"
+    return done.stdout
 
 
 def environment(path: str = "") -> dict[str, str]:

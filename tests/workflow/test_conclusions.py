@@ -1,11 +1,10 @@
 """The corrected choices of the protocol: each sets what it says and no more, and one command runs and shows them."""
 
-import subprocess
 import sys
 
 import pandas as pd
 import pytest
-from checkout import ROOT, Checkout, environment
+from checkout import ROOT, Checkout, environment, said
 
 from nasperf360.settings.layers import merge
 from nasperf360.settings.yaml_files import read_yaml
@@ -100,17 +99,8 @@ def test_the_demo_has_the_accidents_that_its_choices_put_right():
 
 
 def corrected(folder, *arguments, status=0):
-    done = subprocess.run(
-        [sys.executable, "workflow/scripts/corrected.py", *arguments],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1800,
-    )
-    assert done.returncode == status, done.stdout[-6000:]
-    return done.stdout
+    command = [sys.executable, "workflow/scripts/corrected.py", *arguments]
+    return said(command, folder, environment(), status, timeout=1800)
 
 
 def test_a_choice_that_there_is_not_is_one_sentence():

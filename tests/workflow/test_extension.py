@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from checkout import LIBRARY, ROOT, Checkout, environment
+from checkout import LIBRARY, ROOT, Checkout, environment, said
 
 pytestmark = pytest.mark.slow
 
@@ -45,16 +45,8 @@ class Page:
 
     @staticmethod
     def execute(checkout: Checkout, command: str) -> None:
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=checkout.folder,
-            env={**environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-        )
-        assert done.returncode == 0, done.stdout[-6000:]
+        env = {**environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        said(["bash", "-c", command], checkout.folder, env, timeout=900)
 
 
 def contracts(checkout: Checkout, names: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import boto3
 import pandas as pd
 import pytest
 import requests
-from checkout import ROOT, Checkout, environment
+from checkout import ROOT, Checkout, environment, said
 
 from services.seaweedfs import find_weed, seaweedfs
 
@@ -115,15 +114,6 @@ def test_the_commands_of_the_page_on_publishing_can_be_planned(tmp_path):
     checkout = Checkout(tmp_path / "checkout")
     blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "publishing.md").read_text(), re.MULTILINE | re.DOTALL)
     for block in blocks:
-        done = subprocess.run(
-            ["bash", "-ec", block.replace("snakemake ", f"{sys.executable} -m snakemake -n ")],
-            cwd=checkout.folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}"
-        assert "This was a dry-run" in done.stdout, block
+        command = ["bash", "-ec", block.replace("snakemake ", f"{sys.executable} -m snakemake -n ")]
+        assert "This was a dry-run" in said(command, checkout.folder, environment(), timeout=120), block
     assert len(blocks) == 3

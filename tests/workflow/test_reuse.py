@@ -2,11 +2,10 @@
 
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
-from checkout import JOB, ROOT, SMALL, _git, environment
+from checkout import JOB, ROOT, SMALL, _git, environment, said
 
 pytestmark = pytest.mark.slow
 
@@ -31,17 +30,7 @@ class Elsewhere:
 
     def snakemake(self, *arguments, status=0):
         command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments, *self.arguments]
-        done = subprocess.run(
-            command,
-            cwd=self.called_in,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == status, done.stdout[-6000:]
-        return done.stdout
+        return said(command, self.called_in, self.env, status)
 
 
 @pytest.fixture(params=["snakefile", "directory", "module", "github"])

@@ -58,6 +58,7 @@ from nasperf360.study import configuration, ending, paths, records, runs, runtim
 from nasperf360.study.asked import EXPERIMENT_MB, USUAL, Asked, asked
 from nasperf360.study.expected import check_unrecorded
 from nasperf360.study.run_files import settings_path
+from nasperf360.study.running import lock_folder
 from nasperf360.tasks.shared.readers import raw_owner, reader
 from nasperf360.tasks.shared.task_spec import task_spec
 
@@ -158,10 +159,14 @@ def experiment_paths(pattern, seeds=SEEDS):
 
 def left_by(stage, wildcards):
     """What earlier attempts at a job of a stage may have left: failure.json, and what one wrote when it began."""
-    job = f"{stage}/{{task}}" if stage == "preprocess" else f"{stage}/{{task}}/{{method}}/{{seed}}"
-    made = f"{DATA}/{{task}}" if stage == "preprocess" else f"{RESULTS}/{job}"
-    places = f"{made}/failure.json", f"{CHECKPOINTS}/{job}/begun.json"
-    return [Path(place.format(**dict(wildcards.items()))) for place in places]
+    if stage == "preprocess":
+        failure = Path(DATA, wildcards.task, "failure.json")
+        return failure, failure.with_name("begun.json")  # which such a job does not write
+    key = wildcards.task, wildcards.method, wildcards.seed
+    return (
+        paths.made_path(RESULTS, stage, key).with_name("failure.json"),
+        lock_folder(RESULTS, stage, key) / "begun.json",
+    )
 
 
 def attempt_of(stage):
@@ -259,14 +264,19 @@ def terms():
         sys.exit(f"Error: {error}")
 
 
-def redistribution(task):
+def terms_of(task):
+    """Those of a task's raw files; empty if nothing is said."""
+    return terms().get(raw_owner(task, config["source"]), {})
+
+
+def redistribution(wildcards):
     """Whether what is made from a task's data may be passed on; None if nothing is said."""
-    return terms().get(raw_owner(task, config["source"]), {}).get("redistribution")
+    return terms_of(wildcards.task).get("redistribution")
 
 
 def published_data(wildcards):
     """The data set to publish; one that its licence keeps back ends the run before anything is made."""
-    task, said = asked_task(wildcards), terms().get(raw_owner(wildcards.task, config["source"]))
+    task, said = asked_task(wildcards), terms_of(wildcards.task)
     if said and config["source"] not in ("simulated", "published"):  # of these the manifest says what they are
         manifest = {"task": task, "origin": config["source"], "licence": said["licence"]}
         try:

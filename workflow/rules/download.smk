@@ -23,7 +23,7 @@ if config["source"] == "simulated":
         script:
             "../scripts/simulate.py"
 
-elif config["source"] in ("original", "benchmark"):
+elif config["source"] in configuration.SOURCES:
     from nasperf360.data.fetched import Fetched
     from nasperf360.data.lock_file import lock_path
     from nasperf360.data.sources_file import read_sources, select

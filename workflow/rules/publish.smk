@@ -22,7 +22,7 @@ rule publish:
     params:
         **code_params("publish.py"),
         settings=PLACE,
-        redistribution=lambda wildcards: redistribution(wildcards.task),
+        redistribution=redistribution,
         accepted=config["publish"]["accept_licences"],
     script:
         "../scripts/publish.py"

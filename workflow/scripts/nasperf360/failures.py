@@ -15,7 +15,7 @@ def read_failure(path: str | Path | None) -> dict[str, Any]:
 
 
 def is_of_run(failure: Path, began: Path) -> bool:
-    """Whether a job that comes to its end again has nothing older to go by than the run.
+    """Whether a failure, if there is one, was left since a run began; what is older somebody may have mended.
 
     Args:
         failure: ``failure.json`` of the job.
