@@ -1,6 +1,7 @@
 """The pages in a real browser: sorted, filtered, opened and switched as a reader does, by mouse and by keyboard."""
 
 import shutil
+import time
 
 import numpy as np
 import pandas as pd
@@ -59,25 +60,34 @@ def opened(browser, folders):
     assert said == []
 
 
+def settled(asked, wanted):
+    """What the page says, once it says what is wanted or has had the time to: it redraws after the click returns."""
+    deadline = time.monotonic() + READY / 1000
+    while (found := asked()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_tables_sort_by_value_and_filter(opened, folders, which):
     page, performance = opened(folders[which]), read_performance(folders[which] / "tables" / "performance.csv")
     results = page.locator("#results tbody tr")
     assert results.count() == len(performance)
     page.locator("#results thead th", has_text="Result").locator(".dt-column-order").click()
-    shown = [
-        float(value)
-        for value in page.locator("#results td[data-order]:nth-child(4)").evaluate_all(
-            "cells => cells.map((cell) => cell.dataset.order)"
-        )
-    ]
-    assert shown == sorted(performance["mean"].fillna(1e99))
+    shown = page.locator("#results td[data-order]:nth-child(4)")
+    sorted_means = sorted(performance["mean"].fillna(1e99))
+    assert (
+        settled(lambda: shown.evaluate_all("cells => cells.map((cell) => Number(cell.dataset.order))"), sorted_means)
+        == sorted_means
+    )
     page.locator("#results_wrapper input[type=search]").first.fill("DARTS GAEA")
-    assert results.count() == (performance["method"] == "darts-gaea").sum()
+    of_method = (performance["method"] == "darts-gaea").sum()
+    assert settled(results.count, of_method) == of_method
     task = page.locator("#matrix thead th", has_text="CIFAR-100")
     task.locator(".dt-column-order").click()
     best = performance[performance["task"] == "cifar100"].sort_values("mean")["method"].iloc[0]
-    assert page.locator("#matrix tbody th").first.inner_text() == method_label(best)
+    first = page.locator("#matrix tbody th").first
+    assert settled(first.inner_text, method_label(best)) == method_label(best)
 
 
 def test_a_cell_opens_by_keyboard_with_its_curves_and_closes(opened, folders):
@@ -129,9 +139,9 @@ def test_profiles_are_computed_anew_without_a_method(opened, folders, which):
     for methods in (list(errors.columns), [method for method in errors.columns if method != "darts-gaea"]):
         if len(methods) < errors.shape[1]:
             chart.locator(".vega-bind", has_text="DARTS GAEA").locator("input").uncheck()
-            page.wait_for_timeout(500)
-        found, wanted = steps(), expected(methods)
-        assert found.keys() == wanted.keys()
+        wanted = expected(methods)
+        assert settled(lambda: steps().keys(), wanted.keys()) == wanted.keys()
+        found = steps()
         for label, (ratios, solved) in wanted.items():
             assert found[label][0] == pytest.approx(ratios, rel=1e-6)
             assert found[label][1] == pytest.approx(solved)

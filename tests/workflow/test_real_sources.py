@@ -1,12 +1,10 @@
-"""The whole pipeline on real raw files, and through a real SLURM."""
+"""The whole pipeline on real raw files."""
 
 import json
 
 import pandas as pd
 import pytest
 from checkout import Checkout
-
-from services.slurm import slurm, unavailable
 
 pytestmark = pytest.mark.slow
 
@@ -32,16 +30,3 @@ def test_real_raw_files_give_real_numbers(tmp_path, samples):
     scores = json.loads((results / "evaluate/deepsea/wrn-default/0/result.json").read_text())["scores"]
     assert scores["labels_scored"] == 1  # column 127 is the only one of the samples that has both classes
     assert checkout.plan("tables", config=tuple(config)) == {}
-
-
-def test_one_task_through_slurm(tmp_path):
-    if reason := unavailable():
-        pytest.skip(reason)
-    checkout = Checkout(tmp_path / "checkout")
-    config = ("tasks=[satellite]", "methods=[wrn-default]", "run=cluster")
-    profile = ["--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1"]
-    with slurm(tmp_path / "slurm", gpus=1):
-        text = checkout.snakemake("evaluations", *profile, "--slurm-no-account", config=config)
-    assert (checkout.folder / "results/cluster/evaluate/satellite/wrn-default/0/result.json").is_file()
-    cost = json.loads((checkout.folder / "results/cluster/retrain/satellite/wrn-default/0/cost.json").read_text())
-    assert cost["job"].isdigit(), text[-2000:]
