@@ -68,6 +68,8 @@ COMPARISONS = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+OF_A_DRAW = COMPARISONS | {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.Gt, ast.GtE: ast.Lt}
+"""Where one side is drawn from a continuum: it never equals the other."""
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 UNWRAPPED = {
     "abs",
@@ -204,7 +206,9 @@ class Sites(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        first = COMPARISONS[type(node.ops[0])]()
+        sides = (node.left, *node.comparators)
+        drawn = any(isinstance(side, ast.Call) and _name(side) == "random" for side in sides)
+        first = (OF_A_DRAW if drawn else COMPARISONS)[type(node.ops[0])]()
         self.add("swap comparison", node, ast.unparse(ast.Compare(node.left, [first, *node.ops[1:]], node.comparators)))
         self.generic_visit(node)
 
@@ -347,6 +351,12 @@ def commands(root: Path, file: str) -> list[list[str]]:
     return [*tried, []]
 
 
+def first_failure(printed: str) -> str:
+    """The name of the first test that failed, from pytest's summary; parameters may hold spaces."""
+    found = re.search(r"^(?:FAILED|ERROR) (\S+::\w+(?:\[.*?\])?|\S+)(?: - .*)?$", printed, re.MULTILINE)
+    return found[1] if found else ""
+
+
 @dataclass
 class Outcome:
     """What the tests said to a fault."""
@@ -392,8 +402,7 @@ class Trials:
             return "no end", ""
         if process.returncode in (0, 5):  # 5: none was chosen
             return "", printed
-        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
-        return (failed[0] if failed else "the tests do not start"), printed
+        return first_failure(printed) or "the tests do not start", printed
 
     def passes_without(self, test: str, arguments: Sequence[str]) -> bool:
         """Whether that test, or all of those, pass without a fault."""

@@ -152,6 +152,16 @@ def test_spheres_turn_as_healpy_turns_them(angles: tuple[float, float, float]) -
         assert np.corrcoef(expected.ravel(), healpix_map(after, 32).ravel())[0, 1] > 0.985
 
 
+def test_a_map_of_a_sphere_is_bilinear_wraps_around_and_goes_on_below_the_last_row() -> None:
+    size = 12
+    row, column = np.mgrid[:size, :size].astype(float)
+    by_row, by_column = healpix_map(np.stack([row, column]), 16)
+    colatitude, longitude = healpy.pix2ang(16, np.arange(healpy.nside2npix(16)))
+    np.testing.assert_allclose(by_row, np.minimum(colatitude * size / np.pi, size - 1), atol=1e-12)
+    at = longitude * size / (2 * np.pi)
+    np.testing.assert_allclose(by_column, np.where(at <= size - 1, at, (size - at) * (size - 1)), atol=1e-12)
+
+
 def test_a_bright_spot_goes_where_the_rotation_sends_it() -> None:
     images = np.zeros((1, 1, SIDE, SIDE), np.uint8)
     images[0, 0, 22:25, 9:12] = 255  # centre: pixel (23, 10)

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "benchmarks"))
 
-from planted_faults import LIBRARY, Sites, draw, report, sites  # noqa: E402
+from planted_faults import LIBRARY, Sites, draw, first_failure, report, sites  # noqa: E402
 
 SOURCE = '''
 def step(values, clip=0.5):
@@ -64,6 +64,25 @@ def test_looks_are_left_out_of_figures_alone():
 @pytest.fixture(scope="module")
 def places():
     return sites(ROOT)
+
+
+def test_a_draw_is_never_equal_to_what_it_is_compared_with():
+    found = {fault.after for fault in Sites("file.py", b"a = rng.random() < 0.5").found}
+    assert "rng.random() > 0.5" in found
+    assert "rng.random() <= 0.5" not in found
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("FAILED tests/a.py::test_a[one, two-3] - TypeError: [0] - no", "tests/a.py::test_a[one, two-3]"),
+        ("FAILED tests/a.py::test_a - assert 1 == [2]", "tests/a.py::test_a"),
+        ("ERROR tests/a.py", "tests/a.py"),
+        ("1 passed in 1.0s", ""),
+    ],
+)
+def test_a_failure_is_known_by_its_whole_name(line, named):
+    assert first_failure(f"...F\n{line}\nFAILED tests/b.py::test_b\n" if named else line) == named
 
 
 def test_every_fault_is_another_program_in_one_line(places):

@@ -31,7 +31,7 @@ def main(here, there, path_to_reference, tables, pictures, path_to_page):
     else:
         other_keys = read_study(there).experiments
         frame = beside(performance, run_performance(there, other_keys, reference))
-        tests = [tested(here, there, row.task, row.method, (keys, other_keys)) for row in frame.itertuples(index=False)]
+        tests = [tested(here, there, row.task, row.method, (keys, other_keys)) for row in frame.itertuples()]
     data = differences(frame, tests)
     caption = (
         f"The results of the run {here.name} beside those of {'the paper' if printed else f'the run {there.name}'}."

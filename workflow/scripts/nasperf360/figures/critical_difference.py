@@ -39,7 +39,7 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
         groups = _groups(shown["mean_rank"].to_numpy(), shown["critical_difference"].iloc[0])
         figure = Figure(figsize=(style.WIDTH, 1.2 + ROW * (len(shown) + len(groups))))
         axes = figure.subplots()
-        for place, row in enumerate(shown.itertuples(index=False)):
+        for place, row in enumerate(shown.itertuples()):
             look = style.look(row.method)
             axes.plot(row.mean_rank, place, marker=look.marker, color=look.colour, ms=6, ls="", zorder=3)
             axes.annotate(

@@ -28,7 +28,7 @@ def draw(table: pd.DataFrame, run: str, other: str) -> Figure:
         tasks, methods = list(dict.fromkeys(shown["task"])), list(dict.fromkeys(shown["method"]))
         middle, step = (len(methods) - 1) / 2, SPREAD / max(len(methods), 4)
         low, high = style.limits(shown["error_ratio"])
-        for row in shown.itertuples(index=False):
+        for row in shown.itertuples():
             look, x = style.look(row.method), tasks.index(row.task) + (methods.index(row.method) - middle) * step
             ratio = np.array([row.error_ratio])
             style.write_outside(axes, np.array([x]), ratio, high, look.colour)

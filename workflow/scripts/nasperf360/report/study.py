@@ -90,7 +90,7 @@ def cells(performance: pd.DataFrame, costs: pd.DataFrame | None, details: Mappin
     if costs is not None:
         spent = costs.set_index(["task", "method"])["hours_per_seed"].to_dict()
     found = []
-    for row in ranked.itertuples(index=False):
+    for row in ranked.itertuples():
         digits = decimals(row.metric)
         shown = mean_and_std(row.mean, row.std, digits)
         if pd.isna(row.mean):

@@ -92,7 +92,7 @@ def aggregate_table(
         UNFINISHED: table["seeds_open"] > 0,
     }
     rows = []
-    for index, row in zip(table.index, table.itertuples(index=False), strict=True):
+    for index, row in zip(table.index, table.itertuples(), strict=True):
         mark = "".join(f" {note[0]}" for note, where in marks.items() if where[index] and row.tasks)
         rank, better = number(row.median_rank, 1) + mark, _percent(row.median_improvement) + mark
         best = index in sound.index

@@ -79,7 +79,7 @@ def best_of_nas(performance: pd.DataFrame) -> pd.DataFrame:
 def comparison_table(table: pd.DataFrame, caption: str) -> Table:
     """A row per task and method, then a row per task: the best of NAS beside the expert."""
     rows = []
-    for row in table.itertuples(index=False):
+    for row in table.itertuples():
         digits = decimals(row.metric)
         failed = row.status.startswith(FAILED)
         here = mean_and_std(row.mean, row.std, digits) + (" ‡" if failed else "")
@@ -111,7 +111,7 @@ def comparison_table(table: pd.DataFrame, caption: str) -> Table:
 
 def _beside_experts(table: pd.DataFrame) -> list[dict[str, str]]:
     rows = []
-    for row in table.drop_duplicates("task").itertuples(index=False):
+    for row in table.drop_duplicates("task").itertuples():
         digits = decimals(row.metric)
         errors = to_error(pd.Series([row.best_of_nas, row.expert]), pd.Series([row.higher_is_better] * 2))
         searched = isinstance(row.best_of_nas_method, str)

@@ -158,7 +158,7 @@ def comparisons_table(table: pd.DataFrame, performance: pd.DataFrame, caption: s
             "p (Holm)": number(row.p_holm, 3),
             "Rank difference": number(row.rank_difference, 2),
         }
-        for row in table.itertuples(index=False)
+        for row in table.itertuples()
     ]
     columns = ["First", "Second", "p", "p (Holm)", "Rank difference"]
     return Table(

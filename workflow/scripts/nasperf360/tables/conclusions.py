@@ -164,7 +164,7 @@ def conclusions_table(table: pd.DataFrame, caption: str) -> Table:
         caption: one sentence.
     """
     methods, choices = list(dict.fromkeys(table["method"])), list(dict.fromkeys(table["choice"]))
-    rows = {(row.choice, row.method): row for row in table.itertuples(index=False)}
+    rows = {(row.choice, row.method): row for row in table.itertuples()}
 
     about = table.groupby("choice", sort=False).agg({"corrected": "sum", "differs": "first"})
 

@@ -142,7 +142,7 @@ def differences_table(table: pd.DataFrame, run: str, other: str, caption: str) -
         caption: one sentence.
     """
     rows = []
-    for row in table.itertuples(index=False):
+    for row in table.itertuples():
         digits = decimals(row.metric)
         rows.append(
             {

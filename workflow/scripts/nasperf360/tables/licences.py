@@ -56,6 +56,6 @@ def licence_table(frame: pd.DataFrame, caption: str) -> Table:
             "Files": str(row.files),
             "Size": "" if pd.isna(row.bytes) else f"{row.bytes / 1e6:,.1f} MB",
         }
-        for row in frame.itertuples(index=False)
+        for row in frame.itertuples()
     ]
     return Table("licences", frame, caption, [pd.DataFrame(rows)], text_columns=3)

@@ -279,7 +279,7 @@ def _counts(table: pd.DataFrame) -> pd.DataFrame:
 
 def _details(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for row in table.itertuples(index=False):
+    for row in table.itertuples():
         metric = task_spec(row.task).metric
         digits = decimals(metric.name) + 1
         rows.append(

@@ -175,7 +175,7 @@ def performance_table(performance: pd.DataFrame, caption: str, notes: tuple[str,
     frame = with_errors(performance)
     methods, by_task = list(dict.fromkeys(frame["method"])), frame.groupby("task")["error"]
     best = by_task.min().where(by_task.count() > 1)  # the only result of a task is no best one
-    rows = {(row.task, row.method): row for row in frame.itertuples(index=False)}
+    rows = {(row.task, row.method): row for row in frame.itertuples()}
 
     def show(task: str, method: str) -> str:
         row = rows.get((task, method))

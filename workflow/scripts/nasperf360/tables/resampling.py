@@ -60,7 +60,7 @@ def drawn_errors(performance: pd.DataFrame, tasks: list[str], methods: list[str]
         (replicates, tasks, methods), not negative; NaN where there is no result.
     """
     errors = np.full((REPLICATES, len(tasks), len(methods)), np.nan)
-    for row in with_errors(performance).itertuples(index=False):
+    for row in with_errors(performance).itertuples():
         deviation = 0.0 if pd.isna(row.std) else row.std
         draws = generator("normal", row.task, row.method).normal(row.error, deviation, (REPLICATES, row.seeds))
         errors[:, tasks.index(row.task), methods.index(row.method)] = draws.mean(axis=1).clip(min=0)

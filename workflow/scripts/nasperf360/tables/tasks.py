@@ -85,7 +85,7 @@ def _counts(row: Any, splits: Sequence[str]) -> str:
 def task_table(frame: pd.DataFrame, caption: str) -> Table:
     """Table 1, and beside it train / valid / test samples of this run where there are data."""
     rows = []
-    for row in frame.itertuples(index=False):
+    for row in frame.itertuples():
         shown = {
             "Task": row.title,
             "Type": row.kind.capitalize() + (" (multi-label)" if row.multi_label else ""),
