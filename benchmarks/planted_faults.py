@@ -315,11 +315,12 @@ def draw(root: Path, seed: int, count: int) -> list[Fault]:
 # Tests that belong to a part of the library, besides those that name the module; the first that fits.
 BELONG: tuple[tuple[str, str], ...] = (
     (r"tasks/shared/", "tests/tasks tests/contracts/test_task_contract.py"),
+    (r"tasks/(\w+)/benchmark", "tests/tasks/test_benchmark_files.py"),
     (r"tasks/(\w+)/", r"tests/tasks/test_\1.py tests/joints/test_edges.py tests/joints/test_published_constants.py"),
     (r"algorithms/shared/", "tests/joints/test_joint_searches.py tests/algorithms"),
     (r"algorithms/(\w+)/", r"tests/joints/test_joint_searches.py tests/algorithms/test_\1.py"),
-    (r"spaces/shared/", "tests/spaces tests/contracts/test_space_contract.py"),
-    (r"spaces/(\w+)/", r"tests/spaces/test_\1.py tests/contracts/test_space_contract.py"),
+    (r"spaces/shared/", "tests/spaces tests/golden tests/contracts/test_space_contract.py"),
+    (r"spaces/(\w+)/", r"tests/spaces/test_\1.py tests/golden tests/contracts/test_space_contract.py"),
     (r"training/", "tests/joints tests/unit/test_training.py"),
     (r"stages/", "tests/methods/test_experiments.py tests/methods/test_verified_run.py tests/unit/test_provenance.py"),
     (r"(tables|figures|report)/", "tests/results tests/pages"),

@@ -128,6 +128,18 @@ def test_long_tables_go_over_several_pages_and_lose_no_row(tmp_path):
     assert len(rows) == 56
 
 
+@pytest.mark.parametrize("letters", [latex.SCALED - 4, latex.SCALED - 3])
+def test_what_a_scaled_line_holds_is_not_wrapped_and_one_letter_more_wraps_to_a_plain_line(letters):
+    """Two columns, each with two letters between it and the next; the longer one gives way."""
+    block = pd.DataFrame({"Short": ["abc de fg"], "Long": [("ab " * 40)[: letters - 9]]})
+    columns = latex.columns_of(block, words=2)
+    assert sum(columns.longest) == letters
+    if letters + 4 <= latex.SCALED:
+        assert columns.widths == columns.longest
+    else:
+        assert columns.widths == [9, latex.LETTERS - 4 - 9]
+
+
 def test_a_long_word_may_break_and_stays_itself():
     text = latex.text("of results/demo/retrain/x_y/0/model.pt here")
     assert text.replace(r"\allowbreak{}", "") == r"of results/demo/retrain/x\_y/0/model.pt here"

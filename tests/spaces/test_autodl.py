@@ -14,6 +14,7 @@ from nasperf360.errors import UserError
 from nasperf360.settings.checking import checked
 from nasperf360.spaces.autodl.encoding import CITYSCAPES_CELL, NODES
 from nasperf360.spaces.autodl.level_paths import best_path, direction, is_path, random_path
+from nasperf360.spaces.autodl.parts import ImagePool
 from nasperf360.spaces.autodl.resize import crop, pad, resize
 from nasperf360.spaces.autodl.spec import SPEC
 from nasperf360.spaces.autodl.supernet import SearchCell
@@ -74,6 +75,14 @@ def test_output_has_the_size_of_the_input(size: int) -> None:
         assert network(torch.randn(1, 2, size, size)).shape == (1, 3, size, size)
         assert network(torch.randn(1, 2, size, size + 7)).shape == (1, 3, size, size + 7)
     assert count_multiply_adds(small.build(small.default()), (2, size, size)) > 0
+
+
+def test_what_is_pooled_is_the_same_everywhere_and_depends_on_the_mean_alone() -> None:
+    pool, x = ImagePool(3, 2).eval(), torch.randn(2, 3, 4, 5)
+    out = pool(x)
+    assert out.shape == (2, 2, 4, 5)
+    one_pixel = x.flatten(2).mean(2)[..., None, None]
+    torch.testing.assert_close(out, pool.branch(one_pixel).repeat(1, 1, 4, 5))
 
 
 def test_initial_weights() -> None:

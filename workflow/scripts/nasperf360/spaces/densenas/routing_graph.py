@@ -101,10 +101,10 @@ class RoutingGraph:
 
     def _totals(self, choices: Sequence[int]) -> list[int]:
         """For each block, the number of continuations, block ``b`` itself counting ``choices[b]`` ways."""
-        totals = [0] * len(self.blocks)
-        for index in reversed(range(len(self.blocks))):
-            following = self.successors[index]
-            totals[index] = choices[index] * (sum(totals[target] for target in following) if following else 1)
+        totals = list(choices)
+        for index in reversed(range(len(totals))):
+            if following := self.successors[index]:
+                totals[index] *= sum(totals[target] for target in following)
         return totals
 
     def sample(self, rng: np.random.Generator) -> tuple[list[int], list[int]]:
