@@ -324,6 +324,7 @@ BELONG: tuple[tuple[str, str], ...] = (
     (r"training/", "tests/joints tests/unit/test_training.py"),
     (r"stages/", "tests/methods/test_experiments.py tests/methods/test_verified_run.py tests/unit/test_provenance.py"),
     (r"(tables|figures|report)/", "tests/results tests/pages"),
+    (r"data/(s3|publi\w+)|study/(bundles|publications)", "tests/services"),
     (r"(study|settings)/", "tests/unit/test_settings.py tests/results tests/unit/test_estimate.py tests/methods"),
     (r"fork_server/", "tests/unit/test_fork_server.py"),
     (r"data/", "tests/joints/test_edges.py tests/joints/test_limits.py tests/unit/test_every_split.py"),
