@@ -11,6 +11,7 @@ from nasperf360.figures import style
 from nasperf360.labels import PAPER_METHODS
 from nasperf360.report import charts
 from nasperf360.report.headline import headline
+from nasperf360.report.page import script_json
 from nasperf360.report.study import SECTIONS
 
 from .pages import REASON, make_pages
@@ -138,6 +139,12 @@ AGGREGATE = pd.DataFrame(
     }
 )
 PAIRS = pd.DataFrame({"p_holm": [0.01, 0.05, 0.2, None]})
+
+
+def test_numbers_for_charts_stand_in_the_page_without_blanks_and_cannot_end_it():
+    assert script_json({"a": ["</script> é", 1.5, None]}) == '{"a":["\\u003c/script> é",1.5,null]}'
+    with pytest.raises(ValueError, match="JSON compliant"):
+        script_json({"a": float("nan")})
 
 
 def test_the_result_in_a_sentence():

@@ -58,7 +58,7 @@ def read_manifest(content: Any, where: str | Path, mend: str) -> Mapping[str, An
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
+        fault = error.errors()[0]
         key = ".".join(part for part in map(str, fault["loc"]) if part != "[key]")
         if fault["type"] == "missing":
             raise DataError(f"{where}: no '{key}' in the manifest of the data set; {mend}") from error

@@ -61,7 +61,7 @@ def faults(error: ValidationError, given: Any) -> list[Fault]:
         given: what was validated.
     """
     found: list[Fault] = []
-    for entry in error.errors(include_url=False):
+    for entry in error.errors():
         context = entry.get("ctx", {})
         path, kind, value = _path(entry["loc"], given, entry["type"]), entry["type"], entry["input"]
         members = frozenset(entry["loc"]) - set(path)

@@ -60,7 +60,7 @@ def _read(path: str) -> ReadSettings:
     try:
         return ReadSettings.model_validate({name: content.get(name) for name in ReadSettings.model_fields})
     except ValidationError as error:
-        key = error.errors(include_url=False)[0]["loc"][0]
+        key = error.errors()[0]["loc"][0]
         raise UserError(f"{path}: its '{key}' is not what a search writes; get it again") from error
 
 

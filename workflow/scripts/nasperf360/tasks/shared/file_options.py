@@ -20,7 +20,7 @@ def file_options(file: RawFile, model: type[Model]) -> Model:
     try:
         return model.model_validate(dict(file.options))
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
+        fault = error.errors()[0]
         options = f"option '{'.'.join(map(str, fault['loc']))}'" if fault["loc"] else "options"
         text = fault.get("ctx", {}).get("error", fault["msg"])
         raise UserError(f"{file.path}: its {options} in the sources file: {text}; change it there") from error
