@@ -319,8 +319,15 @@ BELONG: tuple[tuple[str, str], ...] = (
     (r"tasks/(\w+)/", r"tests/tasks/test_\1.py tests/joints/test_edges.py tests/joints/test_published_constants.py"),
     (r"algorithms/shared/", "tests/joints/test_joint_searches.py tests/algorithms"),
     (r"algorithms/(\w+)/", r"tests/joints/test_joint_searches.py tests/algorithms/test_\1.py"),
-    (r"spaces/shared/", "tests/spaces tests/golden tests/contracts/test_space_contract.py"),
-    (r"spaces/(\w+)/", r"tests/spaces/test_\1.py tests/golden tests/contracts/test_space_contract.py"),
+    (
+        r"spaces/shared/",
+        "tests/spaces tests/golden tests/joints/test_initial_weights.py tests/contracts/test_space_contract.py",
+    ),
+    (
+        r"spaces/(\w+)/",
+        r"tests/spaces/test_\1.py tests/golden tests/joints/test_initial_weights.py"
+        r" tests/contracts/test_space_contract.py",
+    ),
     (r"training/", "tests/joints tests/unit/test_training.py"),
     (r"stages/", "tests/methods/test_experiments.py tests/methods/test_verified_run.py tests/unit/test_provenance.py"),
     (r"(tables|figures|report)/", "tests/results tests/pages"),

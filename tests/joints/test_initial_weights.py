@@ -54,3 +54,33 @@ def test_the_head_of_a_wide_resnet_starts_without_a_bias():
     """As in the reference; torch would draw one."""
     space = search_space("wrn", POINT, SETTINGS["wrn"])
     assert not space.build({"space": "wrn"}).head.bias.any()
+
+
+@pytest.mark.parametrize("searching", [True, False])
+def test_amber_starts_as_keras_does(searching):
+    """Convolutions by he_normal, cut at two deviations; dense layers so while searching, then by glorot_uniform."""
+    settings = {"width": 16, "hidden": 64, "search_width": 16, "search_hidden": 64}
+    amber = search_space("amber", Signature(1, False, (1, 400), 8), settings)
+    torch.manual_seed(0)
+    model = amber.shared() if searching else amber.build(amber.sample(np.random.default_rng(1)))
+    seen = set()
+    for module in model.modules():
+        if not isinstance(module, torch.nn.Conv1d | torch.nn.Linear):
+            continue
+        weight, dense = module.weight.detach(), isinstance(module, torch.nn.Linear)
+        fan_in = weight[0].numel()
+        if dense and not searching:
+            bound = math.sqrt(6 / (fan_in + len(weight)))
+            deviation = bound / math.sqrt(3)
+        else:
+            deviation = math.sqrt(2 / fan_in)
+            # A normal distribution cut at two of its deviations keeps 0.8796 of its deviation (scipy.stats.truncnorm).
+            bound = 2 * deviation / 0.87962566
+        assert float(weight.abs().max()) <= bound * 1.0001
+        if weight.numel() > 500:
+            seen.add(dense)
+            assert float(weight.std()) == pytest.approx(deviation, rel=0.1)
+            assert float(weight.abs().max()) > 0.9 * bound
+        if dense:
+            assert not module.bias.any()
+    assert seen == {False, True}
