@@ -8,7 +8,8 @@ these are is for the reader to say.
 
 Left out by rule, since no fault can be told from a choice there: code that only speaks (errors, logs, progress, labels,
 text, ``__repr__``), how drawings look, what only guards the program against its own mistakes, as ``assert`` does, and
-what only moves memory. See ``Sites``, ``SPEAKS``, ``TELLS``, ``LOOKS``, ``DECORATES``, ``GUARDS`` and ``MOVES``.
+what only moves memory. See ``Sites``, ``SPEAKS``, ``TELLS``, ``LOOKS``, ``DECORATES``, ``GUARDS``, ``MOVES`` and
+``PIECES``.
 
     python benchmarks/planted_faults.py --seed 1 --count 40
 """
@@ -51,10 +52,12 @@ LOOKS = {
 """Keywords in ``figures/`` that say how something is drawn, neither what nor where."""
 DECORATES = {"grid", "tick_params"}
 """Functions that do so, there."""
-GUARDS = {"zip": {"strict"}, "dataclass": {"frozen", "kw_only"}}
+GUARDS = {"zip": {"strict"}, "dataclass": {"frozen", "kw_only"}, "load": {"weights_only"}}
 """Keywords by function that refuse what the program never does: with and without them it computes the same."""
-MOVES = {"non_blocking", "overwrite_x"}
+MOVES = {"non_blocking", "overwrite_x", "memory_format"}
 """Keywords that say when or where memory is written, not what."""
+PIECES = re.compile(r"^(BLOCK|PIECE|ROWS|(BLOCK|CHUNK)_(BYTES|VALUES))$")
+"""Constants that say how much is read, written or computed at a time; a block of ``spaces/`` is one of layers."""
 SPLITS = {"train": "test", "test": "train", "valid": "train", "final_train": "final_test", "final_test": "final_train"}
 COMPARISONS = {
     ast.Lt: ast.LtE,
@@ -140,6 +143,11 @@ class Sites(ast.NodeVisitor):
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         pass
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        target = node.targets[0]
+        if not (isinstance(target, ast.Name) and PIECES.match(target.id)) or self.file.startswith("spaces/"):
+            self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value:
@@ -316,6 +324,7 @@ def draw(root: Path, seed: int, count: int) -> list[Fault]:
 BELONG: tuple[tuple[str, str], ...] = (
     (r"tasks/shared/", "tests/tasks tests/contracts/test_task_contract.py"),
     (r"tasks/(\w+)/benchmark", "tests/tasks/test_benchmark_files.py"),
+    (r"tasks/spherical/data", "tests/tasks/test_spherical.py tests/tasks/test_cifar100.py"),
     (r"tasks/(\w+)/", r"tests/tasks/test_\1.py tests/joints/test_edges.py tests/joints/test_published_constants.py"),
     (r"algorithms/shared/", "tests/joints/test_joint_searches.py tests/algorithms"),
     (r"algorithms/(\w+)/", r"tests/joints/test_joint_searches.py tests/algorithms/test_\1.py"),

@@ -147,6 +147,32 @@ def test_libraries_are_imported_once_and_other_modules_by_each_job(run):
     assert found == [["False", "False", "111"], ["True", "False", "222"], ["True", "False", "333"]]
 
 
+def test_what_was_imported_is_not_collected_in_forks(run):
+    """The collector would write to all of its pages, and so copy them for each job."""
+    text = "import colorsys, gc; print(gc.get_freeze_count())"
+    first, second = (int(run.ended(text)[0]) for _ in range(2))
+    assert (first == 0, second > 1000) == (True, True)
+
+
+def test_a_job_holds_nothing_of_the_server_or_of_other_jobs(run):
+    """Else a client would not see that its job has ended as long as another lives."""
+    text = """
+import os
+for number in sorted(os.listdir("/proc/self/fd"), key=int):
+    try:
+        print(os.readlink(f"/proc/self/fd/{number}").split(":")[0])
+    except OSError:
+        pass  # of the listing itself
+"""
+    alone = run.ended(text)
+    other = run.waiting()
+    beside = run.ended(text)
+    (run.folder / "go").touch()
+    other.communicate()
+    assert beside == alone
+    assert "anon_inode" not in alone[0]
+
+
 def test_memory_is_that_of_the_job(run):
     text = "import resource; x = bytearray({}); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     large, small = (int(run.ended(text.format(size))[0]) for size in (200 << 20, 1))

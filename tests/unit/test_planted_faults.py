@@ -66,6 +66,12 @@ def places():
     return sites(ROOT)
 
 
+def test_how_much_is_done_at_a_time_is_left_out():
+    source = b"BLOCK_BYTES = 1 << 20\nBLOCKS = 3"
+    assert {fault.before for fault in Sites("data/a.py", source).found} == {"3"}
+    assert {fault.before for fault in Sites("spaces/a.py", source).found} > {"3", "20"}
+
+
 def test_a_draw_is_never_equal_to_what_it_is_compared_with():
     found = {fault.after for fault in Sites("file.py", b"a = rng.random() < 0.5").found}
     assert "rng.random() > 0.5" in found
