@@ -21,7 +21,7 @@ from nasperf360.data.datasets import Dataset, Split
 from nasperf360.data.raw import RawFiles
 from nasperf360.files import read_json
 from nasperf360.library import load_experiment
-from nasperf360.registry import names
+from nasperf360.registry import has_room, names
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.stages import retrain as stage
 from nasperf360.stages.evaluate import evaluate
@@ -297,6 +297,7 @@ def test_the_metric_follows_from_its_samples(made):
             outputs[np.arange(len(y)), y] += near
         outputs = outputs.round(1)  # some scores tie
         found = task_per_sample(made.task, outputs, targets)
+        assert isinstance(found, Redrawn) != has_room("tasks", made.task, "per_sample")
         anew = Redrawn(task_metric(made.task), outputs, targets)
         once = np.ones((1, found.samples), np.int64)
         assert found.values(once)[0] == pytest.approx(task_metric(made.task)(outputs, targets), rel=1e-9)

@@ -98,6 +98,14 @@ def test_the_figure_shows_every_task_and_says_what_is_simulated(folder, tmp_path
     assert len(pd.read_csv(tmp_path / "curves.csv")) == len(numbers)
 
 
+def test_what_no_job_has_timed_leaves_its_panels_without_ticks(folder):
+    tasks = task_frame(["darcy", "ecg", "cosmic"], {}).set_index("task", drop=False)
+    numbers = curves.numbers(read_histories(folder, KEYS, None, HIGHER)).assign(hours=np.nan)
+    panels = curves.draw(numbers, tasks).axes
+    assert [bool(panel.get_lines()) for panel in panels] == [True, False] * 4
+    assert [len(panel.get_xticks()) > 0 for panel in panels] == [True, False] * 4
+
+
 def test_a_run_without_histories_is_drawn():
     tasks = task_frame(["darcy"], {}).set_index("task", drop=False)
     figure = curves.draw(curves.numbers(read_histories("nowhere", KEYS, None, HIGHER)), tasks)

@@ -91,7 +91,7 @@ def draw(numbers: pd.DataFrame, tasks: pd.DataFrame) -> Figure:
 
 def _panel(axes: Axes, curves: pd.DataFrame, stage: str, x: str) -> None:
     axes.tick_params(labelsize=6.5)
-    if curves.empty or curves[x].isna().all():
+    if curves[x].isna().all():
         axes.set(xticks=[], yticks=[])
         return
     for (method, quantity), curve in curves.groupby(["method", "quantity"], sort=False):

@@ -41,7 +41,7 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> Non
             x, y = (field[split] for field in fields)
             if x.shape != y.shape:
                 raise DataError(f"{file.path}: 'coeff' has shape {x.shape} for {split}, 'sol' {y.shape}")
-            if not np.abs(y).reshape(len(y), -1).any(axis=1).all():
+            if not y.reshape(len(y), -1).any(axis=1).all():
                 raise DataError(f"{file.path}: a solution of {split} is zero everywhere; relative errors need others")
             if split not in splits:
                 splits[split] = writer.split(
