@@ -326,6 +326,16 @@ def test_sampling_one_operation_costs_less_than_two_and_no_more_than_all():
     assert 0 < one.multiply_adds < two.multiply_adds == counted.supernet.multiply_adds
 
 
+def test_a_random_search_is_counted_by_what_its_sampler_draws():
+    """Uniform networks of DenseNAS and derived ones are of other depths."""
+    found = {}
+    for sampler in ("uniform", "derive"):
+        definition = {"space": "densenas", "algorithm": "random", "settings": {"search": {"all": {"sampler": sampler}}}}
+        config = configured("densenas-drawn", method_definitions={"densenas-drawn": definition})
+        found[sampler] = multiply_adds(estimate.stages(config, "ninapro", "densenas-drawn")["search"])
+    assert 0 < found["uniform"] != pytest.approx(found["derive"], rel=1e-3)
+
+
 def test_the_searches_that_limit_another_method_count():
     config = configured("densenas-random", tasks=["ninapro"], data_run="no-such-run")
     cells = estimate.estimate(config, "h100")
