@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 MOST = 12  # numbers that are written one by one; of more, their count, ends and mean
 
@@ -17,7 +20,9 @@ def shown(figure: Figure) -> str:
     width, height = figure.get_size_inches()
     about = [f"figure of {width:.2f} by {height:.2f} inches"]
     about += [text.get_text() for text in figure.texts]
-    about += [f"legend: {', '.join(text.get_text() for text in legend.get_texts())}" for legend in figure.legends]
+    for legend in figure.legends:
+        entries = zip(legend.legend_handles, legend.get_texts(), strict=True)
+        about.append(f"legend: {', '.join(f'{text.get_text()} ({_mark(mark)})' for mark, text in entries)}")
     return "\n\n".join("\n".join(part) for part in (about, *map(_axes, figure.axes))) + "\n"
 
 
@@ -30,6 +35,14 @@ def _axes(axes: Axes) -> list[str]:
             f"{', '.join(ticks)}"
         )
     return lines + [f"  {part}" for part in _artists(axes)]
+
+
+def _mark(mark: Artist | None) -> str:
+    if isinstance(mark, Line2D):
+        fill = "" if mark.get_marker() in ("", "None") else f" filled {mark.get_markerfacecolor()}"
+        return f"{mark.get_color()} {mark.get_marker()} {mark.get_linestyle()}{fill}"
+    assert isinstance(mark, Patch)
+    return to_hex(mark.get_facecolor())
 
 
 def _artists(axes: Axes) -> Iterator[str]:

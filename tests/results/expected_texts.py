@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasperf360.figures import cost, curves, differences, experts, samples
+from nasperf360.figures import conclusions as conclusions_figure
+from nasperf360.figures import cost, curves, differences, experts, gallery_spherical, makespan, samples
 from nasperf360.report import charts, study
 from nasperf360.report.experiments import Seed, read_seed, versions
 from nasperf360.report.headline import headline
 from nasperf360.settings.yaml_files import read_yaml
+from nasperf360.study.makespan import Chain, makespans
 from nasperf360.tables import forms
 from nasperf360.tables.aggregate import aggregate, aggregate_table
 from nasperf360.tables.comparison import compare, comparison_table
 from nasperf360.tables.comparisons import comparisons, comparisons_table
+from nasperf360.tables.conclusions import COLUMNS, LIMITS, PUBLISHED, VALUES, conclusions_table
 from nasperf360.tables.costs import cost_table
 from nasperf360.tables.licences import licence_frame, licence_table
 from nasperf360.tables.paired import paired, paired_table
@@ -45,6 +48,7 @@ def texts(folder: Path) -> Iterator[tuple[str, str]]:
     yield from figures(run)
     yield from page(run)
     yield from of_predictions(folder / "two")
+    yield from of_choices()
 
 
 def page(run: Mixed) -> Iterator[tuple[str, str]]:
@@ -151,5 +155,23 @@ def figures(run: Mixed) -> Iterator[tuple[str, str]]:
         "letters": (np.arange(2.0 * 4 * 130).reshape(2, 4, 130), labels, False),
     }
     drawn |= {f"samples_{name}": samples.draw(*given) for name, given in kinds.items()}
+    drawn["makespan"] = makespan.draw(makespans([Chain(24.0, (12.0, 6.0)), Chain(0.0, (3.0,))], [1, 2, 4]), "A study")
+    drawn["spheres"] = gallery_spherical.draw(np.arange(5 * 3 * 8 * 8).reshape(5, 3, 8, 8) % 251, np.arange(5))
     for name, figure in drawn.items():
         yield f"{name}.txt", shown(figure)
+
+
+def of_choices() -> Iterator[tuple[str, str]]:
+    """Of corrected choices: one that was never started, one with a method that lacks results, and one that failed."""
+    rows = [
+        (PUBLISHED, "base", "wrn-default", 2.5, 0.0, 3, 0, 0, ""),
+        (PUBLISHED, "base", "darts-gaea", 1.0, 12.345, 3, 0, 0, ""),
+        ("batches", "base-batches", "wrn-default", 2.0, 0.0, 3, 0, 0, "batch_size: 64 / 128"),
+        ("batches", "base-batches", "darts-gaea", 1.25, -np.inf, 3, 2, 1, "batch_size: 64 / 128"),
+        ("never", "base-never", "wrn-default", np.nan, np.nan, 0, 0, np.nan, "no such run"),
+        ("never", "base-never", "darts-gaea", np.nan, np.nan, 0, 0, np.nan, "no such run"),
+    ]
+    names = ["choice", "run", "method", *VALUES, "tasks", "corrected", "missing", "differs"]
+    frame = pd.DataFrame(rows, columns=names).assign(simulated=True, **dict.fromkeys(LIMITS, np.nan))[COLUMNS]
+    yield "conclusions.md", forms.to_markdown(conclusions_table(frame, "Choices."))
+    yield "conclusions.txt", shown(conclusions_figure.draw(frame))
