@@ -71,6 +71,18 @@ def test_hours_and_jobs(monkeypatch):
     assert float(row[-1].replace(",", "")) == pytest.approx(3 * retrain.hours, rel=1e-6)
 
 
+@pytest.mark.parametrize(("task", "looked_at"), [("deepsea", 2_490), ("fsd50k", 4_170)])
+def test_a_retraining_that_validates_looks_at_the_validation_split(task, looked_at):
+    """At every 50th of its epochs; of the chunks of a clip at one."""
+    found = {}
+    for every in (0, 50):
+        config = configured("wrn-default", tasks=[task], retrain={"wrn": {"all": {"validate_every": every}}})
+        looks = estimate.stages(config, task, "wrn-default")["retrain"].phases[1]
+        found[every] = looks.samples
+        epochs = configuration.retrain_settings(config, task, "wrn-default")["epochs"]
+    assert found == {0: 0, 50: epochs // 50 * looked_at}
+
+
 def test_asha_on_cifar100_by_hand():
     """28 trials run 12 epochs, some of them 36 more, some of these 152 more; each is validated at its rungs."""
     search = estimate.stages(configured("wrn-asha"), "cifar100", "wrn-asha")["search"]
