@@ -59,7 +59,7 @@ def test_searches_count_trials_and_episodes(log):
 
 
 def test_spans_of_time_in_words():
-    spans = {5: "5 s", 99: "99 s", 600: "10 min", 5999: "100 min", 36000: "10.0 h"}
+    spans = {5: "5 s", 99: "99 s", 100: "2 min", 600: "10 min", 5999: "100 min", 6000: "1.7 h", 36000: "10.0 h"}
     assert {seconds: in_words(seconds) for seconds in spans} == spans
 
 

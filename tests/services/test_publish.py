@@ -9,6 +9,7 @@ from nasperf360.data import upload
 from nasperf360.data.datasets import Dataset
 from nasperf360.data.publish import publish
 from nasperf360.data.published import fetch_published
+from nasperf360.data.s3 import Bucket
 from nasperf360.errors import DataError, UserError
 from nasperf360.files import digest_file, read_json, write_json
 from services.datasets import KEYS, make_dataset
@@ -47,6 +48,12 @@ def test_a_second_time_sends_nothing_and_a_change_is_refused(settings, client, t
     write_json(path.with_suffix(".json"), {**manifest, "note": "more"})
     with pytest.raises(UserError, match=r"nas/perf/ecg.json .*: under this key lies another file than"):
         publish(path, second, settings, progress=False)
+
+
+def test_what_others_keep_in_the_bucket_is_not_listed(settings, client):
+    for key in ("nas/perf/a/b.json", "nas/perfect/c.json", "d.json"):
+        client.put_object(Bucket=settings["bucket"], Key=key, Body=b"12")
+    assert Bucket.open(settings).listed() == {"a/b.json": 2}
 
 
 def test_two_tasks_keep_each_their_entry(settings, client, tmp_path):

@@ -88,3 +88,13 @@ def test_the_scale_of_losses_in_float16_goes_on_from_a_checkpoint(tmp_path):
     second.load_state_dict(first.state_dict())
     assert second.scaler.get_scale() == 8.0
     assert not steps("bfloat16").scaler.is_enabled()
+
+
+def test_a_step_that_overflows_in_float16_changes_no_weight_and_halves_the_scale():
+    task = SimpleNamespace(inputs=lambda batch: batch["x"], loss=lambda output, batch: 1e6 * output.sum())
+    model = torch.nn.Linear(2, 2)
+    steps = WeightSteps(model, task, make_optimizer(model.parameters(), SETTINGS), CPU, "float16")
+    before, scale = model.weight.clone(), steps.scaler.get_scale()
+    steps.step({"x": torch.ones(3, 2)}, 0.1)
+    assert torch.equal(model.weight, before)
+    assert steps.scaler.get_scale() == scale / 2
