@@ -62,7 +62,17 @@ def test_a_name_that_no_bucket_has(name):
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["ftp://x", "127.0.0.1:9", "http://", "http://a:99999", "http://a:x", "http://a/?b=1", "http://[::1", "http://a b"],
+    [
+        "ftp://x",
+        "127.0.0.1:9",
+        "http://",
+        "http://a:99999",
+        "http://a:0",
+        "http://a:x",
+        "http://a/?b=1",
+        "http://[::1",
+        "http://a b",
+    ],
 )
 def test_an_endpoint_that_is_no_address(endpoint):
     assert said(endpoint=endpoint) == f"publish.endpoint: '{endpoint}' is no URL such as https://s3.example.org"

@@ -52,7 +52,7 @@ class Cifar100(Classification):
     def inputs(self, batch: Batch) -> Tensor:
         """Normalised by the constants of the reference code."""
         x = batch["x"]
-        return (x.float() - _per_channel(MEAN, x.device)) / _per_channel(STD, x.device)
+        return (x - _per_channel(MEAN, x.device)) / _per_channel(STD, x.device)
 
 
 @cache
