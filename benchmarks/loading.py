@@ -34,7 +34,7 @@ from nasperf360.training.batches import Loader  # noqa: E402
 WINDOW = 16  # batches that were read at a time
 FIELDS: dict[str, dict[str, Field]] = {
     "psicov": {"x": ((57, 128, 128), "float32"), "y": ((1, 128, 128), "float32"), "group": ((), "int32")},
-    "fsd50k": {"x": ((1, 96, 101), "float32"), "y": ((200,), "uint8"), "group": ((), "int32")},
+    "fsd50k": {"x": ((1, 96, 101), "int16"), "y": ((200,), "uint8"), "group": ((), "int32")},
 }
 SAMPLES = {"psicov": 1, "fsd50k": 10}  # of a group, of which an epoch visits one
 BATCH = {"psicov": 8, "fsd50k": 256}
@@ -126,7 +126,7 @@ def read_bytes() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--psicov", type=int, default=1000, help="rows stored, of 3.8 MB")
-    parser.add_argument("--fsd50k", type=int, default=8000, help="clips stored, of ten rows of 39 kB")
+    parser.add_argument("--fsd50k", type=int, default=8000, help="clips stored, of ten rows of 19 kB")
     parser.add_argument("--batches", type=int, default=32, help="taken from an epoch, of 8 and 256 rows")
     parser.add_argument("--repeats", type=int, default=3, help="of which the median counts")
     parser.add_argument("--step", type=float, default=0.05, help="seconds")

@@ -29,6 +29,10 @@ def _real(*shape: int) -> Callable[[Rng, int], np.ndarray]:
     return lambda rng, count: rng.standard_normal((count, *shape), dtype=np.float32)
 
 
+def _steps(*shape: int) -> Callable[[Rng, int], np.ndarray]:
+    return lambda rng, count: (4096 * rng.standard_normal((count, *shape), dtype=np.float32)).astype(np.int16)
+
+
 def _bits(*shape: int) -> Callable[[Rng, int], np.ndarray]:
     return lambda rng, count: rng.integers(2, size=(count, *shape), dtype=np.uint8)
 
@@ -64,7 +68,7 @@ SHAPES = {
     "cifar100": Shapes((3, 32, 32), 100, _fields(x=_image(3, 32, 32), y=_class(100))),
     "spherical": Shapes((3, 60, 60), 100, _fields(x=_image(3, 60, 60), y=_class(100))),
     "ninapro": Shapes((1, 16, 52), 18, _fields(x=_real(1, 16, 52), y=_class(18))),
-    "fsd50k": Shapes((1, 96, 101), 200, _fields(x=_real(1, 96, 101), y=_labels(200), group=_group("int32"))),
+    "fsd50k": Shapes((1, 96, 101), 200, _fields(x=_steps(1, 96, 101), y=_labels(200), group=_group("int32"))),
     "darcy": Shapes((3, 85, 85), 1, _fields(x=_real(1, 85, 85), y=_real(1, 85, 85))),
     "psicov": Shapes((57, 128, 128), 1, _fields(x=_real(57, 128, 128), y=_distances(128))),
     "cosmic": Shapes(

@@ -16,6 +16,7 @@ from task_rooms import simulated as simulated_files
 from nasperf360.errors import DataError
 from nasperf360.seeds import generator
 from nasperf360.tasks.fsd50k.data import _header, _read
+from nasperf360.tasks.fsd50k.decibels import STEP, stored
 from nasperf360.tasks.fsd50k.log_mel import chunks, log_mel
 from nasperf360.tasks.fsd50k.spec import SPEC
 from nasperf360.tasks.shared.task_training import task_training
@@ -49,11 +50,11 @@ def test_round_trip(simulated, tmp_path):
         split = data.split(name)
         x, y, group = split.load("x"), split.load("y"), split.load("group")
         assert split.shape("x") == (1, 96, 101)
-        assert (x.dtype, y.dtype, y.shape[1]) == (np.float32, np.uint8, 200)
+        assert (x.dtype, y.dtype, y.shape[1]) == (np.int16, np.uint8, 200)
         np.testing.assert_array_equal(np.unique(group), np.arange(clips))
         assert (np.diff(group) >= 0).all()
-        np.testing.assert_allclose(x.mean(axis=(1, 2, 3)), 0, atol=1e-3)
-        assert np.ptp(x, axis=(1, 2, 3)).max() <= 80.001
+        np.testing.assert_allclose(x.mean(axis=(1, 2, 3)) * STEP, 0, atol=1e-3)
+        assert np.ptp(x.astype(int), axis=(1, 2, 3)).max() * STEP <= 80.003
         assert all(len(np.unique(y[group == clip], axis=0)) == 1 for clip in range(clips))
     paths = simulated.all("eval_audio")
     with_split = sorted((int(file.path.stem), file.path) for file in paths)
@@ -91,21 +92,36 @@ def test_chunks_start_every_half_second_and_are_tiled():
     np.testing.assert_array_equal(cut[2:], [[8, 9, 10, 11, 12, 13, 8, 9], [12, 13] * 4])
 
 
-@pytest.mark.parametrize("scale", ["htk", "slaney"])
-def test_log_mel_equals_librosa(scale):
+def by_librosa(signal, scale):
     import librosa
 
-    rng = np.random.default_rng(0)
-    tone = np.sin(2 * np.pi * 440 * np.arange(22_050) / 22_050)
-    signals = np.stack([0.1 * rng.standard_normal(22_050), tone, np.zeros(22_050)]).astype(np.float32)
-    for patch, signal in zip(log_mel(signals, 22_050, 96, 220, scale=scale), signals, strict=True):
-        norm = {"norm": None, "htk": True} if scale == "htk" else {}
-        power = librosa.feature.melspectrogram(
-            y=signal, sr=22_050, n_fft=1920, win_length=661, hop_length=220, n_mels=96, pad_mode="reflect", **norm
-        )
-        expected = librosa.power_to_db(power) + 75
-        assert patch.shape == (96, 101)
-        np.testing.assert_allclose(patch, expected - expected.mean(), atol=2e-3)  # of 80 dB, in float32
+    norm = {"norm": None, "htk": True} if scale == "htk" else {}
+    power = librosa.feature.melspectrogram(
+        y=signal, sr=22_050, n_fft=1920, win_length=661, hop_length=220, n_mels=96, pad_mode="reflect", **norm
+    )
+    decibels = librosa.power_to_db(power) + 75
+    return decibels - decibels.mean()
+
+
+@pytest.mark.parametrize("seconds", [1, 2.7])  # a chunk, and a clip of noise
+@pytest.mark.parametrize("scale", ["htk", "slaney"])
+def test_log_mel_equals_librosa(scale, seconds):
+    rng, size = np.random.default_rng(0), int(seconds * 22_050)
+    tone = np.sin(2 * np.pi * 440 * np.arange(size) / 22_050)
+    fading = np.exp(-5 * np.arange(size) / size) * rng.standard_normal(size)
+    signals = np.stack([0.1 * rng.standard_normal(size), tone, fading, np.zeros(size)]).astype(np.float32)
+    patches = log_mel(signals, 22_050, 96, 220, scale=scale)
+    assert patches.shape == (4, 96, 1 + size // 220)
+    for patch, signal in zip(patches, signals, strict=True):
+        np.testing.assert_allclose(patch, by_librosa(signal, scale), atol=2e-3)  # of 80 dB, in float32
+        np.testing.assert_array_equal(log_mel(signal[None], 22_050, 96, 220, scale=scale)[0], patch)
+
+
+def test_a_step_is_half_the_rounding_of_what_is_stored():
+    patches = np.linspace(-80, 80, 100_001, dtype=np.float32)
+    whole = stored(patches)
+    assert (whole.dtype, whole.min(), whole.max()) == (np.int16, -32_767, 32_767)
+    np.testing.assert_allclose(whole * STEP, patches, atol=0.00123)
 
 
 def test_real_samples(samples, tmp_path):
@@ -157,6 +173,20 @@ def test_spec_augment_masks_half_of_the_patches_within_bounds():
     assert 0.4 < float(touched) < 0.6
     assert torch.equal(changed["x"][~masked], x[~masked])
     assert changed["y"] is batch["y"]
+
+
+def test_patches_are_trained_on_in_decibels():
+    import torch
+
+    task = task_training("fsd50k")
+    x = torch.randint(-32_767, 32_768, (40, 1, 96, 101), generator=torch.Generator().manual_seed(0)).to(torch.int16)
+    decibels = task.inputs({"x": x})
+    assert decibels.dtype == torch.float32
+    assert float(decibels.abs().max()) == pytest.approx(80, rel=1e-3)
+    assert torch.equal(task.inputs({"x": decibels}), decibels)  # as augmented
+    changed, other = (task.augment({"x": values}, torch.Generator().manual_seed(1))["x"] for values in (x, decibels))
+    assert torch.equal(changed, other)
+    assert torch.equal(task.inputs({"x": changed}), changed)
 
 
 def test_score_is_mean_average_precision_of_clips():

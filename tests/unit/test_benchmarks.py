@@ -18,6 +18,7 @@ SMALLEST = {
         "peak memory",
     ],
     "preprocessing.py darcy": ["task", "darcy"],
+    "log_mel.py --turns 1": ["| clip, s | chunks |", "|---|", "| 1.5 | 3 | ", "| 10 | 20 | ", "| 30 | 60 | "],
     "loading.py --psicov 8 --fsd50k 16 --batches 1 --repeats 1 --step 0.001": [
         "| rows of",
         "|---|",

@@ -114,7 +114,7 @@ ALLOWED: dict[str, set[str]] = {
     "tasks.per_sample": {"errors", "registry", "tasks.spec", "tasks.metric", "tasks.part"},
     "tasks.further_scores": {"errors", "tasks.spec", "tasks.metric", "tasks.part"},
     # Networks and their training.
-    "tasks.training": {"errors", "registry", "data", "settings.declaration", "tasks.spec"},
+    "tasks.training": {"errors", "registry", "data", "settings.declaration", "tasks.spec", "tasks.part"},
     "training": BASIS | {"data", "settings.declaration", "training.settings", "tasks.spec", "tasks.training"},
     "spaces.encoding": {"errors", "tasks.spec", "spaces.spec"},
     "spaces.networks": {"errors", "spaces.spec", "spaces.encoding"},

@@ -36,9 +36,13 @@ def preprocess(task: str, raw: RawFiles, path: str | Path, options: Mapping[str,
         "parameters": {name: value for name, value in settings.params().items() if name not in fixed},
         "sources": {file.relative: file.sha256 for file in raw.files},
     }
+    whole = whole and settings == spec.preprocess()
+    if whole and hasattr(files, "counts"):  # of a reader that knows them before hours of work
+        for name, found in files.counts(raw).items():
+            _check_size(raw.files[0].path, name, found, files.SAMPLES[name])
     with DatasetWriter(path, **attributes) as writer:
         files.preprocess(raw, writer, settings)
-        if whole and settings == spec.preprocess():
+        if whole:
             _check_sizes(spec, raw, writer, files.SAMPLES)
 
 
@@ -48,6 +52,9 @@ def _check_sizes(spec: TaskSpec, raw: RawFiles, writer: DatasetWriter, published
     for name in [name for name in writer.splits if name in published]:  # noise has no clips
         split = writer.splits[name]
         found = split.distinct("group") if spec.one_per_group else split.samples
-        if found != published[name]:
-            source = split.source if split.source in paths else paths[0]
-            raise DataError(f"{source}: {found} samples of the split '{name}', but the paper has {published[name]}")
+        _check_size(split.source if split.source in paths else paths[0], name, found, published[name])
+
+
+def _check_size(source: str | Path, name: str, found: int, published: int) -> None:
+    if found != published:
+        raise DataError(f"{source}: {found} samples of the split '{name}', but the paper has {published}")

@@ -2,7 +2,9 @@
 
 In it, wherever they stand: ``tr.csv``, ``val.csv`` and ``eval.csv`` with a row per chunk (``files``, ``labels``, and as
 ``ext`` the clip), ``lbl_map.json`` with the index of each label, the chunks ``<clip>_<number>.wav`` that the rows name,
-of a second and at 22,050 Hz, and ``noise_22050/*.wav``.
+of a second and at 22,050 Hz, and ``noise_22050/*.wav``. Noise is stored as the reference code holds it, as spectrograms
+of whole clips, a sample a frame: ``x`` (1, 96, 1) int16, ``y`` (1,) of nothing, ``group`` (clip) int32, and ``lowest``,
+the least value of the clip.
 """
 
 import io
@@ -12,7 +14,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from nasperf360.data.datasets import DatasetWriter
+from nasperf360.data.datasets import DatasetWriter, Field
 from nasperf360.data.raw import RawFiles
 from nasperf360.data.reading import reading
 from nasperf360.errors import DataError
@@ -24,11 +26,11 @@ from nasperf360.tasks.fsd50k.data import (
     check_vocabulary,
     multi_hot,
     open_split,
-    patches,
     read_rows,
+    spectrograms,
 )
-from nasperf360.tasks.fsd50k.log_mel import chunks
-from nasperf360.tasks.fsd50k.spec import LABELS, PreprocessSettings
+from nasperf360.tasks.fsd50k.decibels import stored
+from nasperf360.tasks.fsd50k.spec import PreprocessSettings
 from nasperf360.tasks.fsd50k.wave import parse
 
 TABLES = {"train": "tr.csv", "valid": "val.csv", "test": "eval.csv"}
@@ -40,7 +42,7 @@ Clip = tuple[str, list[str]]
 
 
 def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings) -> None:
-    """Clip by clip, by number on Freesound, once all tables were read and all chunks found; then the noise."""
+    """Clip by clip, by number on Freesound, once all tables were read and all chunks found; then clips of noise."""
     with Archive(raw, "sounds") as archive:
         vocabulary = _vocabulary(archive)
         clips = {name: _clips(archive, table) for name, table in TABLES.items()}
@@ -50,13 +52,26 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
             for group, number in enumerate(sorted(clips[name], key=int)):
                 named, files = clips[name][number]
                 labels = multi_hot(path, number, named, vocabulary)
-                sounds = np.concatenate([_sound(archive, file, CHUNK) for file in sorted(files)])
+                # A chunk that is shorter than a second is tiled.
+                sounds = np.stack([np.resize(_samples(archive, file, CHUNK), CHUNK) for file in sorted(files)])
                 append_clip(split, options, sounds, labels, group, archive.path)
         if noises := archive.below(NOISE, ".wav"):
-            split = open_split(writer, "noise", options, archive.path)
-            for file in noises:
-                sounds = patches(_sound(archive, file), options)
-                split.append(archive.path, x=sounds, y=np.zeros((len(sounds), LABELS), np.uint8))
+            frame: dict[str, Field] = {"x": ((1, options.n_mels, 1), "int16"), "y": ((1,), "uint8")}
+            of_clip: dict[str, Field] = {"group": ((), "int32"), "lowest": ((), "int16")}
+            split = writer.split("noise", **frame, **of_clip, classes=1, source=archive.path)
+            for group, file in enumerate(noises):
+                samples = _samples(archive, file)
+                signal = np.resize(samples, max(CHUNK, len(samples)))
+                frames = stored(spectrograms(signal[None], options)[0].T)[:, None, :, None]
+                nothing = np.zeros((len(frames), 1), np.uint8)
+                whole = {"group": np.full(len(frames), group), "lowest": np.full(len(frames), frames.min())}
+                split.append(archive.path, x=frames, y=nothing, **whole)
+
+
+def counts(raw: RawFiles) -> Mapping[str, int]:
+    """Clips of each split, by the tables alone."""
+    with Archive(raw, "sounds") as archive:
+        return {name: len(_clips(archive, table)) for name, table in TABLES.items()}
 
 
 def _vocabulary(archive: Archive) -> dict[str, int]:
@@ -78,27 +93,26 @@ def _clips(archive: Archive, table: str) -> Mapping[str, Clip]:
     """
     name = archive.find(table)
     path = archive.place(name)
+    clips: dict[str, Clip] = {}
     with reading(path, "a csv file"):
         stream = io.StringIO(archive.read(name).decode("utf-8-sig"), newline="")
-        rows = read_rows(path, stream)
-    clips: dict[str, Clip] = {}
-    for row in rows:
-        if absent := [column for column in ("files", "labels", "ext") if column not in row]:
-            raise DataError(f"{path}: columns {', '.join(row)}, expected {absent[0]} too")
-        number, chunk = row["ext"], PurePosixPath(row["files"].replace("\\", "/")).name
-        if not number.isdecimal():
-            raise DataError(f"{path}: clip {number}, expected its number on Freesound")
-        labels, files = clips.setdefault(number, (row["labels"], []))
-        if labels != row["labels"]:
-            raise DataError(f"{path}: the rows of clip {number} differ in their labels")
-        files.append(archive.find(chunk, path))
+        for row in read_rows(path, stream):  # one at a time: there are half a million
+            if absent := [column for column in ("files", "labels", "ext") if column not in row]:
+                raise DataError(f"{path}: columns {', '.join(row)}, expected {absent[0]} too")
+            number, chunk = row["ext"], PurePosixPath(row["files"].replace("\\", "/")).name
+            if not number.isdecimal():
+                raise DataError(f"{path}: clip {number}, expected its number on Freesound")
+            labels, files = clips.setdefault(number, (row["labels"], []))
+            if labels != row["labels"]:
+                raise DataError(f"{path}: the rows of clip {number} differ in their labels")
+            files.append(archive.find(chunk, path))
     if not clips:
         raise DataError(f"{path}: no rows")
     return clips
 
 
-def _sound(archive: Archive, name: str, most: int | None = None) -> np.ndarray:
-    """Chunks (n, 22050) of one second, side by side; what is shorter than a second is tiled.
+def _samples(archive: Archive, name: str, most: int | None = None) -> np.ndarray:
+    """A sound (N,) in -1 ... 1.
 
     Raises:
         DataError: not a whole mono wave file of 22,050 Hz, or one longer than ``most`` samples.
@@ -111,4 +125,4 @@ def _sound(archive: Archive, name: str, most: int | None = None) -> np.ndarray:
             f"{path}: {header.frames} samples, {header.channels} channels, {header.rate} Hz; "
             f"expected mono sound at {RATE} Hz{length}"
         )
-    return chunks(samples[:, 0], CHUNK, CHUNK)
+    return samples[:, 0]

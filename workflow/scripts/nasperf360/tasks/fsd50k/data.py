@@ -1,7 +1,10 @@
-"""FSD50K as log-mel patches of one second: ``x`` (1, 96, 101) float32, ``y`` (200,) uint8, ``group`` (clip) int32."""
+"""FSD50K as log-mel patches of one second: ``x`` (1, 96, 101) int16, ``y`` (200,) uint8, ``group`` (clip) int32.
+
+``x`` is in steps of :data:`~nasperf360.tasks.fsd50k.decibels.STEP` dB.
+"""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from nasperf360.data.datasets import DatasetWriter, Field, SplitWriter
 from nasperf360.data.raw import RawFile, RawFiles
 from nasperf360.data.reading import each, reading
 from nasperf360.errors import DataError
+from nasperf360.tasks.fsd50k.decibels import stored
 from nasperf360.tasks.fsd50k.log_mel import chunks, log_mel
 from nasperf360.tasks.fsd50k.spec import LABELS, RAW_RATE, PreprocessSettings
 from nasperf360.tasks.fsd50k.wave import Header, read_header, read_samples
@@ -44,13 +48,17 @@ def open_split(
 ) -> SplitWriter:
     """A split of patches and labels."""
     shape = (1, options.n_mels, 1 + CHUNK // options.hop)
-    return writer.split(name, x=(shape, "float32"), y=((LABELS,), "uint8"), classes=2, source=source, **fields)
+    return writer.split(name, x=(shape, "int16"), y=((LABELS,), "uint8"), classes=2, source=source, **fields)
 
 
 def patches(pieces: np.ndarray, options: PreprocessSettings) -> np.ndarray:
-    """Patches (n, 1, mels, frames) of chunks (n, 22050)."""
-    found = log_mel(pieces, RATE, options.n_mels, options.hop, scale=options.mel_scale)
-    return found[:, None].astype(np.float32)
+    """Patches (n, 1, mels, frames), in steps, of chunks (n, 22050)."""
+    return stored(spectrograms(pieces, options))[:, None]
+
+
+def spectrograms(signals: np.ndarray, options: PreprocessSettings) -> np.ndarray:
+    """Log-mel spectrograms (n, mels, frames) in decibels of signals (n, size)."""
+    return log_mel(signals, RATE, options.n_mels, options.hop, scale=options.mel_scale)
 
 
 def append_clip(
@@ -64,20 +72,19 @@ def append_clip(
 
 def _rows(file: RawFile, fields: list[str] | None = None) -> list[dict[str, str]]:
     with reading(file.path, "a csv file"), open(file.path, newline="", encoding="utf-8-sig") as stream:
-        return read_rows(file.path, stream, fields)
+        return list(read_rows(file.path, stream, fields))
 
 
-def read_rows(path: str | Path, stream: Iterable[str], fields: list[str] | None = None) -> list[dict[str, str]]:
+def read_rows(path: str | Path, stream: Iterable[str], fields: list[str] | None = None) -> Iterator[dict[str, str]]:
     """Rows of a csv by column name; ``fields`` where it has no header.
 
     Raises:
         DataError: rows differ in their number of columns.
     """
-    rows = list(csv.DictReader(stream, fields))
-    for row in rows:
+    for row in csv.DictReader(stream, fields):
         if None in row or None in row.values():
             raise DataError(f"{path}: a row has not as many columns as the first")
-    return rows
+        yield row
 
 
 def _vocabulary(file: RawFile) -> dict[str, int]:

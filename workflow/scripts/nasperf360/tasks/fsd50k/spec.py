@@ -38,7 +38,7 @@ class Switches(Settings):
 
     noise: bool | None = Field(
         None,
-        description="mix background noise into three patches of four, nearly as published; null: where the data have "
+        description="mix background noise into three patches of four, as published; null: where the data have "
         "some, which only source benchmark does",
     )
 

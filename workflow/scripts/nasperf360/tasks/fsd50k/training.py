@@ -1,11 +1,15 @@
 """FSD50K to networks: log-mel patches, masked at random, to logits of 200 binary labels."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from nasperf360.data.datasets import Split
+from nasperf360.data.datasets import Split, group_starts
 from nasperf360.errors import UserError
 from nasperf360.settings.declaration import Settings
+from nasperf360.tasks.fsd50k.decibels import STEP
 from nasperf360.tasks.fsd50k.spec import SPEC
 from nasperf360.tasks.shared.binary_labels import BinaryLabels
 from nasperf360.tasks.shared.task_training import Batch
@@ -21,7 +25,7 @@ class FSD50K(BinaryLabels):
 
     def __init__(self, switches: Settings | None = None):
         super().__init__(switches)
-        self.noise: Split | None = None
+        self.noise: Noise | None = None
 
     def fit(self, train: Split) -> None:
         """Find the background noise beside the training split, unless it is switched off.
@@ -29,48 +33,113 @@ class FSD50K(BinaryLabels):
         Raises:
             UserError: it is asked for, but there is none.
         """
-        self.noise = None if self.switches.noise is False else train.beside("noise")
+        split = None if self.switches.noise is False else train.beside("noise")
+        self.noise = None if split is None else Noise(split)
         if self.switches.noise and self.noise is None:
             raise UserError(
                 f"{train.groups[0].file.filename}: holds no background noise, which the switch 'noise' of fsd50k asks "
                 f"for; take the data from source benchmark, or set it to null"
             )
 
-    def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """SpecAugment on half of the patches, then noise on three of four, if there is some."""
-        masked = self._masked(batch["x"], generator)
-        return {**batch, "x": masked if self.noise is None else self._noisy(masked, self.noise, generator)}
+    def inputs(self, batch: Batch) -> Tensor:
+        """In decibels."""
+        return decibels(batch["x"])
 
-    def _noisy(self, x: Tensor, noise: Split, generator: torch.Generator) -> Tensor:
-        """(1 - a) x + a n of patches in decibels, a up to 0.5, n a random second; after the reference code."""
+    def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """SpecAugment, then noise mixed into three patches of four, if there is some; in decibels.
+
+        The reference code's padding and cropping to 101 frames do nothing to patches of that size.
+        """
+        x = decibels(batch["x"])
+        count, _, mels, frames = x.shape
+        x = masked(x, spec_augment(count, mels, frames, generator), x.amin(dim=(1, 2, 3)))
+        return {**batch, "x": x if self.noise is None else self._noisy(x, self.noise, generator)}
+
+    def _noisy(self, x: Tensor, noise: "Noise", generator: torch.Generator) -> Tensor:
+        """(1 - a) x + a n of patches in decibels, a up to 0.5, n of a random clip; after the reference code."""
         count = len(x)
         chosen, weight = torch.rand(2, count, generator=generator)
         weight = torch.where(chosen < NOISY, LOUDEST * weight, 0.0)[:, None, None, None].to(x.device)
-        rows = torch.randint(len(noise), (count,), generator=generator)
-        return x + weight * (torch.from_numpy(noise.read("x", rows.numpy())).to(x.device) - x)
+        return x + weight * (decibels(noise.draw(count, x.shape[3], generator).to(x.device)) - x)
 
-    def _masked(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """SpecAugment on half of the patches: one or two times, up to 15 % of the bands and 20 % of the frames.
 
-        Masked values become the patch's minimum. Reference code, data_utils/audio_dataset.py; its padding and cropping
-        to 101 frames do nothing to patches of that size.
+class Noise:
+    """Background noise: spectrograms of whole clips, frame by frame; at hand are only those that are drawn.
+
+    Args:
+        split: with ``x`` (1, mels, 1), ``group`` (clip), and the ``lowest`` value of the clip.
+    """
+
+    def __init__(self, split: Split):
+        self.split = split
+        starts = group_starts(split.load("group"))
+        self.starts, self.sizes = torch.from_numpy(starts), torch.from_numpy(np.diff(np.r_[starts, len(split)]))
+        self.lowest = torch.from_numpy(split.read("lowest", starts))
+
+    def __len__(self) -> int:
+        """Clips."""
+        return len(self.starts)
+
+    def draw(self, count: int, frames: int, generator: torch.Generator) -> Tensor:
+        """Patches (count, 1, mels, frames), as stored: of a random clip, masked by SpecAugment, a random crop.
+
+        Masks are drawn on the whole clip, as in the reference code, so that a crop sees all of one, a part or none.
         """
-        count = len(x)
-        chosen = torch.rand(count, generator=generator) < 0.5
-        masks = torch.randint(1, 3, (count,), generator=generator) * chosen
-        axes, bounds = [*MASK_SHARE, *MASK_SHARE], []
-        for number, axis in enumerate(axes):
-            size = x.shape[axis]
-            share, place = torch.rand(2, count, generator=generator)
-            width = (share * MASK_SHARE[axis] * size).long() * (masks > number // 2)
-            start = (place * (size - width)).long()
-            bounds.append(torch.stack([start, start + width])[:, :, None])
-        masked = torch.zeros(x.shape, dtype=torch.bool, device=x.device)
-        for axis, (start, end) in zip(axes, torch.stack(bounds).to(x.device, non_blocking=True), strict=True):
-            steps = torch.arange(x.shape[axis], device=x.device)
-            inside = (steps >= start) & (steps < end)
-            masked |= inside[:, None, :, None] if axis == 2 else inside[:, None, None, :]
-        return torch.where(masked, x.amin(dim=(1, 2, 3), keepdim=True), x)
+        clip = torch.randint(len(self), (count,), generator=generator)
+        size = self.sizes[clip]
+        bounds = spec_augment(count, self.split.shape("x")[1], size, generator)
+        first = (torch.rand(count, generator=generator) * (size - frames + 1)).long()
+        # Crops may overlap: each frame is read once.
+        rows, place = (self.starts[clip, None] + first[:, None] + torch.arange(frames)).unique(return_inverse=True)
+        crops = (
+            torch.from_numpy(self.split.read("x", rows.numpy()))[place].reshape(count, 1, frames, -1).transpose(2, 3)
+        )
+        bounds = [(axis, bound - first if axis == 3 else bound) for axis, bound in bounds]
+        return masked(crops, bounds, self.lowest[clip])
+
+
+def decibels(x: Tensor) -> Tensor:
+    """Patches in decibels, of patches as stored or of such in decibels already."""
+    return x if x.is_floating_point() else x * STEP
+
+
+Bounds = Sequence[tuple[int, Tensor]]
+"""Axes, and on each where a mask of each sample starts and ends (2, count)."""
+
+
+def spec_augment(count: int, mels: int, frames: Tensor | int, generator: torch.Generator) -> Bounds:
+    """Masks of SpecAugment for half of the samples: one or two times, up to 15 % of the bands and 20 % of the frames.
+
+    Reference code, data_utils/audio_dataset.py.
+
+    Args:
+        count: samples.
+        mels: bands.
+        frames: of each sample, or of all.
+        generator: draws.
+    """
+    chosen = torch.rand(count, generator=generator) < 0.5
+    masks = torch.randint(1, 3, (count,), generator=generator) * chosen
+    sizes: dict[int, Tensor | int] = {2: mels, 3: frames}
+    bounds = []
+    for number, axis in enumerate([*MASK_SHARE, *MASK_SHARE]):
+        share, place = torch.rand(2, count, generator=generator)
+        width = (share * MASK_SHARE[axis] * sizes[axis]).long() * (masks > number // 2)
+        start = (place * (sizes[axis] - width)).long()
+        bounds.append((axis, torch.stack([start, start + width])))
+    return bounds
+
+
+def masked(x: Tensor, bounds: Bounds, values: Tensor) -> Tensor:
+    """Patches (B, 1, mels, frames) that have in their masks a value (B,), each its own."""
+    axes, places = zip(*bounds, strict=True)
+    inside = torch.zeros(x.shape, dtype=torch.bool, device=x.device)
+    # Sent at once: each tensor that goes to a GPU on its own makes it wait.
+    for axis, (start, end) in zip(axes, torch.stack(places)[..., None].to(x.device, non_blocking=True), strict=True):
+        steps = torch.arange(x.shape[axis], device=x.device)
+        within = (steps >= start) & (steps < end)
+        inside |= within[:, None, :, None] if axis == 2 else within[:, None, None, :]
+    return torch.where(inside, values[:, None, None, None], x)
 
 
 TRAINING = FSD50K
