@@ -34,6 +34,7 @@ INDICES = {
     "runs that change places": np.r_[15:25, 3:8],
     "across train and valid": np.array([19, 20, 18, 21]),
     "repeats": np.array([5, 5, 6, 26, 5, 26]),
+    "repeats and a gap of as many": np.array([5, 5, 7, 20, 20, 20, 23]),
     "one": np.array([22]),
     "none": np.arange(0),
     **{f"random {seed}": np.random.default_rng(seed).integers(27, size=40) for seed in range(3)},

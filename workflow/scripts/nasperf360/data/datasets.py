@@ -254,7 +254,7 @@ def _read_rows(dataset: h5py.Dataset, rows: np.ndarray, out: np.ndarray, places:
     for start, stop in pairwise(edges.tolist()):
         first, place = int(rows[start]), int(places[start])
         count = int(rows[stop - 1]) - first + 1
-        if count == stop - start and (count == 1 or (np.diff(places[start:stop]) == 1).all()):
+        if all((np.diff(numbers[start:stop]) == 1).all() for numbers in (rows, places)):
             stored.read(first, out[place : place + count])
         else:
             run = np.empty((count, *out.shape[1:]), out.dtype)

@@ -121,7 +121,7 @@ def signs_p(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
         of_size = np.zeros(size * count + 1)
         of_size[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
         chances = np.convolve(chances, of_size)
-    rarer = min(difference[difference > 0].sum(), -difference[difference < 0].sum())
+    rarer = min(difference.clip(min=0).sum(), -difference.clip(max=0).sum())
     return float(min(1.0, 2 * chances[: rarer + 1].sum()))
 
 
