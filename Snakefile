@@ -12,6 +12,14 @@ if exists(local("config/config.yaml")):
 
 
 include: "workflow/rules/common.smk"
+
+
+# Snakemake asks for it where it is given --sdm apptainer.
+if config["container"]:
+
+    container: config["container"]
+
+
 include: "workflow/rules/record.smk"
 
 
