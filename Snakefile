@@ -4,13 +4,22 @@
 report: "workflow/report/workflow.rst"
 
 
-# A working directory elsewhere (--directory, a module) may do without: every key has a default.
-if exists("config/config.yaml"):
+# A working directory elsewhere (--directory, a module) may do without: every key has a default. On disk, also
+# where results are in a bucket.
+if exists(local("config/config.yaml")):
 
     configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+
+
+# Snakemake asks for it where it is given --sdm apptainer.
+if config["container"]:
+
+    container: config["container"]
+
+
 include: "workflow/rules/record.smk"
 
 

@@ -39,6 +39,26 @@ def test_the_second_waits_and_names_the_first(tmp_path, capsys):
     assert f"{tmp_path}: process {os.getpid()} on " in capsys.readouterr().err
 
 
+def test_a_lock_that_is_only_looked_at_is_waited_for_without_a_word(tmp_path, capsys):
+    """As status.py looks: it shares the lock, which a job has to itself."""
+    path = tmp_path / "lock"
+    path.write_text("1 on a machine that has done its work", encoding="utf-8")
+    entered = threading.Event()
+
+    def job():
+        with locked(tmp_path):
+            entered.set()
+
+    with open(path, encoding="utf-8") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        thread = threading.Thread(target=job)
+        thread.start()
+        assert not entered.wait(0.3)
+    assert entered.wait(60)
+    thread.join(60)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_killed_process_holds_nothing(tmp_path, capsys):
     path = os.pathsep.join(filter(None, sys.path))
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]

@@ -76,6 +76,14 @@ try:
 except UserError as error:
     sys.exit(f"Error: {error}")
 
+# Whether results go to a bucket, since the machines share no files (docs/cluster.md).
+IN_BUCKET = bool(workflow.storage_settings and workflow.storage_settings.default_storage_provider)
+if IN_BUCKET and config["source"] != "published":
+    sys.exit(
+        f"Error: source: with --default-storage-provider it must be published, not {config['source']}: raw files are on one "
+        "machine only; publish the data sets first (docs/publishing.md)"
+    )
+
 RUN = config["run"]
 RESULTS = f"results/{RUN}"
 RAW = f"results/{config['data_run']}/raw"
@@ -138,6 +146,21 @@ onerror:
     records.keep(OWN_RUNS)
     for line in ending.failures(config):
         logger.error(line)
+
+
+def shipped(path):
+    """A file of the workflow as an input: on disk, also where results are in a bucket."""
+    return local(paths.shipped(path))
+
+
+def recorded_study(wildcards):
+    """What the run was asked for, as an input: who reads it looks results up beside it, on disk."""
+    if IN_BUCKET:
+        sys.exit(
+            "Error: --default-storage-provider: tables, figures and pages are made of results on disk; ask for evaluations, "
+            f"then fetch {RESULTS} from the bucket and give the command without that option (docs/cluster.md)"
+        )
+    return RECORD["study"]
 
 
 @cache
@@ -356,7 +379,7 @@ def page_inputs(wildcards):
     if wildcards.run == "reference":
         return {}
     inputs = {
-        "study": RECORD["study"],
+        "study": recorded_study(wildcards),
         "samples": SAMPLES,
         "architectures": [path for path in expand(ARCHITECTURES, method=DRAWN) if path.endswith(".png")],
         "curves": f"{RESULTS}/figures/curves.csv",

@@ -54,7 +54,7 @@ rule publish_results:
 rule publish_index:
     input:
         receipts=RECEIPTS,
-        sources=config["sources"],
+        sources=local(config["sources"]),
     output:
         list=f"{RESULTS}/publish/index/index.json",
         page=f"{RESULTS}/publish/index/index.html",

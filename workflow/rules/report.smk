@@ -1,7 +1,7 @@
 # What a reader sees: curves of trainings and searches, samples of the data, pages, and what corrected choices change.
 
 TEMPLATE_NAMES = ["base.html.j2", "study.html.j2", "two_runs.html.j2", "page.js", "style.css"]
-TEMPLATES = [paths.shipped(f"workflow/scripts/nasperf360/report/templates/{name}") for name in TEMPLATE_NAMES]
+TEMPLATES = [shipped(f"workflow/scripts/nasperf360/report/templates/{name}") for name in TEMPLATE_NAMES]
 PAGE_PICTURES = ["critical_difference", "experts"]
 SAMPLES = [] if config["partial"] else [f"{RESULTS}/figures/samples/{task}.png" for task in TASKS]
 
@@ -45,7 +45,7 @@ rule draw_samples:
 rule study_page:
     input:
         unpack(page_inputs),
-        citation=paths.shipped("CITATION.cff"),
+        citation=shipped("CITATION.cff"),
         templates=TEMPLATES,
         tables=lambda wildcards: [
             f"results/{wildcards.run}/tables/{table}.html"
@@ -78,7 +78,7 @@ rule page:
 
 rule compare_runs:
     input:
-        study=RECORD["study"],
+        study=recorded_study,
         reference=REFERENCE,
         templates=TEMPLATES,
     output:

@@ -5,7 +5,7 @@ from nasperf360.study import results
 
 STUDY = [(task, method, seed) for task, method in EXPERIMENTS for seed in SEEDS]
 MANIFESTS = {task: f"{DATA}/{task}.json" for task in TASKS}
-REFERENCE = paths.shipped("config/reference.csv")
+REFERENCE = shipped("config/reference.csv")
 RUN_TABLES = ["tasks", "performance", "comparison", "aggregate", "comparisons", "paired", "cost", "licences"]
 REFERENCE_TABLES = ["tasks", "performance", "aggregate", "comparisons", "licences"]
 
@@ -18,7 +18,7 @@ wildcard_constraints:
 rule collect_results:
     input:
         [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
-        study=RECORD["study"],
+        study=recorded_study,
     output:
         f"{RESULTS}/tables/scores.csv",
     log:
@@ -116,7 +116,7 @@ rule comparisons_table:
 rule paired_table:
     input:
         [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
-        study=RECORD["study"],
+        study=recorded_study,
     output:
         table_outputs(RESULTS, "paired"),
     log:
@@ -183,7 +183,7 @@ rule cost_table:
 rule licence_table:
     input:
         sources=lambda wildcards: (
-            paths.shipped("config/sources.yaml") if wildcards.run == "reference" else config["sources"]
+            shipped("config/sources.yaml") if wildcards.run == "reference" else local(config["sources"])
         ),
     output:
         table_outputs("results/{run}", "licences"),

@@ -17,9 +17,12 @@ def main(tasks, manifests, outputs):
 
 
 if __name__ == "__main__":
+    given = {Path(path).stem: path for path in snakemake.input}
     run_job(
         lambda: main(
-            tasks=snakemake.params.tasks, manifests=snakemake.params.manifests, outputs=list(snakemake.output)
+            tasks=snakemake.params.tasks,
+            manifests=given or snakemake.params.manifests,  # those that a partial run finds
+            outputs=list(snakemake.output),
         ),
         snakemake,
     )

@@ -28,10 +28,10 @@ def locked(folder: str | Path, *, quiet: bool = False) -> Iterator[None]:
     """
     path = Path(folder) / "lock"
     with _opened(path) as lock:
-        if not _take(lock, fcntl.LOCK_NB):
-            if not quiet:
+        if not _take(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if not quiet and not _looked_at(lock):
                 log(f"{folder}: process {holder(path)} still works here; waiting for it")
-            _take(lock)
+            _take(lock, fcntl.LOCK_EX)
         _sign(lock)
         yield
 
@@ -40,7 +40,7 @@ def try_lock(path: Path) -> TextIO | None:
     """Lock a file until it is closed, or the process dies; None if another process holds it."""
     lock = _opened(path)
     try:
-        if not _take(lock, fcntl.LOCK_NB):
+        if not _take(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
             lock.close()
             return None
     except OSError:
@@ -61,10 +61,17 @@ def _opened(path: Path) -> TextIO:
         return open(path, "a+", encoding="utf-8")
 
 
-def _take(lock: TextIO, how: int = 0) -> bool:
+def _looked_at(lock: TextIO) -> bool:
+    """Whether a taken lock is only looked at for a moment (``study/running.py``): who works has it to itself."""
+    if shared := _take(lock, fcntl.LOCK_SH | fcntl.LOCK_NB):
+        fcntl.flock(lock, fcntl.LOCK_UN)  # where locks are those of NFS, two that hold it would wait for each other
+    return shared
+
+
+def _take(lock: TextIO, how: int) -> bool:
     """Whether this process now has the lock, or may go on without one where there are none."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | how)
+        fcntl.flock(lock, how)
     except BlockingIOError:
         return False
     except OSError as error:

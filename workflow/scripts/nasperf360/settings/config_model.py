@@ -177,6 +177,12 @@ class Configuration(Settings):
         means="Whether the jobs of one thread of a local run are forks of a process that has imported the libraries.",
         reruns="nothing",
     )
+    container: str | None = _key(
+        None,
+        means="An image with the packages, a file or an address such as docker://..., that jobs run in if Snakemake is "
+        "given --sdm apptainer; envs/apptainer.def and envs/Dockerfile make one.",
+        reruns="nothing; with --sdm apptainer everything",
+    )
     checkpoint_seconds: Amount = _key(
         60.0, means="At most so much work is lost when a job is killed, plus one step.", reruns="nothing"
     )
