@@ -25,6 +25,7 @@ from nasperf360.data.reading import MOST_NAMED, each
 from nasperf360.errors import DataError
 from nasperf360.files import digest_file, read_json
 from nasperf360.tasks.fsd50k.wave import read_header, read_samples
+from nasperf360.tasks.shared import pickles
 from nasperf360.tasks.shared.cifar_archive import read_archive
 from nasperf360.tasks.shared.matlab import read_matlab
 from nasperf360.tasks.shared.pickles import load_arrays
@@ -183,6 +184,27 @@ def test_a_type_as_numpy_writes_it_is_read() -> None:
 def test_nothing_that_a_pickle_names_is_called(content: bytes) -> None:
     with pytest.raises((pickle.UnpicklingError, TypeError)):
         load_arrays(io.BytesIO(content), "latin1")
+
+
+ATTRIBUTES = {
+    "of its dictionary": b"}X\x01\x00\x00\x00aK\x01s",
+    "by its setters": b"N}X\x0c\x00\x00\x00__defaults__K\x01\x85s\x86",
+}
+
+
+@pytest.mark.parametrize("name", sorted(pickles._ADMITTED))
+@pytest.mark.parametrize("state", ATTRIBUTES)
+def test_a_pickle_sets_no_attributes_of_what_it_names(tmp_path: Path, name: tuple[str, str], state: str) -> None:
+    """What it names is shared with all pickles that are read later."""
+    stands_for = pickles._ADMITTED[name]
+    before = getattr(stands_for._function, "__defaults__", None), dict(vars(stands_for._function))
+    content = b"\x80\x02c" + "\n".join(name).encode() + b"\n" + ATTRIBUTES[state] + b"b."
+    (tmp_path / "a.pkl").write_bytes(content)
+    sentence = r"a\.pkl: not a readable pickle of arrays \(it sets attributes of a function, which no"
+    with open(tmp_path / "a.pkl", "rb") as stream, pytest.raises(DataError, match=sentence):
+        pickles.read_pickle(tmp_path / "a.pkl", stream, "latin1")
+    assert before == (getattr(stands_for._function, "__defaults__", None), dict(vars(stands_for._function)))
+    assert not hasattr(stands_for, "__dict__")  # that another operation could fill
 
 
 @pytest.mark.parametrize("protocol", range(6))
