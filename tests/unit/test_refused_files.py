@@ -28,6 +28,7 @@ from nasperf360.tasks.fsd50k.wave import read_header, read_samples
 from nasperf360.tasks.shared import pickles
 from nasperf360.tasks.shared.cifar_archive import read_archive
 from nasperf360.tasks.shared.matlab import read_matlab
+from nasperf360.tasks.shared.matlab_v5 import matrices
 from nasperf360.tasks.shared.pickles import load_arrays
 
 # -- MATLAB and HDF5
@@ -118,6 +119,20 @@ def test_values_in_other_files_are_refused(tmp_path: Path, plant: Callable[[h5py
         DataError, match=r"raw\.mat: .*'a' (is a link to elsewhere|lie in another file), which is refused"
     ):
         read_matlab(tmp_path / "raw.mat", "a")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "u1"])
+@pytest.mark.parametrize("shape", [(2, 3, 30_000), (200_000, 2, 3), (4, 5)])
+def test_slabs_are_the_parts_of_the_whole_array(
+    tmp_path: Path, shape: tuple[int, ...], dtype: str, compressed: bool
+) -> None:
+    """Smaller and larger ones than a piece that is read."""
+    values = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    scipy.io.savemat(tmp_path / "a.mat", {"other": np.ones(3), "a": values}, do_compression=compressed)
+    slabs = [slab for matrix in matrices(tmp_path / "a.mat") if matrix.name == "a" for slab in matrix.slabs()]
+    assert {slab.dtype for slab in slabs} == {values.dtype}
+    np.testing.assert_array_equal(np.stack(slabs, axis=-1), values)
 
 
 @pytest.mark.parametrize("values", [np.ones((2, 2), complex), np.array([["a"]]), np.array([[{"x": 1}]], object)])
