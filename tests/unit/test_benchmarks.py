@@ -18,6 +18,8 @@ SMALLEST = {
         "peak memory",
     ],
     "preprocessing.py darcy": ["task", "darcy"],
+    "preprocessing.py --share 0.00001 satellite darcy": ["task", "satellite", "darcy"],
+    "windows.py --share 0.01 --repeats 1": ["| windows | number |", "|---|", "| EMG | ", "| ECG | "],
     "loading.py --psicov 8 --fsd50k 16 --batches 1 --repeats 1 --step 0.001": [
         "| rows of",
         "|---|",
