@@ -19,6 +19,8 @@ SMALLEST = {
     ],
     "preprocessing.py darcy": ["task", "darcy"],
     "log_mel.py --turns 1": ["| clip, s | chunks |", "|---|", "| 1.5 | 3 | ", "| 10 | 20 | ", "| 30 | 60 | "],
+    "preprocessing.py --share 0.00001 satellite darcy": ["task", "satellite", "darcy"],
+    "windows.py --share 0.01 --repeats 1": ["| windows | number |", "|---|", "| EMG | ", "| ECG | "],
     "loading.py --psicov 8 --fsd50k 16 --batches 1 --repeats 1 --step 0.001": [
         "| rows of",
         "|---|",

@@ -25,8 +25,10 @@ from nasperf360.data.reading import MOST_NAMED, each
 from nasperf360.errors import DataError
 from nasperf360.files import digest_file, read_json
 from nasperf360.tasks.fsd50k.wave import read_header, read_samples
+from nasperf360.tasks.shared import pickles
 from nasperf360.tasks.shared.cifar_archive import read_archive
 from nasperf360.tasks.shared.matlab import read_matlab
+from nasperf360.tasks.shared.matlab_v5 import matrices
 from nasperf360.tasks.shared.pickles import load_arrays
 
 # -- MATLAB and HDF5
@@ -119,6 +121,20 @@ def test_values_in_other_files_are_refused(tmp_path: Path, plant: Callable[[h5py
         read_matlab(tmp_path / "raw.mat", "a")
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "u1"])
+@pytest.mark.parametrize("shape", [(2, 3, 30_000), (200_000, 2, 3), (4, 5)])
+def test_slabs_are_the_parts_of_the_whole_array(
+    tmp_path: Path, shape: tuple[int, ...], dtype: str, compressed: bool
+) -> None:
+    """Smaller and larger ones than a piece that is read."""
+    values = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    scipy.io.savemat(tmp_path / "a.mat", {"other": np.ones(3), "a": values}, do_compression=compressed)
+    slabs = [slab for matrix in matrices(tmp_path / "a.mat") if matrix.name == "a" for slab in matrix.slabs()]
+    assert {slab.dtype for slab in slabs} == {values.dtype}
+    np.testing.assert_array_equal(np.stack(slabs, axis=-1), values)
+
+
 @pytest.mark.parametrize("values", [np.ones((2, 2), complex), np.array([["a"]]), np.array([[{"x": 1}]], object)])
 def test_what_are_no_numbers_is_refused(tmp_path: Path, values: np.ndarray) -> None:
     scipy.io.savemat(tmp_path / "a.mat", {"a": values})
@@ -183,6 +199,27 @@ def test_a_type_as_numpy_writes_it_is_read() -> None:
 def test_nothing_that_a_pickle_names_is_called(content: bytes) -> None:
     with pytest.raises((pickle.UnpicklingError, TypeError)):
         load_arrays(io.BytesIO(content), "latin1")
+
+
+ATTRIBUTES = {
+    "of its dictionary": b"}X\x01\x00\x00\x00aK\x01s",
+    "by its setters": b"N}X\x0c\x00\x00\x00__defaults__K\x01\x85s\x86",
+}
+
+
+@pytest.mark.parametrize("name", sorted(pickles._ADMITTED))
+@pytest.mark.parametrize("state", ATTRIBUTES)
+def test_a_pickle_sets_no_attributes_of_what_it_names(tmp_path: Path, name: tuple[str, str], state: str) -> None:
+    """What it names is shared with all pickles that are read later."""
+    stands_for = pickles._ADMITTED[name]
+    before = getattr(stands_for._function, "__defaults__", None), dict(vars(stands_for._function))
+    content = b"\x80\x02c" + "\n".join(name).encode() + b"\n" + ATTRIBUTES[state] + b"b."
+    (tmp_path / "a.pkl").write_bytes(content)
+    sentence = r"a\.pkl: not a readable pickle of arrays \(it sets attributes of a function, which no"
+    with open(tmp_path / "a.pkl", "rb") as stream, pytest.raises(DataError, match=sentence):
+        pickles.read_pickle(tmp_path / "a.pkl", stream, "latin1")
+    assert before == (getattr(stands_for._function, "__defaults__", None), dict(vars(stands_for._function)))
+    assert not hasattr(stands_for, "__dict__")  # that another operation could fill
 
 
 @pytest.mark.parametrize("protocol", range(6))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -15,7 +14,8 @@ from nasperf360.errors import DataError, UserError
 from nasperf360.settings.declaration import NoSettings
 from nasperf360.tasks.darcy.spec import SolutionsOptions
 from nasperf360.tasks.shared.file_options import file_options
-from nasperf360.tasks.shared.matlab import KIND, read_matlab, v73_array
+from nasperf360.tasks.shared.matlab import KIND, v73_array
+from nasperf360.tasks.shared.matlab_v5 import matrices
 
 BLOCK = 64  # rows checked and written at a time
 
@@ -55,23 +55,36 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> Non
 def read_mat(path: Path, name: str, rows: Mapping[str, list[int]], stride: int) -> dict[str, np.ndarray]:
     """The rows of one variable (N, R, R) of a MAT file, by split: (n, 1, s, s) float32, s = (R - 1) / stride + 1.
 
-    Reads v5 and, by h5py, v7.3, whose axes are reversed.
+    Reads v5 and, by h5py, v7.3, whose axes are reversed; of either, no more than these points are held in memory.
 
     Raises:
         DataError: unreadable, no such variable, not (N, R, R).
         UserError: fewer rows than asked for, R - 1 no multiple of stride.
     """
-    if not h5py.is_hdf5(path):
-        return select(path, name, read_matlab(path, name)[name], rows, stride)
-    with reading(path, KIND), hdf5.opened(path, KIND) as file:  # of a version 7.3, the points alone that are taken
-        return select(path, name, v73_array(file, name), rows, stride, reverse=True)
+    with reading(path, KIND), np.errstate(over="ignore", invalid="ignore"):  # infinity is refused when it is written
+        if h5py.is_hdf5(path):
+            with hdf5.opened(path, KIND) as file:
+                array = v73_array(file, name)
+                chosen = _empty(path, name, array.shape[::-1], rows, stride)
+                for split, (start, stop) in rows.items():
+                    chosen[split][:, 0] = array[::stride, ::stride, start:stop].T
+                return chosen
+        for matrix in matrices(path):
+            if matrix.name == name:
+                columns = matrix.slabs()
+                chosen = _empty(path, name, matrix.shape, rows, stride)
+                for column, fields in enumerate(columns):
+                    for split, (start, stop) in rows.items():
+                        if column % stride == 0:
+                            chosen[split][:, 0, :, column // stride] = fields[start:stop, ::stride]
+                return chosen
+    raise DataError(f"{path}: holds no array '{name}'")
 
 
-def select(
-    path: Any, name: str, array: Any, rows: Mapping[str, list[int]], stride: int, reverse: bool = False
+def _empty(
+    path: Path, name: str, shape: tuple[int, ...], rows: Mapping[str, list[int]], stride: int
 ) -> dict[str, np.ndarray]:
-    """Rows and points of an array in memory or on disk; see :func:`read_mat`."""
-    shape = array.shape[::-1] if reverse else array.shape
+    """Arrays for the chosen rows and points of an array of this shape; see :func:`read_mat`."""
     if len(shape) != 3 or shape[1] != shape[2]:
         raise DataError(f"{path}: '{name}' has shape {shape}, expected (N, R, R)")
     if (shape[1] - 1) % stride:
@@ -79,14 +92,11 @@ def select(
             f"{path}: '{name}' has {shape[1]} points a side; less one is no multiple of the stride {stride}; "
             f"correct its option 'stride' in the sources file"
         )
-    chosen = {}
     for split, (start, stop) in rows.items():
         if not 0 <= start < stop <= shape[0]:
             raise UserError(
                 f"{path}: rows {start} to {stop} for {split}, but '{name}' has {shape[0]}; "
                 f"correct its option 'rows' in the sources file"
             )
-        values = array[::stride, ::stride, start:stop].T if reverse else array[start:stop, ::stride, ::stride]
-        with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused when it is written
-            chosen[split] = np.ascontiguousarray(values, dtype=np.float32)[:, None]
-    return chosen
+    side = (shape[1] - 1) // stride + 1
+    return {split: np.empty((stop - start, 1, side, side), np.float32) for split, (start, stop) in rows.items()}

@@ -124,6 +124,24 @@ class Matrix:
             filled += len(piece)
         return flat.astype(self.dtype, copy=False).reshape(self.shape[::-1]).T
 
+    def slabs(self) -> Iterator[np.ndarray]:
+        """The array in parts along its last axis, each without that axis and in MATLAB's type, one after the other.
+
+        Raises:
+            DataError: see :meth:`pieces`; at once, so that a shape that the file has not the bytes for is refused.
+        """
+        return self._slabs(*self.pieces())
+
+    def _slabs(self, stored: np.dtype, pieces: Iterator[bytes]) -> Iterator[np.ndarray]:
+        shape, waiting = self.shape[:-1], bytearray()
+        size = math.prod(shape) * stored.itemsize
+        for piece in pieces:
+            waiting += piece
+            while 0 < size <= len(waiting):
+                flat = np.frombuffer(bytes(waiting[:size]), stored)
+                yield flat.astype(self.dtype, copy=False).reshape(shape[::-1]).T
+                del waiting[:size]
+
 
 class _Element:
     """One top-level element of a file, decompressed on the way."""

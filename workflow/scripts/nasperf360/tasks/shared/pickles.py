@@ -2,7 +2,7 @@
 
 Nothing that a pickle names is called. In the place of numpy's functions stand ours, which take known types of numbers
 and strings and the raw bytes of arrays, and check that they fit together: numpy itself ends the process at some forged
-types.
+types. They outlive the pickle, so it can call them and set nothing of them.
 """
 
 import io
@@ -24,6 +24,21 @@ _CODES = re.compile("b1|[iu][1248]|f[248]|[SU][0-9]{1,6}|O8?")
 _ORDERS = frozenset("<>|=")
 _STRINGS = "SU"
 _FREE_OPCODES = 1000  # a pickle may number its objects from anywhere, but not allocate memory by a number
+
+
+class _Named:
+    """What a pickle may call by its name. A plain function would let it set attributes, its defaults among them."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]):
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it sets attributes of a function, which no array needs")
 
 
 class _Array(np.ndarray):
@@ -55,22 +70,26 @@ class _Type:
         self.dtype = self.dtype.newbyteorder(order)
 
 
+@_Named
 def _array(*_: Any) -> None:
     """Stands for the class of arrays, which pickles name but never call."""
     raise pickle.UnpicklingError("it makes an array of nothing")
 
 
+@_Named
 def _reconstruct(subtype: Any, shape: Any, code: Any) -> _Array:
     if subtype is not _array:
         raise pickle.UnpicklingError("it asks for an array of an unknown kind")
     return _Array((0,), np.int8)
 
 
+@_Named
 def _frombuffer(content: Any, kind: _Type, shape: Any, order: str) -> np.ndarray:
     _check_fit(content, _shape(shape), kind)
     return np.frombuffer(content, kind.dtype).reshape(_shape(shape), order="F" if order == "F" else "C")
 
 
+@_Named
 def _scalar(kind: _Type, content: Any) -> Any:
     _check_fit(content, (), kind)
     if kind.dtype.hasobject:
@@ -78,6 +97,7 @@ def _scalar(kind: _Type, content: Any) -> Any:
     return np.frombuffer(content, kind.dtype)[0]
 
 
+@_Named
 def _encode(text: str, encoding: str) -> bytes:
     """How Python 3 writes bytes for Python 2."""
     if encoding not in ("latin1", "latin-1"):
@@ -85,6 +105,7 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
+@_Named
 def _no_bytes() -> bytes:
     return b""
 
@@ -107,9 +128,9 @@ def _check_fit(content: Any, shape: tuple[int, ...], kind: Any) -> None:
         raise pickle.UnpicklingError(f"it has {len(content)} values for an array of {size}")
 
 
-_ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
+_ADMITTED: dict[tuple[str, str], _Named] = {
     ("numpy", "ndarray"): _array,
-    ("numpy", "dtype"): _Type,
+    ("numpy", "dtype"): _Named(_Type),
     ("_codecs", "encode"): _encode,
     ("__builtin__", "bytes"): _no_bytes,
     **{
