@@ -1,0 +1,36 @@
+"""Sizes of what windows give that slide over an input: as torch computes them, for every setting of layers."""
+
+from itertools import product
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from nasperf360.study.counting import _average_pool, _convolution, _max_pool
+
+SIDES = [(9,), (12,), (9, 12)]
+
+
+@pytest.mark.parametrize("sides", SIDES, ids=str)
+def test_pools(sides):
+    x, dimensions = torch.randn(1, 2, *sides), len(sides)
+    largest, average = getattr(F, f"max_pool{dimensions}d"), getattr(F, f"avg_pool{dimensions}d")
+    for kernel, stride, padding, ceiling in product((2, 3), (None, 1, 2, 4), (0, 1), (False, True)):
+        given = () if stride is None else stride
+        for dilation in (1, 2):
+            expected = largest(x, kernel, stride, padding, dilation, ceiling)
+            assert _max_pool(x, kernel, given, padding, dilation, ceiling)[0].shape == expected.shape
+        assert (
+            _average_pool(x, kernel, given, padding, ceiling).shape
+            == average(x, kernel, stride, padding, ceiling).shape
+        )
+
+
+@pytest.mark.parametrize("sides", SIDES, ids=str)
+def test_convolutions(sides):
+    x, dimensions = torch.randn(1, 2, *sides), len(sides)
+    convolution = getattr(F, f"conv{dimensions}d")
+    for kernel, stride, padding, dilation in product((1, 2, 3), (1, 2), (0, 2), (1, 2)):
+        weight = torch.randn(4, 2, *[kernel] * dimensions)
+        expected = convolution(x, weight, None, stride, padding, dilation)
+        assert _convolution(x, weight, None, stride, padding, dilation, False).shape == expected.shape
