@@ -31,7 +31,7 @@ TRAINING = {
 SEARCH = {"trials": 9, "reduction_factor": 2, "min_epochs": 1, "rungs": 3, "max_epochs": 4}
 
 
-def problem(data, folder, seed=11, **search):
+def problem(data, folder, seed=11, worker=0, **search):
     settings = SPEC.settings.model_validate({**SEARCH, **search})
     return Problem(
         task=data.task,
@@ -43,6 +43,7 @@ def problem(data, folder, seed=11, **search):
         device=torch.device("cpu"),
         checkpoint=Checkpoint(folder, {"seed": seed, "settings": settings.params()}),
         label="experiment",
+        worker=worker,
     )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from nasperf360.locks import locked
+from nasperf360.locks import locked, worker_folder, works_in
 from nasperf360.study.hours import Hours, study_hours
 from nasperf360.study.paths import cost_path, made_path, result_path
-from nasperf360.study.running import in_words, lock_folder, running, worker
+from nasperf360.study.running import in_words, lock_folder, running
 from nasperf360.study.runs import Study
 from nasperf360.study.status import missing
 
@@ -106,13 +106,35 @@ def test_a_job_runs_while_it_holds_its_lock_and_was_killed_if_it_no_longer_does(
     assert entry.reason == "retrain was killed"
 
 
+def test_workers_run_or_fail_for_the_search_that_they_share(run):
+    (run / "data").mkdir()
+    (run / "data" / "ecg.json").touch()
+    made_path(run, "search", KEY).unlink()
+    log = run / "logs/search/ecg/wrn-default/0/workers/2.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(bar("search ecg wrn-default seed 0 trial 3 of 8", 1, 5, "00:01<00:04"))
+    folder = lock_folder(run, "search", KEY)
+    with locked(folder, shared=True), locked(worker_folder(folder, 2)):
+        (entry,) = missing(run)
+    assert entry.runs
+    assert entry.reason.startswith(f"search runs, trial 3 of 8 (process {os.getpid()} on ")
+    assert entry.log == log
+    (entry,) = missing(run)
+    assert (entry.reason, entry.log, entry.runs) == ("search was killed", log, False)
+    failure = worker_folder(made_path(run, "search", KEY).parent, 2) / "failure.json"
+    failure.parent.mkdir(parents=True)
+    failure.write_text(json.dumps({"reason": "the disk is full"}))
+    (entry,) = missing(run)
+    assert (entry.reason, entry.log, entry.failed) == ("search failed: the disk is full", log, True)
+
+
 def test_to_look_at_a_lock_takes_it_from_nobody(tmp_path, capsys):
-    assert worker(tmp_path) is None
+    assert works_in(tmp_path) is None
     with locked(tmp_path):
         pass
-    assert worker(tmp_path) == ""
+    assert works_in(tmp_path) == ""
     with locked(tmp_path):
-        assert worker(tmp_path).startswith(f"{os.getpid()} on ")
+        assert works_in(tmp_path).startswith(f"{os.getpid()} on ")
     assert capsys.readouterr().err == ""
 
 
@@ -143,6 +165,15 @@ def test_hours_left_are_those_of_other_seeds(tmp_path):
     spent.write_text(json.dumps({"seconds": 3600.0}))
     assert hours_of(tmp_path, seeds, {}) == (Hours(11.0, 4.0, 0), False)
     assert hours_of(tmp_path, seeds, {}, searches=1) == (Hours(11.0, 4.0, 0), False)
+
+
+def test_hours_of_workers_add_up(tmp_path):
+    key = ("ecg", "wrn-asha", 0)
+    for worker in (1, 2):
+        spent = worker_folder(lock_folder(tmp_path, "search", key), worker) / "spent.json"
+        spent.parent.mkdir(parents=True)
+        spent.write_text(json.dumps({"seconds": 3600.0}))
+    assert hours_of(tmp_path, [key], {}) == (Hours(2.0, 0.0, 2), False)
 
 
 def test_hours_of_what_was_never_done_follow_from_the_estimate(tmp_path):

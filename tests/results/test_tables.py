@@ -20,6 +20,7 @@ from nasperf360.tables.comparison import compare
 from nasperf360.tables.licences import licence_frame
 from nasperf360.tables.performance import (
     LATER,
+    order_notes,
     performance_table,
     read_performance,
     read_reference,
@@ -162,6 +163,19 @@ def test_failed_and_open_experiments_say_why(tmp_path, reference):
     table = aggregate(performance, scores_of(keys, tmp_path)).set_index("space")
     assert list(table.loc["wrn", ["tasks", "seeds_done", "seeds_failed", "seeds_open"]]) == [3, 4, 2, 0]
     assert list(table.loc["darts", ["tasks", "seeds_done", "seeds_failed", "seeds_open"]]) == [3, 5, 0, 1]
+
+
+def test_a_search_whose_order_was_not_fixed_is_named(tmp_path, reference):
+    keys = make_run(tmp_path)
+    assert order_notes(scores_of(keys, tmp_path)) == ()
+    path = result_path(tmp_path, ("ecg", "darts-gaea", 1))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "search_order_fixed": False}))
+    scores = scores_of([*keys, ("ecg", "darts-gaea", 2)], tmp_path)  # the last is open
+    (note,) = order_notes(scores)
+    assert note.endswith(
+        "whose order of events was not fixed, so another run may find other architectures: ECG, darts-gaea"
+    )
+    assert note in performance_table(summarise(scores, reference), "caption", order_notes(scores)).notes
 
 
 def test_a_snapshot_changes_with_a_result_and_with_a_reason(tmp_path):

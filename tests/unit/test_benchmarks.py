@@ -49,6 +49,7 @@ SMALLEST = {
     ],
     "publishing.py --gigabytes 0.02": ["| 0.02 GB | seconds", "|---|", "| publish | ", "| fetch | "],
     "planning.py --studies 1x1": ["| tasks x methods x seeds |", "|---|", "| 10 x 1 x 1 | 30 | "],
+    "workers.py --trials 2 --epochs 2 --repeats 1": ["| workers |", "|---|", "| 1 | ", "| 2 | "],
     "checkpointing.py --depth 10 --widen 1 --saves 1": ["WRN-10-1", "one save"],
 }
 

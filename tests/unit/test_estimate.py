@@ -461,6 +461,9 @@ def test_cells_longer_than_the_queue_allows_are_named_and_ask_for_all_of_it(tmp_
     found = estimate.runtimes([cell, short], 48)
     assert found == {"search/ecg/wrn-asha": 2880, "retrain/ecg/wrn-asha": 60}
     assert estimate.runtimes([replace(cell, hours=10.0)], 48) == {"search/ecg/wrn-asha": 1200}
+    shared = replace(cell, workers=4)
+    assert estimate.warnings(config, [shared], CARDS["h100"], 48) == []
+    assert estimate.runtimes([shared], 100) == {"search/ecg/wrn-asha": 2895}
     path = tmp_path / "runtimes.json"
     path.write_text(json.dumps(found))
     assert minutes(read_runtimes(str(path)), "retrain", "ecg", "wrn-asha") == 60

@@ -84,7 +84,7 @@ ALLOWED: dict[str, set[str]] = {
     "failures": {"files"},
     "stages.code_digest": {"errors"},
     "job": {"errors", "failures", "files", "interruption", "stages.code_digest"},
-    "locks": {"files", "job"},
+    "locks": {"errors", "files", "job"},
     "devices": {"job", "locks"},
     "labels": {"registry"},
     # What is declared: read by the workflow at each start, and by jobs.

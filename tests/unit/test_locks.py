@@ -10,7 +10,8 @@ import threading
 
 import pytest
 
-from nasperf360.locks import locked
+from nasperf360.errors import UserError
+from nasperf360.locks import locked, works_in
 
 HOLDER = """
 import sys, time
@@ -74,6 +75,31 @@ def test_without_locks_the_job_goes_on_and_says_so(code, tmp_path, capsys, monke
     monkeypatch.setattr(fcntl, "flock", failing(code))
     with locked(tmp_path):
         assert f"{tmp_path}: its file system has no locks" in capsys.readouterr().err
+
+
+def test_what_is_shared_needs_locks(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", failing(errno.ENOLCK))
+    with pytest.raises(UserError, match=f"{tmp_path}: its file system has no locks .*set workers: 1"):  # noqa: SIM117
+        with locked(tmp_path, shared=True):
+            pass
+
+
+def test_sharers_hold_a_lock_together_and_one_for_itself_waits(tmp_path, capsys):
+    order = []
+
+    def alone():
+        with locked(tmp_path):
+            order.append("alone")
+
+    with locked(tmp_path, shared=True), locked(tmp_path, shared=True):
+        assert works_in(tmp_path) == ""  # nobody for itself
+        thread = threading.Thread(target=alone)
+        thread.start()
+        thread.join(0.3)
+        order.append("together")
+    thread.join(60)
+    assert order == ["together", "alone"]
+    assert "waiting for it" in capsys.readouterr().err
 
 
 def test_another_fault_is_not_taken_for_missing_locks(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """How long a study takes on so many GPUs."""
 
+from dataclasses import replace
+
 import pytest
 
 from nasperf360.figures.makespan import draw
@@ -21,6 +23,15 @@ def test_a_training_waits_for_its_search():
     assert makespan([Chain(2.0, (1.0,))], 2).hours == 3.0
     assert makespan([Chain(2.0, (1.0, 1.0))], 2).hours == 3.0
     assert makespan([Chain(2.0, (1.0, 1.0))], 1).hours == 4.0
+
+
+def test_workers_share_a_search_and_a_training_waits_for_all():
+    assert makespan([Chain(4.0, (1.0,), workers=2)], 1).hours == 5.0
+    assert makespan([Chain(4.0, (1.0,), workers=2)], 2).hours == 3.0
+    assert makespan([Chain(3.0, (1.0, 1.0), workers=3)], 2).hours == 3.0
+    assert makespan([Chain(4.0, (1.0,), workers=2)], 2).busy == 5.0
+    cells = [replace(cell("search", 1, 4.0), workers=2), cell("retrain", 1, 1.0)]
+    assert chains(cells) == [Chain(4.0, (1.0,), workers=2)]
 
 
 def test_the_longest_work_goes_first():

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from nasperf360.stages.provenance import CostMeter, versions
+from nasperf360.stages.provenance import CostMeter, together, versions
 
 JOB = """
 import sys, time
@@ -79,3 +79,16 @@ def test_the_version_of_snakemake_is_recorded_but_makes_no_checkpoint_foreign(tm
 
 def environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def test_costs_of_workers_add_up_to_that_of_their_search():
+    own = {"device": "cpu", "wall_seconds": 0.5, "attempts": 1, "peak_memory_mb": 300, "host": "a"}
+    workers = [
+        {**own, "wall_seconds": 60.25, "host": "b"},
+        {**own, "wall_seconds": 50.0, "attempts": 2, "peak_memory_mb": 400},
+    ]
+    found = together(own, workers)
+    assert (found["wall_seconds"], found["attempts"], found["peak_memory_mb"], found["host"]) == (110.75, 4, 400, "a")
+    assert [(entry["host"], entry["wall_seconds"]) for entry in found["workers"]] == [("b", 60.25), ("a", 50.0)]
+    assert found["order_fixed"] is False
+    assert together(own, []) == own

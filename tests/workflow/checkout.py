@@ -41,18 +41,27 @@ class Checkout:
     def git(self, *arguments: str) -> str:
         return _git(self.folder, *arguments)
 
-    def command(self, *arguments: str, config: tuple[str, ...] = (), file: str = "small.yaml") -> list[str]:
+    def command(
+        self, *arguments: str, config: tuple[str, ...] = (), file: str = "small.yaml", gpus: int = 1
+    ) -> list[str]:
         """The command line of a run of the small study."""
         return [
-            *(sys.executable, "-m", "snakemake", *arguments, "--resources", "gpu=1", "--configfile", file),
+            *(sys.executable, "-m", "snakemake", *arguments, "--resources", f"gpu={gpus}", "--configfile", file),
             *(["--config", *config] if config else []),
         ]
 
     def snakemake(
-        self, *arguments: str, config: tuple[str, ...] = (), file: str = "small.yaml", status: int = 0, path: str = ""
+        self,
+        *arguments: str,
+        config: tuple[str, ...] = (),
+        file: str = "small.yaml",
+        status: int = 0,
+        path: str = "",
+        gpus: int = 1,
     ) -> str:
         """Run it, assert the exit status, return all that it printed."""
-        return said(self.command(*arguments, config=config, file=file), self.folder, environment(path), status)
+        command = self.command(*arguments, config=config, file=file, gpus=gpus)
+        return said(command, self.folder, environment(path), status)
 
     def plan(self, *targets: str, config: tuple[str, ...] = (), file: str = "small.yaml") -> dict[str, str]:
         """The reason of each job that ``snakemake -n`` plans, by rule and wildcards: ``retrain ecg wrn-default 0``."""

@@ -51,6 +51,7 @@ from nasperf360.failures import is_of_run
 from nasperf360.files import digest_json
 from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
+from nasperf360.locks import worker_folder
 from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params
 from nasperf360.stages.modules import stage_modules
@@ -110,6 +111,7 @@ wildcard_constraints:
     task="[a-z0-9_]+",
     method="[a-z0-9_]+-[a-z0-9_]+",
     seed="[0-9]+",
+    worker="[1-9][0-9]*",
 
 
 # The runs whose files this one may make, and so whose records of Snakemake it looks after.
@@ -186,10 +188,10 @@ def left_by(stage, wildcards):
         failure = Path(DATA, wildcards.task, "failure.json")
         return failure, failure.with_name("begun.json")  # which such a job does not write
     key = wildcards.task, wildcards.method, wildcards.seed
-    return (
-        paths.made_path(RESULTS, stage, key).with_name("failure.json"),
-        lock_folder(RESULTS, stage, key) / "begun.json",
-    )
+    folders = paths.made_path(RESULTS, stage, key).parent, lock_folder(RESULTS, stage, key)
+    if worker := wildcards.get("worker"):
+        folders = tuple(worker_folder(folder, worker) for folder in folders)
+    return folders[0] / "failure.json", folders[1] / "begun.json"
 
 
 def attempt_of(stage):
@@ -255,7 +257,7 @@ def reader_of(wildcards):
     return [f"tasks.{wildcards.task}.{room}" for room in ("spec", reader(config["source"]))]
 
 
-def search_inputs(wildcards):
+def search_data(wildcards):
     """The data, and the searched network that limits the size of this one, where the method has such a limit."""
     if (wildcards.task, wildcards.method) not in EXPERIMENTS:
         try:
@@ -269,6 +271,16 @@ def search_inputs(wildcards):
     limit = configuration.method(config, wildcards.method).get("size_limit")
     if limit:
         inputs["size_limit"] = f"{RESULTS}/search/{wildcards.task}/{limit['method']}/{wildcards.seed}/architecture.json"
+    return inputs
+
+
+def search_inputs(wildcards):
+    """What a search starts from, and the costs of the workers that share it, where there are several."""
+    inputs = search_data(wildcards)
+    workers = search_settings(wildcards.task, wildcards.method)["search"].get("workers", 1)
+    if workers > 1:
+        folder = f"{RESULTS}/search/{wildcards.task}/{wildcards.method}/{wildcards.seed}/workers"
+        inputs["workers"] = [f"{folder}/{worker}/cost.json" for worker in range(1, workers + 1)]
     return inputs
 
 

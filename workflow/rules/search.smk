@@ -33,6 +33,16 @@ rule search:
         "../scripts/search.py"
 
 
+# One of the jobs that share the trials of a search, where its settings have `workers`; `search` does what they leave.
+use rule search as search_worker with:
+    input:
+        unpack(search_data),
+    output:
+        cost=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/workers/{{worker}}/cost.json",
+    log:
+        f"{RESULTS}/logs/search/{{task}}/{{method}}/{{seed}}/workers/{{worker}}.log",
+
+
 rule architectures:
     input:
         RECORD.values(),

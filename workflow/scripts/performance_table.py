@@ -3,6 +3,7 @@
 from nasperf360.job import run_job
 from nasperf360.tables import forms
 from nasperf360.tables.performance import (
+    order_notes,
     performance_table,
     read_reference,
     read_scores,
@@ -20,7 +21,8 @@ PAPER = "Performance of each method on each task as the paper prints it (Table 2
 def main(path_to_scores, path_to_reference, outputs):
     reference = read_reference(path_to_reference)
     if path_to_scores:
-        table = performance_table(summarise(read_scores(path_to_scores), reference), OURS)
+        scores = read_scores(path_to_scores)
+        table = performance_table(summarise(scores, reference), OURS, order_notes(scores))
     else:
         table = performance_table(reference_performance(reference), PAPER)
     forms.write(table, outputs)

@@ -18,8 +18,10 @@ if __name__ == "__main__":
             code=code_of(snakemake.params.items()),
             data=snakemake.input.data,
             limiting=snakemake.input.get("size_limit"),
+            worker=int(snakemake.wildcards.get("worker", 0)),
+            workers=snakemake.input.get("workers", []),
             outputs=dict(snakemake.output.items()),
         ),
         snakemake,
-        failure=Path(snakemake.output.architecture).with_name("failure.json"),
+        failure=Path(snakemake.output.cost).with_name("failure.json"),
     )

@@ -98,7 +98,8 @@ def _cost(cost: Mapping[str, Any]) -> str:
     memory = cost.get("peak_gpu_memory_mb", cost.get("peak_memory_mb"))
     spent = hours(cost["wall_seconds"] / 3600)
     parts = [spent if spent.endswith("s") else f"{spent} h", str(cost.get("device_name", ""))]
-    return ", ".join(filter(None, [*parts, f"{memory:,} MB" if memory else ""]))
+    shared = f"shared by {len(cost['workers'])} workers, whose order was not fixed" if cost.get("workers") else ""
+    return ", ".join(filter(None, [*parts, f"{memory:,} MB" if memory else "", shared]))
 
 
 def _origin(result: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, str]:

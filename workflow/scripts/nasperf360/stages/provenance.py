@@ -6,7 +6,7 @@ import resource
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -111,3 +111,18 @@ class CostMeter:
             "job": os.environ.get("SLURM_JOB_ID", ""),
             "commit": commit(),
         }
+
+
+def together(own: Mapping[str, Any], workers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A cost with those of workers: time and attempts are sums, memory is the largest of one process.
+
+    ``workers`` lists theirs, and ``order_fixed: false`` says that another run may come to other results.
+    """
+    if not workers:
+        return dict(own)
+    every = [own, *workers]
+    memory = {name: max(cost.get(name, 0) for cost in every) for name in own if name.startswith("peak_")}
+    sums = {name: round(sum(cost[name] for cost in every), 3) for name in ("wall_seconds", "attempts")}
+    named = ("device_name", "host", "wall_seconds", "attempts")
+    listed = [{name: cost.get(name) for name in named} for cost in workers]
+    return {**own, **sums, **memory, "workers": listed, "order_fixed": False}

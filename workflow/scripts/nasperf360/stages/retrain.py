@@ -99,7 +99,10 @@ def retrain(
             predicted = predict(model, task, test, training, device=job.device)
         write_history(outputs["history"], history)
         write_model(outputs["model"], model, task, train.shape("x"))
-        record["search_seed"] = read_json(architecture).get("seed", experiment.seed)
+        searched = read_json(architecture)
+        record["search_seed"] = searched.get("seed", experiment.seed)
+        if not searched.get("order_fixed", True):
+            record["search_order_fixed"] = False
         record["samples"] = {"train": len(train), "test": len(test)}
         write_predictions(outputs["predictions"], predicted, record)
         # Last: it names the others, and so says that the training is done.

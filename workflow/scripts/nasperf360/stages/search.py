@@ -1,10 +1,10 @@
 """Search: data and a method -> ``architecture.json``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
-from nasperf360.algorithms.shared.problem import Problem, run_search
+from nasperf360.algorithms.shared.problem import Problem, run_search, run_share
 from nasperf360.errors import UserError
 from nasperf360.files import read_json, write_json
 from nasperf360.spaces.shared.search_space import search_space
@@ -37,8 +37,10 @@ def search(
     data: str,
     limiting: str | None,
     outputs: Mapping[str, str],
+    worker: int = 0,
+    workers: Sequence[str] = (),
 ) -> None:
-    """Run a method's search and write the architecture, the history and the cost.
+    """Run a method's search and write the architecture, the history and the cost; as one of its workers the cost alone.
 
     Args:
         experiment: task, method, seed.
@@ -50,13 +52,15 @@ def search(
         data: the processed data set.
         limiting: ``architecture.json`` whose size limits this one, or None.
         outputs: paths ``architecture``, ``history``, ``cost``.
+        worker: this job's number among those that share the search; 0: the one that ends it.
+        workers: ``cost.json`` of those that shared it, for that one.
 
     Raises:
         UserError: the algorithm cannot serve the space, or the search itself fails.
     """
     algorithm = algorithm_spec(method["algorithm"])
     searching = algorithm.settings.model_validate(settings["search"])
-    with training_job(experiment, machine, code, data) as job:
+    with training_job(experiment, machine, code, data, worker=worker) as job:
         task = task_training(experiment.task, settings["search"].get("task"))  # some searches train nothing
         signature = task.signature(job.dataset.split("train").shape("x"))
         space = search_space(method["space"], signature, space_settings)
@@ -78,12 +82,21 @@ def search(
                 checkpoint=checkpoint,
                 size_limit=limit,
                 label=str(experiment),
+                worker=worker,
             )
-            found = run_search(algorithm.name, space, problem)
-            space.check(found.architecture)
-            record = job.record(space.build(found.architecture), signature.input_shape, origin)
+            if worker:
+                run_share(algorithm.name, space, problem)
+            else:
+                found = run_search(algorithm.name, space, problem)
+                space.check(found.architecture)
+                record = job.record(space.build(found.architecture), signature.input_shape, origin)
+        if worker:
+            job.write_cost(outputs["cost"], ())
+            return
         write_history(outputs["history"], found.history)
-        job.write_cost(outputs["cost"], found.history)
+        job.write_cost(outputs["cost"], found.history, shared_with=[read_json(path) for path in workers])
+        if workers:
+            record["order_fixed"] = False  # another run may compare other trials, and so find another architecture
         architecture = {**record, "architecture": found.architecture, "files": digests(outputs["history"])}
         write_json(outputs["architecture"], checksummed(architecture))
 

@@ -6,7 +6,7 @@ Hours follow from what there is to do (``work.py``) and what a card can do (``ca
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,11 @@ class Cell:
         task: its task.
         method: its method.
         stage: ``search`` or ``retrain``.
-        jobs: how many, of all seeds.
+        jobs: how many, of all seeds; a search is one, whether workers share it or not.
         hours: of one; None where nothing is known of the algorithm.
         memory: GiB that it needs at least; None likewise.
         measured: whether these are of a check on a GPU.
+        workers: how many share each.
     """
 
     task: str
@@ -52,9 +53,15 @@ class Cell:
     hours: float | None
     memory: float | None
     measured: bool = False
+    workers: int = 1
 
     def __str__(self) -> str:
         return f"{self.stage} of {self.method} on {self.task}"
+
+    @property
+    def hours_of_worker(self) -> float | None:
+        """What each has to do, as evenly as can be."""
+        return None if self.hours is None else self.hours / self.workers
 
 
 def estimate(
@@ -93,11 +100,19 @@ def estimate(
     jobs = {"search": searches, "retrain": len(config["seeds"])}
     networks = Networks()
     return [
-        _cell(task, name, stage, jobs[stage], found, card, share, checked)
+        replace(
+            _cell(task, name, stage, jobs[stage], found, card, share, checked),
+            workers=_workers(config, task, name) if stage == "search" else 1,
+        )
         for task, name in progress(pairs)
         for stage, found in stages(config, task, name, networks).items()
         if stage == "search" or name in selected
     ]
+
+
+def _workers(config: Config, task: str, method: str) -> int:
+    found: int = configuration.search_settings(config, task, method)["search"].get("workers", 1)
+    return found
 
 
 def _cell(
@@ -258,11 +273,12 @@ def warnings(config: Mapping[str, Any], cells: Sequence[Cell], card: Card, limit
             f"SEARCHES in nasperf360/study/work.py."
         )
     for cell in cells:
-        if cell.hours is not None and cell.hours > limit_hours:
+        hours = cell.hours_of_worker
+        if hours is not None and hours > limit_hours:
             lines.append(
-                f"Longer than the queue's {limit_hours:g} h: {cell}, {cell.hours:,.0f} h; it goes on from its last "
-                f"checkpoint in {ceil(cell.hours / limit_hours)} attempts, so retries has to be at least "
-                f"{ceil(cell.hours / limit_hours) - 1}."
+                f"Longer than the queue's {limit_hours:g} h: {cell}, {hours:,.0f} h; it goes on from its last "
+                f"checkpoint in {ceil(hours / limit_hours)} attempts, so retries has to be at least "
+                f"{ceil(hours / limit_hours) - 1}."
             )
         if cell.memory is not None and cell.memory > card.memory:
             lines.append(
@@ -279,7 +295,7 @@ def runtimes(cells: Iterable[Cell], limit_hours: float) -> dict[str, int]:
     """
     most = int(60 * limit_hours)
     return {
-        f"{cell.stage}/{cell.task}/{cell.method}": min(most, max(LEAST_MINUTES, ceil(60 * SAFETY * cell.hours)))
+        f"{cell.stage}/{cell.task}/{cell.method}": min(most, max(LEAST_MINUTES, ceil(60 * SAFETY * hours)))
         for cell in cells
-        if cell.hours is not None
+        if (hours := cell.hours_of_worker) is not None
     }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from nasperf360.files import remembered
 from nasperf360.study.paths import Key, cost_path, costly
-from nasperf360.study.running import lock_folder
+from nasperf360.study.running import job_folders, lock_folder
 from nasperf360.study.runs import Study
 
 Cell = tuple[str, str, str]
@@ -57,7 +57,8 @@ def study_hours(folder: Path, study: Study, estimated: Callable[[], Mapping[Cell
 
 def _spent(folder: Path, stage: str, key: Key) -> float:
     """Hours of the attempts so far at a job that is not done."""
-    return float(remembered(lock_folder(folder, stage, key) / "spent.json").get("seconds", 0.0)) / 3600
+    spent = [remembered(place / "spent.json") for place in job_folders(lock_folder(folder, stage, key))]
+    return sum(float(found.get("seconds", 0.0)) for found in spent) / 3600
 
 
 def _scaled(

@@ -17,10 +17,11 @@ GPUS = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Chain:
-    """A search and the trainings that start when it is done; hours of each."""
+    """A search and the trainings that start when it is done; hours of each. So many workers share the search."""
 
     search: float
     trainings: tuple[float, ...]
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def chains(cells: Iterable[Cell]) -> list[Chain]:
     for stages in of_pair.values():
         (searches, search), (trainings, training) = (_jobs(stages.get(stage)) for stage in ("search", "retrain"))
         count = searches or trainings
-        found += [Chain(search, (training,) * len(range(first, trainings, count))) for first in range(count)]
+        workers = stages["search"].workers if "search" in stages else 1
+        found += [Chain(search, (training,) * len(range(first, trainings, count)), workers) for first in range(count)]
     return found
 
 
@@ -62,20 +64,26 @@ def _jobs(cell: Cell | None) -> tuple[int, float]:
 
 def makespan(study: Sequence[Chain], gpus: int) -> Makespan:
     """Run a study on so many GPUs, 1 or more."""
-    ready: list[
-        tuple[float, int, float, tuple[float, ...]]
-    ] = []  # minus the work behind it, order, hours, what follows
-    for number, chain in enumerate(study):
-        heappush(ready, (-chain.search - max(chain.trainings, default=0.0), number, chain.search, chain.trainings))
-    running: list[tuple[float, int, tuple[float, ...]]] = []
-    now, number = 0.0, len(study)
+    ready: list[tuple[float, int, float, int | None]] = []  # minus the work behind it, order, hours, whose search it is
+    number = 0
+    for chain_number, chain in enumerate(study):
+        for _ in range(chain.workers):
+            hours = chain.search / chain.workers
+            heappush(ready, (-hours - max(chain.trainings, default=0.0), number, hours, chain_number))
+            number += 1
+    searching = [chain.workers for chain in study]
+    running: list[tuple[float, int, int | None]] = []
+    now = 0.0
     while ready or running:
         while ready and len(running) < gpus:
-            _, order, hours, after = heappop(ready)
-            heappush(running, (now + hours, order, after))
-        now, _, after = heappop(running)
-        for hours in after:
-            heappush(ready, (-hours, number, hours, ()))
+            _, order, hours, searched = heappop(ready)
+            heappush(running, (now + hours, order, searched))
+        now, _, searched = heappop(running)
+        if searched is None:
+            continue
+        searching[searched] -= 1
+        for hours in study[searched].trainings if not searching[searched] else ():
+            heappush(ready, (-hours, number, hours, None))
             number += 1
     return Makespan(gpus, now, sum(chain.search + sum(chain.trainings) for chain in study))
 

@@ -1,14 +1,11 @@
 """Which searches and trainings run now, and how far they are: by the lock that each holds, and by its log."""
 
-import fcntl
 import re
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from nasperf360.labels import halves
-from nasperf360.locks import holder
 from nasperf360.study.paths import Key
 
 UNITS = {"random": "trial", "asha": "trial", "enas": "episode"}
@@ -53,19 +50,9 @@ def lock_folder(folder: str | Path, stage: str, key: Key) -> Path:
     return Path(folder, "checkpoints", stage, task, method, str(seed))
 
 
-def worker(folder: Path) -> str | None:
-    """The process that holds the lock of a folder (``locks.py``), and its machine; empty where none does.
-
-    A process that died holds none, however it died. None where that cannot be told: nobody ever had the lock, or the
-    file system has no locks.
-    """
-    with suppress(OSError), open(folder / "lock", encoding="utf-8") as lock:  # none yet, or a file system without locks
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return ""
-        except BlockingIOError:
-            return holder(folder / "lock")
-    return None
+def job_folders(folder: Path) -> list[Path]:
+    """The folders of checkpoints of the jobs that may work on a search or training: its own, and those of workers."""
+    return [folder, *sorted(folder.glob("workers/*"))]
 
 
 def _progress(log: Path | None, label: str, stage: str, method: str) -> tuple[str, float | None]:

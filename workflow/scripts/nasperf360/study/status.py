@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nasperf360.labels import FAILED
+from nasperf360.locks import works_in
 from nasperf360.study.paths import COSTS, MADE, Key, data_folder, searched, stage_path
 from nasperf360.study.results import State, state
-from nasperf360.study.running import lock_folder, running, worker
+from nasperf360.study.running import job_folders, lock_folder, running
 from nasperf360.study.runs import read_study
 from nasperf360.tasks.shared.task_spec import task_spec
 
@@ -50,9 +51,14 @@ def missing(folder: Path) -> list[Missing]:
 def _missing(folder: Path, key: Key, stage: str, found: State) -> Missing:
     log = _log(folder, stage, key)
     job = _searched(folder, stage, key)
-    process = worker(lock_folder(folder, stage, job)) if stage in COSTS else None
-    if process:
-        return Missing(key, f"{stage} {running(process, stage, job, log)}", log, runs=True)
+    process = None
+    if stage in COSTS:
+        own, *workers = job_folders(lock_folder(folder, stage, job))
+        process = works_in(own)
+        logs = {own: log} | {place: _log_of_worker(folder, job, place.name) for place in workers}
+        now = [(running(held, stage, job, logs[place]), logs[place]) for place in logs if (held := works_in(place))]
+        if now:
+            return Missing(key, f"{stage} {', and '.join(str(there) for there, _ in now)}", now[0][1], runs=True)
     if found.failure is None and stage in MADE:
         made = stage_path(folder, stage, key)
         if made.is_file():
@@ -85,4 +91,11 @@ def _log(folder: Path, stage: str, key: Key) -> Path | None:
         # Of a published data set, or of the raw files, which may be those of another task.
         "download": [logs / "download" / f"{name}.log" for name in (task, task_spec(task).raw)],
     }.get(stage, [folder / "logs" / stage / task / method / f"{seed}.log"])
+    if stage == "search":
+        paths += sorted(_log_of_worker(folder, (task, method, seed)).parent.glob("*.log"))
     return next((path for path in paths if path.is_file()), None)
+
+
+def _log_of_worker(folder: Path, key: Key, worker: str = "1") -> Path:
+    task, method, seed = key
+    return folder / "logs" / "search" / task / method / str(seed) / "workers" / f"{worker}.log"

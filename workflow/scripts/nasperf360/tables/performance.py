@@ -27,6 +27,7 @@ ENTRIES = {
 }
 """What stands in place of a number, and what it means."""
 OTHERS = "(2): two seeds gave the result, others are open"
+UNORDERED = "searched by workers whose order of events was not fixed, so another run may find other architectures"
 DESPITE = "‡ the mean of the seeds that did not fail: never the best, unsolved in ranks and profiles"
 
 
@@ -117,6 +118,15 @@ def reference_performance(reference: pd.DataFrame) -> pd.DataFrame:
 def read_scores(path: str | Path | TextIO) -> pd.DataFrame:
     """``scores.csv`` as :func:`nasperf360.tables.scores.collect` made it."""
     return pd.read_csv(path, dtype={"parameters": "Int64", "simulated": "boolean", "value": float, "status": str})
+
+
+def order_notes(scores: pd.DataFrame) -> tuple[str, ...]:
+    """A note that names what :data:`UNORDERED` holds of, where it does of any."""
+    if "order_fixed" not in scores:
+        return ()
+    found = scores[~scores["order_fixed"].astype("boolean").fillna(True)]
+    named = dict.fromkeys(f"{task_label(task)}, {method}" for task, method in found[["task", "method"]].to_numpy())
+    return (f"{UNORDERED}: {'; '.join(named)}",)
 
 
 def read_performance(path: str | Path | TextIO) -> pd.DataFrame:

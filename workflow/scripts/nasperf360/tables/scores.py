@@ -27,6 +27,8 @@ COLUMNS = [
     "outcome",
     "status",
 ]
+ORDER_FIXED = "order_fixed"
+"""A further column, where there is a search whose order of events was not (``workers``)."""
 
 
 def _row(folder: str | Path, key: Key) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def _row(folder: str | Path, key: Key) -> dict[str, Any]:
             "simulated": result["simulated"],
             "outcome": COMPLETE,
             "status": COMPLETE,
+            ORDER_FIXED: result.get("search_order_fixed", True),
         }
     except KeyError as error:
         raise DataError(f"{path}: lacks the key {error}; delete it and run again") from error
@@ -72,7 +75,9 @@ def collect(folder: str | Path, keys: Iterable[Key]) -> pd.DataFrame:
     Raises:
         DataError: a result that lacks a key or belongs to another experiment.
     """
-    scores = pd.DataFrame([_row(folder, key) for key in keys], columns=COLUMNS)
+    rows = [_row(folder, key) for key in keys]
+    further = [] if all(row.get(ORDER_FIXED, True) for row in rows) else [ORDER_FIXED]
+    scores = pd.DataFrame(rows, columns=[*COLUMNS, *further])
     return scores.astype(
         {"value": float, "parameters": "Int64", "simulated": "boolean", "higher_is_better": bool, "seed": int}
     )

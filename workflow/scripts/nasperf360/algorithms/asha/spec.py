@@ -23,6 +23,10 @@ class AshaSettings(TrialSettings):
     rungs: Count = Field(description="how many; each but the last is at `reduction_factor` times the epochs before")
     max_epochs: Count = Field(description="of the last rung, the end of a trial")
 
+    workers: Count = Field(
+        1, description="jobs that share the trials of a search (docs/cluster.md); of several the order is not fixed"
+    )
+
     @property
     def rung_epochs(self) -> list[int]:
         """Epochs of each rung."""

@@ -32,6 +32,7 @@ class Problem:
         checkpoint: saves and resumes.
         size_limit: parameters that no returned architecture may exceed, or None.
         label: for progress and errors.
+        worker: its number among the jobs that share the search; 0: nobody else works on it now.
     """
 
     task: TaskTraining
@@ -44,6 +45,7 @@ class Problem:
     checkpoint: Checkpoint
     size_limit: int | None = None
     label: str = ""
+    worker: int = 0
 
     def measure(self, outputs: np.ndarray, targets: Targets) -> float:
         """The task's metric of outputs for a split.
@@ -75,3 +77,12 @@ def run_search(name: str, space: SearchSpace, problem: Problem) -> SearchResult:
     """Search a space by the algorithm of that name."""
     search: Search = room("algorithms", name, "search").search
     return search(space, problem)
+
+
+def run_share(name: str, space: SearchSpace, problem: Problem) -> None:
+    """Work on a search as one of the jobs that share it, until there is nothing left to begin.
+
+    Of an algorithm whose settings have ``workers``: its ``search.py`` has such a function ``share``.
+    """
+    share: Callable[[Any, Problem], None] = room("algorithms", name, "search").share
+    share(space, problem)
