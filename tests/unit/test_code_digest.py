@@ -7,13 +7,22 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from nasperf360.errors import UserError
 from nasperf360.stages import code_digest as module
-from nasperf360.stages.code_digest import check_code, closure, code_digest, code_of, code_params, source_digest
+from nasperf360.stages.code_digest import (
+    check_code,
+    closure,
+    code_digest,
+    code_of,
+    code_params,
+    source_digest,
+    unnamed_code_params,
+)
 from nasperf360.stages.digest_cache import DigestCache
 
 
@@ -323,6 +332,23 @@ def test_params_name_each_file_and_give_the_digest_back():
     assert any(entry.startswith("nasperf360/tasks/ecg/training.py@") for entry in own[0])
     assert not any("fitting.py" in entry for entry in own[0])
     check_code(expected)
+
+
+def test_params_without_names_are_those_with_names_and_reach_the_job():
+    """Snakemake compares the set of what asks for no outputs: a rule may change from one to the other."""
+
+    def choose(wildcards):
+        return [f"tasks.{wildcards}.training"]
+
+    named = code_params("retrain.py", choose)
+    files, others = unnamed_code_params("retrain.py", choose)
+    chosen = others["code_chosen"]("ecg")
+    assert [*files, chosen] == [value("ecg") if callable(value) else value for value in named.values()]
+    assert list(others) == ["code_files", "code_chosen"]
+    assert list(signature(others["code_files"]).parameters) == ["wildcards", "output"]
+    given = [("code_files", others["code_files"]("ecg", [])), ("code_chosen", chosen)]
+    assert code_of(given) == code_digest("retrain.py", "tasks.ecg.training")
+    assert others["code_chosen"]("ecg") is chosen  # of all seeds one list
 
 
 def test_all_digests_of_a_process_are_of_one_moment(scripts):

@@ -373,6 +373,24 @@ def test_an_algorithm_of_which_nothing_is_known_is_named_and_the_rest_estimated(
     assert "search/cifar100/wrn-asha" not in estimate.runtimes(cells, 48)
 
 
+def test_networks_that_were_counted_before_are_not_counted_again(tmp_path, monkeypatch):
+    """By the same code: the numbers are the same, and after a change of code they are counted anew."""
+    (tmp_path / ".snakemake").mkdir()
+    monkeypatch.chdir(tmp_path)
+    config = configured("wrn-default", "wrn-asha", tasks=["satellite"], data_run="no-such-run")
+    counted = estimate.counted_before("estimate.py")
+    first = estimate.estimate(config, "h100", networks=estimate.Networks(counted))
+    assert first == estimate.estimate(config, "h100")
+    counted._save()
+    monkeypatch.setattr(work, "forward_pass", None)
+    monkeypatch.setattr(work, "without_numbers", None)
+    again = estimate.Networks(estimate.counted_before("estimate.py"))
+    assert estimate.estimate(config, "h100", networks=again) == first
+    monkeypatch.setattr(estimate, "code_digest", lambda *_: {"another": "code"})
+    with pytest.raises(TypeError, match="NoneType"):
+        estimate.estimate(config, "h100", networks=estimate.Networks(estimate.counted_before("estimate.py")))
+
+
 def test_what_is_at_fault_is_said(tmp_path):
     with pytest.raises(UserError, match=r"no published size; run: snakemake .*newtask\.h5"):
         size_of("newtask", tmp_path)

@@ -45,7 +45,7 @@ PLACES = {
         "data.jobs": {"preprocess", "simulate", "publish", "published"},
     },
     "stages": {
-        "stages.code_digest": {"code_digest", "digest_cache"},
+        "stages.code_digest": {"code_digest", "digest_cache", "rule_functions"},
         "stages.modules": {"modules"},
         "stages.experiment": {"experiment"},
         "stages.predictions": {"predictions"},

@@ -95,7 +95,7 @@ def test_sharers_hold_a_lock_together_and_one_for_itself_waits(tmp_path, capsys)
         assert works_in(tmp_path) == ""  # nobody for itself
         thread = threading.Thread(target=alone)
         thread.start()
-        thread.join(0.3)
+        thread.join(1.5)  # longer than a look at the lock
         order.append("together")
     thread.join(60)
     assert order == ["together", "alone"]

@@ -7,7 +7,7 @@ import sys
 import tarfile
 import tempfile
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from os import environ, pathsep, rename
 from pathlib import Path
 
@@ -53,8 +53,9 @@ from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
 from nasperf360.locks import worker_folder
 from nasperf360.registry import has_room
-from nasperf360.stages.code_digest import code_params
+from nasperf360.stages.code_digest import code_params, unnamed_code_params
 from nasperf360.stages.modules import stage_modules
+from nasperf360.stages.rule_functions import of_each_job
 from nasperf360.study import configuration, ending, paths, records, runs, runtimes
 from nasperf360.study.asked import EXPERIMENT_MB, USUAL, Asked, asked
 from nasperf360.study.expected import check_unrecorded
@@ -173,7 +174,17 @@ def asked_for():
 
 def untracked(function):
     """A param that a job gets and that is no reason to run it: Snakemake compares none that asks for outputs."""
-    return lambda wildcards, output: function()
+    return of_each_job(lambda wildcards, output: function())
+
+
+def of_pair(function):
+    """A param that follows from task and method alone, so that all seeds share one value."""
+    return of_each_job(lambda wildcards: function(wildcards.task, wildcards.method))
+
+
+def of_method(function):
+    """A param that follows from the method alone."""
+    return of_each_job(lambda wildcards: function(wildcards.method))
 
 
 def experiment_paths(pattern, seeds=SEEDS):
@@ -199,29 +210,37 @@ def attempt_of(stage):
     but not by the reason of an earlier run, which somebody may have mended."""
 
     def value(wildcards, attempt):
+        if attempt == 1:
+            return 1
         failure, _ = left_by(stage, wildcards)
         return attempt if is_of_run(failure, settings_path(RUN)) else 1
 
-    return value
+    return of_each_job(value)
 
 
 def asked_by(stage, resource):
     """A function of wildcards and attempt: what a job of a stage asks a cluster for."""
 
     def value(wildcards, attempt):
-        failure, begun = left_by(stage, wildcards)
-        known = attempt == 1 or is_of_run(failure, settings_path(RUN))
-        usual = usually_asked(stage, wildcards, attempt)
-        return getattr(asked(usual, attempt, failure if known else None, begun), resource)
+        return getattr(asked_of(stage, wildcards, attempt), resource)
 
-    return value
+    return of_each_job(value)
 
 
-def usually_asked(stage, wildcards, attempt):
+@lru_cache(maxsize=1)  # Snakemake asks for the resources of a job one after the other
+def asked_of(stage, wildcards, attempt):
+    """All that an attempt at a job of a stage asks for."""
+    failure, begun = left_by(stage, wildcards)
+    known = attempt == 1 or is_of_run(failure, settings_path(RUN))
+    task, method = wildcards.task, wildcards.get("method")  # a data set has none
+    return asked(usually_asked(stage, task, method, attempt), attempt, failure if known else None, begun)
+
+
+@cache
+def usually_asked(stage, task, method, attempt):
     """What an attempt at a job of a stage asks for, if nothing is known of the last one."""
     if stage in USUAL:  # these save nothing on the way, so what was too short has to be longer
         return replace(USUAL[stage], runtime=attempt * USUAL[stage].runtime)
-    task, method = wildcards.task, wildcards.method
     gpu = int(stage == "retrain" or configuration.trains(config, method))
     memory = EXPERIMENT_MB + config["data_memory_mb"]
     return Asked(gpu, runtimes.minutes(RUNTIMES, stage, task, method), memory)
@@ -230,12 +249,12 @@ def usually_asked(stage, wildcards, attempt):
 def modules_of(stage):
     """A function of wildcards: the modules that a stage of an experiment loads by name."""
 
-    def modules(wildcards):
-        task, name = wildcards.task, wildcards.method
+    @cache
+    def modules(task, name):
         settings = search_settings(task, name)["search"] if stage == "search" else {}
         return stage_modules(stage, task, configuration.method(config, name), settings)
 
-    return modules
+    return of_pair(modules)
 
 
 def asked_task(wildcards):
@@ -257,23 +276,31 @@ def reader_of(wildcards):
     return [f"tasks.{wildcards.task}.{room}" for room in ("spec", reader(config["source"]))]
 
 
-def search_data(wildcards):
-    """The data, and the searched network that limits the size of this one, where the method has such a limit."""
-    if (wildcards.task, wildcards.method) not in EXPERIMENTS:
+@cache
+def limiting(task, method):
+    """The method whose networks limit the size of this one's; None if nothing does. What cannot run ends the run."""
+    if (task, method) not in EXPERIMENTS:
         try:
-            configuration.check_experiment(config, wildcards.task, wildcards.method)
+            configuration.check_experiment(config, task, method)
         except UserError as error:
             sys.exit(f"Error: {error}")  # Snakemake shows the traceback of any other exception
+    return configuration.method(config, method).get("size_limit", {}).get("method")
+
+
+@of_each_job
+def search_data(wildcards):
+    """The data, and the searched network that limits the size of this one, where the method has such a limit."""
     inputs = {
         "manifest": f"{DATA}/{wildcards.task}.json",
         "data": ancient(f"{DATA}/{wildcards.task}.h5"),
     }
-    limit = configuration.method(config, wildcards.method).get("size_limit")
+    limit = limiting(wildcards.task, wildcards.method)
     if limit:
-        inputs["size_limit"] = f"{RESULTS}/search/{wildcards.task}/{limit['method']}/{wildcards.seed}/architecture.json"
+        inputs["size_limit"] = f"{RESULTS}/search/{wildcards.task}/{limit}/{wildcards.seed}/architecture.json"
     return inputs
 
 
+@of_each_job
 def search_inputs(wildcards):
     """What a search starts from, and the costs of the workers that share it, where there are several."""
     inputs = search_data(wildcards)
@@ -284,6 +311,7 @@ def search_inputs(wildcards):
     return inputs
 
 
+@of_each_job
 def trained_architecture(wildcards):
     """What the search found that a seed trains: its own, or one that seeds share."""
     found = paths.search_seed(int(wildcards.seed), SEARCHES)
@@ -321,9 +349,16 @@ def published_data(wildcards):
     return {"data": ancient(f"{DATA}/{task}.h5"), "manifest": f"{DATA}/{task}.json"}
 
 
+@cache
 def space_of(method):
     """A method's search space."""
     return configuration.method(config, method)["space"]
+
+
+@cache
+def search_definition(method):
+    """A method's definition as its search takes it."""
+    return configuration.search_definition(config, method)
 
 
 def architectures_of(method):

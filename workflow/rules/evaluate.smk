@@ -1,6 +1,9 @@
 # The metric of a trained network: its saved predictions + the labels of the test split -> result. No GPU, no torch.
 
 
+EVALUATE_CODE = unnamed_code_params("evaluate.py", modules_of("evaluate"))
+
+
 rule evaluate:
     input:
         data=ancient(f"{DATA}/{{task}}.h5"),
@@ -18,7 +21,8 @@ rule evaluate:
         runtime=asked_by("evaluate", "runtime"),
         attempt=attempt_of("evaluate"),
     params:
-        **code_params("evaluate.py", modules_of("evaluate")),
+        *EVALUATE_CODE.files,
+        **EVALUATE_CODE.named,
     script:
         "../scripts/evaluate.py"
 

@@ -3,6 +3,9 @@
 PREDICTIONS = f"{RESULTS}/retrain/{{task}}/{{method}}/{{seed}}/predictions.h5"
 
 
+RETRAIN_CODE = unnamed_code_params("retrain.py", modules_of("retrain"))
+
+
 rule retrain:
     input:
         data=ancient(f"{DATA}/{{task}}.h5"),
@@ -30,10 +33,11 @@ rule retrain:
         data_memory=str(config["data_memory_mb"]),
         jobs_per_gpu=str(config["jobs_per_gpu"]),
     params:
-        **code_params("retrain.py", modules_of("retrain")),
-        space_name=lambda wildcards: space_of(wildcards.method),
-        space=lambda wildcards: space_settings(wildcards.task, wildcards.method),
-        settings=lambda wildcards: retrain_settings(wildcards.task, wildcards.method),
+        *RETRAIN_CODE.files,
+        **RETRAIN_CODE.named,
+        space_name=of_method(space_of),
+        space=of_pair(space_settings),
+        settings=of_pair(retrain_settings),
         compute_threads=config["compute_threads"],
     script:
         "../scripts/retrain.py"

@@ -1,6 +1,9 @@
 # A method's search on a task: data -> architecture.
 
 
+SEARCH_CODE = unnamed_code_params("search.py", modules_of("search"))
+
+
 rule search:
     input:
         unpack(search_inputs),
@@ -24,10 +27,11 @@ rule search:
         data_memory=str(config["data_memory_mb"]),
         jobs_per_gpu=str(config["jobs_per_gpu"]),
     params:
-        **code_params("search.py", modules_of("search")),
-        method=lambda wildcards: configuration.search_definition(config, wildcards.method),
-        space=lambda wildcards: space_settings(wildcards.task, wildcards.method),
-        settings=lambda wildcards: search_settings(wildcards.task, wildcards.method),
+        *SEARCH_CODE.files,
+        **SEARCH_CODE.named,
+        method=of_method(search_definition),
+        space=of_pair(space_settings),
+        settings=of_pair(search_settings),
         compute_threads=config["compute_threads"],
     script:
         "../scripts/search.py"

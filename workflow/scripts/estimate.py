@@ -19,7 +19,7 @@ from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.study import configuration
 from nasperf360.study.cards import CARDS, DEFAULT, card_of
 from nasperf360.study.checked_cells import CheckedCells, read_checked
-from nasperf360.study.estimate import data_jobs, estimate, runtimes, table, warnings
+from nasperf360.study.estimate import Networks, counted_before, data_jobs, estimate, runtimes, table, warnings
 from nasperf360.study.makespan import GPUS, chains, makespans
 from nasperf360.study.makespan import table as schedule
 from nasperf360.study.work import SHARE
@@ -32,7 +32,7 @@ def main(given, files, device, share, check, limit, path_to_runtimes, gpus, pict
     config = configuration.resolve(merge(*(read_yaml(file) or {} for file in files), given))
     card, checked = card_of(device), read_checked(check) if check else CheckedCells()
     progress = partial(tqdm, desc="networks", unit="", leave=False, file=sys.stderr, disable=None)
-    cells = estimate(config, device, share, checked, progress)
+    cells = estimate(config, device, share, checked, progress, Networks(counted_before("estimate.py")))
     precision, peak = config["precision"], card.peak(config["precision"]) / 1e12
     print(f"scale {config['scale']}, {len(config['tasks'])} tasks, {len(config['seeds'])} seeds, {precision}")
     print(f"on one {card.title}: {peak:g} TFLOP/s, {card.bandwidth / 1e12:g} TB/s, {card.memory:g} GiB")

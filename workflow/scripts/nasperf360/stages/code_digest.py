@@ -16,15 +16,16 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nasperf360.errors import UserError
 from nasperf360.stages.digest_cache import DigestCache
+from nasperf360.stages.rule_functions import of_each_job
 
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = PACKAGE.parent
 # How digests are made is no part of them: it computes no result, though every job imports it.
-OUTSIDE = (Path(__file__), Path(__file__).with_name("digest_cache.py"))
+OUTSIDE = (Path(__file__), *map(Path(__file__).with_name, ("digest_cache.py", "rule_functions.py")))
 # Nor is what `import nasperf360` offers from outside; for jobs this file is empty, as every __init__.py is.
 DOOR = PACKAGE / "__init__.py"
 # Parsing all sources takes longer than the rest of a dry run; beside Snakemake's own records of the working directory.
@@ -125,6 +126,8 @@ def _imported_names(node: ast.AST) -> list[str]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and _name(child.test) == "TYPE_CHECKING":
             names += [name for branch in child.orelse for name in _imported_names(branch)]
+        elif isinstance(child, ast.expr):
+            continue  # which holds no statement, and of which there are most
         elif isinstance(child, ast.Import):
             names += [alias.name for alias in child.names]
         elif isinstance(child, ast.ImportFrom):
@@ -253,15 +256,48 @@ def code_params(script: str, *modules: Modules) -> dict[str, Any]:
     return {f"code_{number}": value for number, value in enumerate([*_entries(constant), *chosen])}
 
 
+class CodeParams(NamedTuple):
+    """The params of :func:`code_params` for a rule that has a job per experiment: ``*files, **named``.
+
+    Snakemake notes the same of them, and so reruns nothing, but keeps no names of fifty files for each of thousands of
+    jobs, which take more memory than all else of a job.
+
+    Args:
+        files: ``<file>@<digest>`` each, without names.
+        named: all of them again for the job, which Snakemake does not compare, and those that wildcards choose.
+    """
+
+    files: list[str]
+    named: dict[str, Callable[..., list[str]]]
+
+
+def unnamed_code_params(script: str, choose: Callable[[Any], str | list[str]]) -> CodeParams:
+    """Of a script, and the modules that a function of its wildcards gives."""
+    constant = code_digest(script)
+    files = _entries(constant)
+    chosen = _loaded(script, constant, choose)
+
+    @of_each_job
+    def again(wildcards: Any, output: Any) -> list[str]:  # what asks for outputs is no reason to run a job
+        return files
+
+    return CodeParams(files, {"code_files": again, "code_chosen": chosen})
+
+
 def _entries(digests: Mapping[str, str]) -> list[str]:
     return [f"{file}@{digest}" for file, digest in digests.items()]
 
 
 def _loaded(script: str, constant: Mapping[str, str], choose: Callable[[Any], str | list[str]]) -> Any:
+    @cache
+    def of(*names: str) -> list[str]:
+        digests = code_digest(script, *names)
+        return _entries({file: digest for file, digest in digests.items() if file not in constant})
+
+    @of_each_job
     def entries(wildcards: Any) -> list[str]:
         names = choose(wildcards)
-        digests = code_digest(script, *([names] if isinstance(names, str) else names))
-        return _entries({file: digest for file, digest in digests.items() if file not in constant})
+        return of(*([names] if isinstance(names, str) else names))
 
     return entries
 

@@ -6,14 +6,20 @@ Hours follow from what there is to do (``work.py``) and what a card can do (``ca
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.errors import UserError
+from nasperf360.registry import names
 from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.stages.code_digest import code_digest
+from nasperf360.stages.digest_cache import DigestCache
 from nasperf360.study import configuration
 from nasperf360.study.cards import Card, card_of
 from nasperf360.study.checked_cells import Checked, CheckedCells
@@ -64,12 +70,50 @@ class Cell:
         return None if self.hours is None else self.hours / self.workers
 
 
+class Networks:
+    """The networks of a study: those of equal settings are counted once.
+
+    Args:
+        cache: of what earlier processes counted; None: all is counted anew.
+    """
+
+    def __init__(self, cache: DigestCache | None = None) -> None:
+        self._cache = cache
+        self._found: dict[str, Counted] = {}
+
+    def of(self, space: str, task: str, shape: tuple[int, ...], settings: Config, *, derives: bool) -> Counted:
+        """Of a space on a task."""
+        signature = task_training(task).signature(shape)
+        key = json.dumps([space, str(signature), settings, derives], sort_keys=True, default=str)
+        if key not in self._found:
+            keep = partial(self._kept, key)
+            self._found[key] = Counted(search_space(space, signature, settings), derives=derives, keep=keep)
+        return self._found[key]
+
+    def _kept(self, key: str, name: str, count: Callable[[], Sequence[Pass]]) -> Sequence[Pass]:
+        if self._cache is None:
+            return count()
+        found = self._cache.get(f"{key} {name}", lambda _: [astuple(each) for each in count()])
+        return [Pass(*values) for values in found]
+
+
+def counted_before(script: str) -> DigestCache:
+    """What earlier processes counted, by the same code and the same torch, in the working directory's ``.snakemake``.
+
+    Args:
+        script: that counts.
+    """
+    code = code_digest(script, *(f"spaces.{space}.space" for space in names("spaces")))
+    return DigestCache(".snakemake/nasperf360-networks.json", json.dumps([code, torch.__version__]))
+
+
 def estimate(
     config: Mapping[str, Any],
     device: str,
     share: float | None = None,
     checked: CheckedCells = CheckedCells(),  # noqa: B008  # it is frozen
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    networks: Networks | None = None,
 ) -> list[Cell]:
     """The cells of a study, by method in the order of the configuration.
 
@@ -81,6 +125,7 @@ def estimate(
         share: of the roofline that training reaches; None: as assumed, or as checked.
         checked: what was measured.
         progress: shows how far the pairs of task and method are.
+        networks: counted before, where some are.
 
     Raises:
         UserError: an unknown device, or a share that is none.
@@ -98,7 +143,7 @@ def estimate(
     ]
     searches = len({search_seed(seed, config["searches"]) for seed in config["seeds"]})
     jobs = {"search": searches, "retrain": len(config["seeds"])}
-    networks = Networks()
+    networks = networks or Networks()
     return [
         replace(
             _cell(task, name, stage, jobs[stage], found, card, share, checked),
@@ -141,21 +186,6 @@ def _slower(work: Stage, card: Card, found: Checked, measured_on: Card | None) -
     if found.seconds_per_step is None or measured_on is None or not work.turn(card, SHARE):
         return 1.0
     return found.seconds_per_step / work.turn(measured_on, SHARE)
-
-
-class Networks:
-    """The networks of a study: those of equal settings are counted once."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, Counted] = {}
-
-    def of(self, space: str, task: str, shape: tuple[int, ...], settings: Config, *, derives: bool) -> Counted:
-        """Of a space on a task."""
-        signature = task_training(task).signature(shape)
-        key = json.dumps([space, str(signature), settings, derives], sort_keys=True, default=str)
-        if key not in self._found:
-            self._found[key] = Counted(search_space(space, signature, settings), derives=derives)
-        return self._found[key]
 
 
 def _trained(counted: Counted, algorithm: str, settings: Any) -> Pass:

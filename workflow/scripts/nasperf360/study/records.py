@@ -42,16 +42,15 @@ def restore(runs: Iterable[str]) -> None:
 
     Not those of files that were written since.
     """
-    there = dict(_there())
     for run in set(runs):
-        kept = _kept(run)
-        lost = [path for path in kept if path not in there or not _ends_well(there[path][0])]
-        restored = [path for path in lost if _is_of(kept[path], Path(path))]
+        restored = {
+            path: text for path, text in _lines(run) if not _ends_well(_record(path)) and _is_of(text, Path(path))
+        }
         # Without its sibling Snakemake takes the folder for one of a version of years ago.
         for folder in (METADATA, METADATA.with_name("incomplete")) if restored else ():
             folder.mkdir(parents=True, exist_ok=True)
-        for path in restored:
-            write_text(_record(path), kept[path])
+        for path, text in restored.items():
+            write_text(_record(path), text)
         if restored:
             log(f"results/{run}: Snakemake had lost its records of {len(restored)} files; taken from {_path(run)}")
 
@@ -72,11 +71,16 @@ def _path(run: str) -> Path:
 
 def _kept(run: str) -> dict[str, str]:
     """The records of a run by path, as text: to parse them all would take longer than the rest of a start."""
-    try:
-        lines = _path(run).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return {}
-    return {path: text for path, tab, text in (line.partition("\t") for line in lines) if tab}
+    return dict(_lines(run))
+
+
+def _lines(run: str) -> Iterator[tuple[str, str]]:
+    """The same one by one: those of a large study take more memory together than its plan."""
+    with suppress(OSError, UnicodeDecodeError), open(_path(run), encoding="utf-8") as stream:
+        for line in stream:
+            path, tab, text = line.rstrip("\n").partition("\t")
+            if tab:
+                yield path, text
 
 
 def _there() -> Iterator[tuple[str, tuple[Path, int]]]:

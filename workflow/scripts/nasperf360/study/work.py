@@ -5,7 +5,8 @@ times: it needs gradients of the activations, but none of the weights. The archi
 known, so some drawn at random stand for it.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import SimpleNamespace
@@ -166,18 +167,32 @@ class Scope:
         return Phase(times * samples, self.test_batch, one, 1.0, cpu_seconds=times * self.metric(samples, ranks=ranks))
 
 
+Keep = Callable[[str, Callable[[], Sequence[Pass]]], Sequence[Pass]]
+"""Gives the passes of that name: counted by the function, or those that were counted before."""
+
+
+def _anew(name: str, count: Callable[[], Sequence[Pass]]) -> Sequence[Pass]:
+    return count()
+
+
 class Counted:
     """The networks of a space, each counted once.
 
     Args:
         space: for one task; what algorithms need of it is not looked at again.
         derives: whether architectures are drawn by :func:`derivation`.
+        keep: where passes stay that were counted.
     """
 
-    def __init__(self, space: SearchSpace, *, derives: bool = False):
+    def __init__(self, space: SearchSpace, *, derives: bool = False, keep: Keep = _anew):
         self.space: Any = space
         self.shape = space.signature.input_shape
-        self.sample = self._derivation() if derives else self._sample
+        self._derives, self._keep = derives, keep
+
+    @cached_property
+    def sample(self) -> Callable[[int], Architecture]:
+        """Draws an architecture by a number."""
+        return self._derivation() if self._derives else self._sample
 
     def _sample(self, number: int) -> Architecture:
         return self.space.sample(generator("estimate", self.space.spec.name, number))
@@ -193,7 +208,7 @@ class Counted:
     @cached_property
     def drawn(self) -> Pass:
         """Of an architecture to train, the mean over some."""
-        return Pass.mean([self.built(self.sample(number)) for number in range(DRAWS)])
+        return Pass.mean(self._keep("drawn", lambda: [self._pass(self.sample(number)) for number in range(DRAWS)]))
 
     @cached_property
     def default(self) -> Pass:
@@ -203,43 +218,58 @@ class Counted:
     @cached_property
     def supernet(self) -> Pass:
         """Of the supernet, all operations mixed."""
-        with without_numbers():
-            supernet = self.space.supernet()
-        return forward_pass(supernet, self.shape)
+
+        def count() -> list[Pass]:
+            with without_numbers():
+                supernet = self.space.supernet()
+            return [forward_pass(supernet, self.shape)]
+
+        return self._keep("supernet", count)[0]
 
     @cached_property
     def sampled_supernets(self) -> tuple[Pass, Pass]:
         """Of the supernet with one, and with two operations per layer, drawn uniformly; the means over some draws."""
-        with without_numbers():
-            supernet = self.space.supernet()
-        means = []
-        for count in (1, 2):
-            passes = []
-            for number in range(DRAWS):
-                rng = generator("estimate", "operations", number)
-                for name in supernet.sampled_names:
-                    rows, options = supernet.architecture[name].shape
-                    drawn = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
-                    shape = rows, min(count, options)
-                    supernet.sampled[name] = torch.tensor(drawn, dtype=torch.long, device="cpu").view(shape)
-                passes.append(forward_pass(supernet, self.shape))
-            means.append(Pass.mean(passes))
-        return means[0], means[1]
+
+        def count() -> list[Pass]:
+            with without_numbers():
+                supernet = self.space.supernet()
+            return [Pass.mean([self._sampled(supernet, size, number) for number in range(DRAWS)]) for size in (1, 2)]
+
+        one, two = self._keep("sampled supernets", count)
+        return one, two
+
+    def _sampled(self, supernet: Any, count: int, number: int) -> Pass:
+        """Of the supernet with so many operations per layer."""
+        rng = generator("estimate", "operations", number)
+        for name in supernet.sampled_names:
+            rows, options = supernet.architecture[name].shape
+            drawn = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
+            shape = rows, min(count, options)
+            supernet.sampled[name] = torch.tensor(drawn, dtype=torch.long, device="cpu").view(shape)
+        return forward_pass(supernet, self.shape)
 
     @cached_property
     def shared(self) -> tuple[Pass, Pass]:
         """Of a path through the network with shared weights, the mean over some; in training it may run more."""
-        with without_numbers():
-            shared = self.space.shared()
-        passes: dict[bool, list[Pass]] = {False: [], True: []}
-        for number in range(DRAWS):
-            shared.path = self.space.path(self.sample(number))
-            for training, found in passes.items():
-                found.append(forward_pass(shared, self.shape, training=training))
-        return Pass.mean(passes[False]), Pass.mean(passes[True])
+
+        def count() -> list[Pass]:
+            with without_numbers():
+                shared = self.space.shared()
+            passes: dict[bool, list[Pass]] = {False: [], True: []}
+            for number in range(DRAWS):
+                shared.path = self.space.path(self.sample(number))
+                for training, found in passes.items():
+                    found.append(forward_pass(shared, self.shape, training=training))
+            return [Pass.mean(passes[False]), Pass.mean(passes[True])]
+
+        path, in_training = self._keep("shared", count)
+        return path, in_training
 
     def built(self, architecture: Architecture) -> Pass:
         """Of the network of an architecture."""
+        return self._keep(json.dumps(architecture, sort_keys=True), lambda: [self._pass(architecture)])[0]
+
+    def _pass(self, architecture: Architecture) -> Pass:
         with without_numbers():
             network = self.space.build(architecture)
         return forward_pass(network, self.shape)
