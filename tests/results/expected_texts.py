@@ -168,8 +168,8 @@ def of_choices() -> Iterator[tuple[str, str]]:
         (PUBLISHED, "base", "darts-gaea", 1.0, 12.345, 3, 0, 0, ""),
         ("batches", "base-batches", "wrn-default", 2.0, 0.0, 3, 0, 0, "batch_size: 64 / 128"),
         ("batches", "base-batches", "darts-gaea", 1.25, -np.inf, 3, 2, 1, "batch_size: 64 / 128"),
-        ("never", "base-never", "wrn-default", np.nan, np.nan, 0, 0, np.nan, "no such run"),
-        ("never", "base-never", "darts-gaea", np.nan, np.nan, 0, 0, np.nan, "no such run"),
+        ("absent", "base-absent", "wrn-default", np.nan, np.nan, 0, 0, np.nan, "no such run"),
+        ("absent", "base-absent", "darts-gaea", np.nan, np.nan, 0, 0, np.nan, "no such run"),
     ]
     names = ["choice", "run", "method", *VALUES, "tasks", "corrected", "missing", "differs"]
     frame = pd.DataFrame(rows, columns=names).assign(simulated=True, **dict.fromkeys(LIMITS, np.nan))[COLUMNS]
