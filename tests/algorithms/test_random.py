@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from nasperf360.algorithms.random.search import draw, make_sampler
 from nasperf360.algorithms.random.search import search as random_search
@@ -14,6 +15,7 @@ from nasperf360.errors import UserError
 from nasperf360.spaces.shared.counts import count_parameters
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.spaces.shared.space_spec import space_spec
+from nasperf360.spaces.wrn.spec import WideResNetSettings
 from nasperf360.tasks.shared.task_spec import Metric, Signature
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.loop import History
@@ -191,8 +193,15 @@ def test_a_diverged_trial_is_a_result(tmp_path):
 def test_pair_with_hyperparameters(tmp_path):
     """``wrn-random``: the space's search dimensions override the retraining settings."""
     data = write(tmp_path, samples={"train": 64, "valid": 32, "test": 16})
-    result = search(data, tmp_path / "c", "wrn", {"depth": 10, "widen": 1, "width": 4})
+    result = search(data, tmp_path / "c", "wrn", {"depth": 10, "widen": 1, "width": 4, "lr": [0.2, 0.21]})
     assert {"lr", "momentum", "weight_decay", "dropout"} <= result.architecture.keys()
+    assert 0.2 <= result.architecture["lr"] <= 0.21
+
+
+def test_a_learning_rate_above_one_is_refused():
+    with pytest.raises(ValidationError, match="a learning rate is at most 1; lower 2"):
+        WideResNetSettings(lr=[0.5, 2])
+    assert WideResNetSettings(lr=[0.5, 1]).lr == [0.5, 1]
 
 
 def test_pair_with_another_space(tmp_path):

@@ -129,7 +129,7 @@ def test_constants_of_searches():
     assert (densenas.WEIGHT_PARTS, densenas.PARTS) == (4, 5)
     assert (controller.TEMPERATURE, controller.TANH, enas.ADVANTAGE) == (2.0, 1.5, 10.0)
     assert (random_search.NOISE, random_search.MOST_DRAWS) == (1e-3, 1000)
-    assert (wrn.LR, wrn.WEIGHT_DECAY) == ((1e-4, 1e-1), (1e-5, 1e-2))
+    assert (room("spaces", "wrn", "spec").WideResNetSettings().lr, wrn.WEIGHT_DECAY) == ([1e-4, 1e-1], (1e-5, 1e-2))
     assert (wrn.MOMENTUM, wrn.DROPOUT) == ((0.0, 0.3, 0.6, 0.9), (0.0, 0.3, 0.6))
 
 

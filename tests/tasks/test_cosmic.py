@@ -65,6 +65,26 @@ def test_simulation_repeats(tmp_path):
     assert {"_".join(file.relative.split("/")[2:4]) for file in first.files} == set(GALAXIES)
 
 
+def test_wide_rays_are_the_thin_ones_with_the_pixels_beside_them(tmp_path):
+    """Below and to the right of each; all else of a tile, the noise too, is as before."""
+    made = {}
+    for width in (1, 3):
+        raw = simulate(
+            "cosmic", tmp_path / str(width), {"train": 18, "test": 9, "tile": 24, "ray_width": width}, "test"
+        )
+        made[width] = np.stack([np.load(file.path) for file in raw.files if file.path.name != "sky.npy"])
+    thin, wide = made[1], made[3]
+    hit = np.zeros_like(thin[:, 1])
+    for down, right in np.ndindex(3, 3):
+        hit[:, down:, right:] = np.maximum(hit[:, down:, right:], thin[:, 1, : 24 - down, : 24 - right])
+    # But where the light beside a faint ray is noisier, or less so.
+    assert (hit == wide[:, 1]).mean() > 0.98
+    assert 1.5 < wide[:, 1].mean() / thin[:, 1].mean() < 9
+    untouched = (wide[:, 1] == 0) & (thin[:, 1] == 0) & (hit == 0)
+    assert np.mean(thin[:, 0][untouched] == wide[:, 0][untouched]) > 0.9
+    assert np.array_equal(thin[:, 2], wide[:, 2])
+
+
 def test_published_split_sizes():
     """Facts: 4,830 training tiles make 4,347 + 483."""
     assert 4830 * 9 // 10 == 4347

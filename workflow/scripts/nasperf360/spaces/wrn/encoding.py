@@ -4,6 +4,7 @@ Source: paper section 4.1; reference code, backbone*/scripts/*_tuning.yaml.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ import numpy as np
 from nasperf360.spaces.shared.encoding import Architecture, Encoding
 from nasperf360.spaces.wrn.spec import SPEC, WideResNetSettings
 
-LR = (1e-4, 1e-1)  # log-uniform
 WEIGHT_DECAY = (1e-5, 1e-2)  # log-uniform
 MOMENTUM = (0.0, 0.3, 0.6, 0.9)  # Nesterov where it is not 0
 DROPOUT = (0.0, 0.3, 0.6)  # no effect on 1-D tasks, whose network has none
@@ -36,7 +36,7 @@ class WideResNetEncoding(Encoding):
     def sample(self, rng: np.random.Generator) -> Architecture:
         return {
             "space": self.spec.name,
-            "lr": _log_uniform(rng, LR),
+            "lr": _log_uniform(rng, self.settings.lr),
             "momentum": float(rng.choice(MOMENTUM)),
             "weight_decay": _log_uniform(rng, WEIGHT_DECAY),
             "dropout": float(rng.choice(DROPOUT)),
@@ -57,6 +57,6 @@ class WideResNetEncoding(Encoding):
         return {key: value for key, value in architecture.items() if key in TRAINING}
 
 
-def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+def _log_uniform(rng: np.random.Generator, bounds: Sequence[float]) -> float:
     low, high = bounds
     return float(10 ** rng.uniform(math.log10(low), math.log10(high)))

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from nasperf360.settings.declaration import Count, Settings
 from nasperf360.spaces.shared.space_spec import Capability, SpaceSpec
+from nasperf360.tasks.shared.option_kinds import PositiveRange
 
 
 class WideResNetSettings(Settings):
@@ -18,6 +19,16 @@ class WideResNetSettings(Settings):
     pooling: Literal["global"] | Count = Field(
         "global", description="what the head averages: all of the map, or the window of that side in its corner"
     )
+    lr: PositiveRange = Field(
+        [1e-4, 1e-1], description="least and largest learning rate that a search draws, log-uniform; at most 1"
+    )
+
+    @field_validator("lr")
+    @classmethod
+    def _at_most_one(cls, lr: list[float]) -> list[float]:
+        if lr[1] > 1:
+            raise ValueError(f"a learning rate is at most 1; lower {lr[1]:g}")
+        return lr
 
     @field_validator("depth")
     @classmethod

@@ -34,19 +34,19 @@ def simulate(
             for index in range(len(numbers)):
                 exposure, tile = index % EXPOSURES, index // EXPOSURES
                 path = visit / f"{exposure + 1}_{tile}.npy"
-                np.save(path, draw_tile(options.tile, float(sky[exposure]), rng))
+                np.save(path, draw_tile(options.tile, float(sky[exposure]), rng, options.ray_width))
                 written.append((path, role, {}))
     return written
 
 
-def draw_tile(side: int, sky: float, rng: np.random.Generator) -> np.ndarray:
+def draw_tile(side: int, sky: float, rng: np.random.Generator, ray_width: int = 1) -> np.ndarray:
     """Image (electrons), cosmic-ray mask and ignore mask: (3, side, side) float32.
 
     Stars and galaxies went through the telescope's optics, cosmic rays did not: they are as bright but sharper, and
     thin. Brightness alone does not tell them apart.
     """
     light = sky + stars(side, rng) + disks(side, rng)
-    rays = tracks(side, rng)
+    rays = thickened(tracks(side, rng), ray_width)
     noise = np.sqrt(light + READ_NOISE**2)
     image = light + rays + noise * rng.standard_normal((side, side))
     mask = rays > 2 * noise
@@ -92,3 +92,12 @@ def tracks(side: int, rng: np.random.Generator) -> np.ndarray:
     image = np.zeros((side, side))
     np.add.at(image, (row[inside], column[inside]), deposit[inside])
     return image
+
+
+def thickened(rays: np.ndarray, width: int) -> np.ndarray:
+    """Tracks one pixel wide (side, side) made ``width`` pixels wide, down and to the right, as bright as before."""
+    side, wide = len(rays), rays.copy()
+    for down, right in np.ndindex(width, width):
+        part = wide[down:, right:]
+        np.maximum(part, rays[: side - down, : side - right], out=part)
+    return wide

@@ -44,6 +44,7 @@ class SimulateSettings(Settings):
     train: Count = Field(4830, description="tiles")
     test: Count = Field(420, description="tiles")
     tile: Count = Field(256, description="side in pixels")
+    ray_width: Count = Field(1, description="pixels across the track of a cosmic ray")
 
 
 class PreprocessSettings(Settings):
