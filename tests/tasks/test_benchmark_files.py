@@ -611,7 +611,7 @@ def test_noise_is_mixed_into_three_patches_of_four(noisy: Dataset, monkeypatch: 
     mixed = task.augment(batch, torch.Generator().manual_seed(3))["x"]
     assert torch.equal(batch["x"], kept)
     weights = []
-    for before, after, piece in zip(plain, mixed, drawn[0] * STEP, strict=True):
+    for before, after, piece in zip(plain * STEP, mixed * STEP, drawn[0] * STEP, strict=True):
         # The difference is a (n - x) for that noise, and a weight a.
         direction = (piece - before).flatten()
         weight = float((after - before).flatten() @ direction / (direction @ direction))

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from task_rooms import listed, preprocess, scores
 from task_rooms import simulated as simulated_files
 
-from nasperf360.errors import DataError
+from nasperf360.data.datasets import Dataset, DatasetWriter
+from nasperf360.errors import DataError, UserError
 from nasperf360.seeds import generator
-from nasperf360.tasks.fsd50k.data import _header, _read
-from nasperf360.tasks.fsd50k.decibels import STEP, stored
+from nasperf360.tasks.fsd50k.data import _header, _read, spectrograms
+from nasperf360.tasks.fsd50k.decibels import STEP, in_steps
 from nasperf360.tasks.fsd50k.log_mel import chunks, log_mel
-from nasperf360.tasks.fsd50k.spec import SPEC
+from nasperf360.tasks.fsd50k.spec import SPEC, PreprocessSettings
 from nasperf360.tasks.shared.task_training import task_training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,9 +118,9 @@ def test_log_mel_equals_librosa(scale, seconds):
         np.testing.assert_array_equal(log_mel(signal[None], 22_050, 96, 220, scale=scale)[0], patch)
 
 
-def test_a_step_is_half_the_rounding_of_what_is_stored():
+def test_what_is_stored_is_rounded_by_half_a_step():
     patches = np.linspace(-80, 80, 100_001, dtype=np.float32)
-    whole = stored(patches)
+    whole = in_steps(patches, "a.wav")
     assert (whole.dtype, whole.min(), whole.max()) == (np.int16, -32_767, 32_767)
     np.testing.assert_allclose(whole * STEP, patches, atol=0.00123)
 
@@ -145,8 +146,8 @@ def test_real_samples(samples, tmp_path):
         labels = {int(row["fname"]): set(row["labels"].split(",")) for row in csv.DictReader(stream)}
     assert {"Bark", "Dog", "Domestic_animals_and_pets", "Animal"} in labels.values()
     y, group = data.split("test").load("y"), data.split("test").load("group")
-    stored = [{vocabulary[i] for i in np.flatnonzero(y[group == clip][0])} for clip in range(5)]
-    assert stored == [labels[number] for number in sorted(labels)] != list(labels.values())
+    labelled = [{vocabulary[i] for i in np.flatnonzero(y[group == clip][0])} for clip in range(5)]
+    assert labelled == [labels[number] for number in sorted(labels)] != list(labels.values())
     clip = next(file for file in raw.all("dev_audio") if file.path.name == "101676.wav")
     assert len(_read(clip, _header(clip))) == pytest.approx((441_126 - 44) / 4, abs=1)
     with open(raw.one("ground_truth", "dev.csv").path, encoding="utf-8", newline="") as stream:
@@ -176,6 +177,7 @@ def test_spec_augment_masks_half_of_the_patches_within_bounds():
 
 
 def test_patches_are_trained_on_in_decibels():
+    """Whatever type they come in: who uses a trained network may have them as other numbers."""
     import torch
 
     task = task_training("fsd50k")
@@ -183,10 +185,33 @@ def test_patches_are_trained_on_in_decibels():
     decibels = task.inputs({"x": x})
     assert decibels.dtype == torch.float32
     assert float(decibels.abs().max()) == pytest.approx(80, rel=1e-3)
-    assert torch.equal(task.inputs({"x": decibels}), decibels)  # as augmented
-    changed, other = (task.augment({"x": values}, torch.Generator().manual_seed(1))["x"] for values in (x, decibels))
+    assert torch.equal(task.inputs({"x": x.float()}), decibels)
+    changed, other = (task.augment({"x": values}, torch.Generator().manual_seed(1))["x"] for values in (x, x.float()))
     assert torch.equal(changed, other)
-    assert torch.equal(task.inputs({"x": changed}), changed)
+    masked = changed != x
+    assert torch.equal(task.inputs({"x": changed})[~masked], decibels[~masked])
+
+
+def test_patches_of_an_earlier_version_are_refused(tmp_path):
+    about = {"task": "fsd50k", "origin": "simulated", "licence": "none", "parameters": {}, "sources": {}}
+    with DatasetWriter(tmp_path / "d.h5", **about) as writer:
+        for name in ("train", "valid", "test"):
+            split = writer.split(name, x=((1, 96, 101), "float32"), y=((200,), "uint8"), group=((), "int32"))
+            split.append(None, x=np.zeros((1, 1, 96, 101)), y=np.zeros((1, 200)), group=[0])
+    with (
+        Dataset(tmp_path / "d.h5") as data,
+        pytest.raises(UserError, match=r"d\.h5: its patches are those of an earlier"),
+    ):
+        task_training("fsd50k").fit(data.split("train"))
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_sound_that_is_no_number_is_refused(value):
+    sound = np.random.default_rng(0).standard_normal((2, 22_050)).astype(np.float32)
+    sound[1, 300] = value
+    with pytest.raises(DataError, match=r"^a\.wav: NaN, infinity or far too large values among its samples"):
+        spectrograms(sound, PreprocessSettings(), "a.wav")
 
 
 def test_score_is_mean_average_precision_of_clips():

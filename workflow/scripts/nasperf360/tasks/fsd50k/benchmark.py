@@ -29,7 +29,6 @@ from nasperf360.tasks.fsd50k.data import (
     read_rows,
     spectrograms,
 )
-from nasperf360.tasks.fsd50k.decibels import stored
 from nasperf360.tasks.fsd50k.spec import PreprocessSettings
 from nasperf360.tasks.fsd50k.wave import parse
 
@@ -48,7 +47,7 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
         clips = {name: _clips(archive, table) for name, table in TABLES.items()}
         for name, table in TABLES.items():
             path = archive.place(archive.find(table))
-            split = open_split(writer, name, options, archive.path, group=((), "int32"))
+            split = open_split(writer, name, options, archive.path)
             for group, number in enumerate(sorted(clips[name], key=int)):
                 named, files = clips[name][number]
                 labels = multi_hot(path, number, named, vocabulary)
@@ -62,7 +61,7 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
             for group, file in enumerate(noises):
                 samples = _samples(archive, file)
                 signal = np.resize(samples, max(CHUNK, len(samples)))
-                frames = stored(spectrograms(signal[None], options)[0].T)[:, None, :, None]
+                frames = spectrograms(signal[None], options, archive.place(file))[0].T[:, None, :, None]
                 nothing = np.zeros((len(frames), 1), np.uint8)
                 whole = {"group": np.full(len(frames), group), "lowest": np.full(len(frames), frames.min())}
                 split.append(archive.path, x=frames, y=nothing, **whole)

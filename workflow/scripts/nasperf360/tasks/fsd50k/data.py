@@ -14,7 +14,7 @@ from nasperf360.data.datasets import DatasetWriter, Field, SplitWriter
 from nasperf360.data.raw import RawFile, RawFiles
 from nasperf360.data.reading import each, reading
 from nasperf360.errors import DataError
-from nasperf360.tasks.fsd50k.decibels import stored
+from nasperf360.tasks.fsd50k.decibels import in_steps
 from nasperf360.tasks.fsd50k.log_mel import chunks, log_mel
 from nasperf360.tasks.fsd50k.spec import LABELS, RAW_RATE, PreprocessSettings
 from nasperf360.tasks.fsd50k.wave import Header, read_header, read_samples
@@ -36,29 +36,30 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
     headers = {file.path: header for file, header in zip(sounds, each(sounds, _header), strict=True)}
     for name, part in (("train", "dev"), ("valid", "dev"), ("test", "eval")):
         source = raw.one("ground_truth", f"{part}.csv").path
-        split = open_split(writer, name, options, source, group=((), "int32"))
+        split = open_split(writer, name, options, source)
         chosen = [clip for clip in clips[part] if clip[2] == name]
         for group, (file, labels, _) in enumerate(chosen):
             pieces = chunks(_read(file, headers[file.path]), CHUNK, CHUNK_HOP)
             append_clip(split, options, pieces, labels, group, file.path)
 
 
-def open_split(
-    writer: DatasetWriter, name: str, options: PreprocessSettings, source: Path, **fields: Field
-) -> SplitWriter:
-    """A split of patches and labels."""
-    shape = (1, options.n_mels, 1 + CHUNK // options.hop)
-    return writer.split(name, x=(shape, "int16"), y=((LABELS,), "uint8"), classes=2, source=source, **fields)
+def open_split(writer: DatasetWriter, name: str, options: PreprocessSettings, source: Path) -> SplitWriter:
+    """A split of patches, with labels and the number of their clip."""
+    fields: dict[str, Field] = {
+        "x": ((1, options.n_mels, 1 + CHUNK // options.hop), "int16"),
+        "y": ((LABELS,), "uint8"),
+        "group": ((), "int32"),
+    }
+    return writer.split(name, **fields, classes=2, source=source)
 
 
-def patches(pieces: np.ndarray, options: PreprocessSettings) -> np.ndarray:
-    """Patches (n, 1, mels, frames), in steps, of chunks (n, 22050)."""
-    return stored(spectrograms(pieces, options))[:, None]
+def spectrograms(signals: np.ndarray, options: PreprocessSettings, path: str | Path) -> np.ndarray:
+    """Log-mel spectrograms (n, mels, frames) in steps, int16, of signals (n, size).
 
-
-def spectrograms(signals: np.ndarray, options: PreprocessSettings) -> np.ndarray:
-    """Log-mel spectrograms (n, mels, frames) in decibels of signals (n, size)."""
-    return log_mel(signals, RATE, options.n_mels, options.hop, scale=options.mel_scale)
+    Raises:
+        DataError: samples that are no numbers; ``path`` holds them.
+    """
+    return in_steps(log_mel(signals, RATE, options.n_mels, options.hop, scale=options.mel_scale), path)
 
 
 def append_clip(
@@ -67,7 +68,7 @@ def append_clip(
     """Write the chunks (n, 22050) of one clip, which is number ``group`` of its split."""
     count = len(pieces)
     y, groups = np.tile(labels, (count, 1)), np.full(count, group)
-    split.append(path, x=patches(pieces, options), y=y, group=groups)
+    split.append(path, x=spectrograms(pieces, options, path)[:, None], y=y, group=groups)
 
 
 def _rows(file: RawFile, fields: list[str] | None = None) -> list[dict[str, str]]:

@@ -31,8 +31,13 @@ class FSD50K(BinaryLabels):
         """Find the background noise beside the training split, unless it is switched off.
 
         Raises:
-            UserError: it is asked for, but there is none.
+            UserError: it is asked for, but there is none; or the data are those of an earlier version, in decibels.
         """
+        if train.groups[0]["x"].dtype.kind != "i":
+            raise UserError(
+                f"{train.groups[0].file.filename}: its patches are those of an earlier version of this pipeline, which "
+                f"stored other units; preprocess fsd50k anew"
+            )
         split = None if self.switches.noise is False else train.beside("noise")
         self.noise = None if split is None else Noise(split)
         if self.switches.noise and self.noise is None:
@@ -42,25 +47,26 @@ class FSD50K(BinaryLabels):
             )
 
     def inputs(self, batch: Batch) -> Tensor:
-        """In decibels."""
-        return decibels(batch["x"])
+        """In decibels, of patches in steps of whatever type."""
+        return batch["x"] * STEP
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """SpecAugment, then noise mixed into three patches of four, if there is some; in decibels.
+        """SpecAugment, then noise mixed into three patches of four, if there is some; in steps.
 
         The reference code's padding and cropping to 101 frames do nothing to patches of that size.
         """
-        x = decibels(batch["x"])
+        x = batch["x"].float()
         count, _, mels, frames = x.shape
         x = masked(x, spec_augment(count, mels, frames, generator), x.amin(dim=(1, 2, 3)))
         return {**batch, "x": x if self.noise is None else self._noisy(x, self.noise, generator)}
 
     def _noisy(self, x: Tensor, noise: "Noise", generator: torch.Generator) -> Tensor:
-        """(1 - a) x + a n of patches in decibels, a up to 0.5, n of a random clip; after the reference code."""
+        """(1 - a) x + a n of patches, a up to 0.5, n of a random clip; after the reference code."""
         count = len(x)
         chosen, weight = torch.rand(2, count, generator=generator)
+        crops = noise.draw(count, x.shape[3], generator)  # before anything is sent that a GPU would wait for
         weight = torch.where(chosen < NOISY, LOUDEST * weight, 0.0)[:, None, None, None].to(x.device)
-        return x + weight * (decibels(noise.draw(count, x.shape[3], generator).to(x.device)) - x)
+        return x + weight * (crops.to(x.device) - x)
 
 
 class Noise:
@@ -96,11 +102,6 @@ class Noise:
         )
         bounds = [(axis, bound - first if axis == 3 else bound) for axis, bound in bounds]
         return masked(crops, bounds, self.lowest[clip])
-
-
-def decibels(x: Tensor) -> Tensor:
-    """Patches in decibels, of patches as stored or of such in decibels already."""
-    return x if x.is_floating_point() else x * STEP
 
 
 Bounds = Sequence[tuple[int, Tensor]]
