@@ -22,18 +22,18 @@ from nasperf360.tasks.fsd50k.spec import PreprocessSettings
 
 SECONDS = (1.5, 10, 30)
 OPTIONS = PreprocessSettings()
-FRAMES = {"n_fft": N_FFT, "win_length": WINDOW, "hop_length": OPTIONS.hop, "pad_mode": "reflect"}
+TRANSFORM = {"n_fft": N_FFT, "win_length": WINDOW, "hop_length": OPTIONS.hop, "pad_mode": "reflect"}
 MELS = {"sr": RATE, "n_mels": OPTIONS.n_mels, "htk": True, "norm": None}
 
 
 def by_librosa(chunk: np.ndarray) -> np.ndarray:
     """A patch, by its function for just that."""
-    return centred(librosa.feature.melspectrogram(y=chunk, **FRAMES, **MELS))
+    return centred(librosa.feature.melspectrogram(y=chunk, **TRANSFORM, **MELS))
 
 
 def by_kept_filters(chunk: np.ndarray, filters: np.ndarray) -> np.ndarray:
     """A patch, with filters made before."""
-    return centred(filters @ np.abs(librosa.stft(chunk, **FRAMES)) ** 2)
+    return centred(filters @ np.abs(librosa.stft(chunk, **TRANSFORM)) ** 2)
 
 
 def centred(power: np.ndarray) -> np.ndarray:

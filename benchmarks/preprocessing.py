@@ -147,7 +147,6 @@ def measure(task: str, folder: Path, share: float | None) -> None:
     """Preprocess raw files, and print one line of JSON."""
     raw, path = RawFiles.open(folder / "files.json"), folder.parent / f"{task}.h5"
     options = configured("preprocess", task, share)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(1 if share else 2):  # of two the second counts: the first imports
         start = time.process_time()
         preprocess(task, raw, path, options)
@@ -161,14 +160,15 @@ def measure(task: str, folder: Path, share: float | None) -> None:
     bytes_of_sound = sum(file.bytes for file in raw.files if file.path.suffix == ".wav")
     row = {"task": task, "samples": samples, "shape": shape, "cpu_seconds": seconds, "peak_mb": peak // 1024}
     row["hours"] = bytes_of_sound / 2 / RAW_RATE / 3600
-    print(json.dumps({**row, "before_mb": before // 1024, "disk": disk, "arrays": arrays}))
+    print(json.dumps({**row, "disk": disk, "arrays": arrays}))
 
 
 def run(*arguments: str) -> str:
     """Output of this script in a process of its own, whose peak of memory is its own too."""
     done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{' '.join(arguments)}: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
+        sys.exit(f"{' '.join(arguments)}: {said[-1]}")
     return done.stdout
 
 

@@ -38,8 +38,8 @@ def preprocess(task: str, raw: RawFiles, path: str | Path, options: Mapping[str,
     }
     whole = whole and settings == spec.preprocess()
     if whole and hasattr(files, "counts"):  # of a reader that knows them before hours of work
-        for name, found in files.counts(raw).items():
-            _check_size(raw.files[0].path, name, found, files.SAMPLES[name])
+        for name, (place, found) in files.counts(raw).items():
+            _check_size(place, name, found, files.SAMPLES[name])
     with DatasetWriter(path, **attributes) as writer:
         files.preprocess(raw, writer, settings)
         if whole:
@@ -49,7 +49,7 @@ def preprocess(task: str, raw: RawFiles, path: str | Path, options: Mapping[str,
 def _check_sizes(spec: TaskSpec, raw: RawFiles, writer: DatasetWriter, published: Mapping[str, int]) -> None:
     """Refuse splits of other sizes than the paper's; of clips, where an epoch visits one sample of each."""
     paths = [str(file.path) for file in raw.files]
-    for name in [name for name in writer.splits if name in published]:  # noise has no clips
+    for name in [name for name in writer.splits if name in published]:  # the paper gives no number of noises
         split = writer.splits[name]
         found = split.distinct("group") if spec.one_per_group else split.samples
         _check_size(split.source if split.source in paths else paths[0], name, found, published[name])

@@ -1,4 +1,4 @@
-"""Ours: samples of a task as its networks see them: images, spectrograms, fields with their targets, signals."""
+"""Ours: samples of a task as its data set holds them: images, spectrograms, fields with their targets, signals."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -55,7 +55,8 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: NoSettings) -> Non
 def read_mat(path: Path, name: str, rows: Mapping[str, list[int]], stride: int) -> dict[str, np.ndarray]:
     """The rows of one variable (N, R, R) of a MAT file, by split: (n, 1, s, s) float32, s = (R - 1) / stride + 1.
 
-    Reads v5 and, by h5py, v7.3, whose axes are reversed; of either, no more than these points are held in memory.
+    Reads v5 and, by h5py, v7.3, whose axes are reversed. Besides these points, a column of points of all rows is in
+    memory of v5, and the rows of a split in double precision of v7.3.
 
     Raises:
         DataError: unreadable, no such variable, not (N, R, R).

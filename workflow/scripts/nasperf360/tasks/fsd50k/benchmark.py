@@ -67,10 +67,12 @@ def preprocess(raw: RawFiles, writer: DatasetWriter, options: PreprocessSettings
                 split.append(archive.path, x=frames, y=nothing, **whole)
 
 
-def counts(raw: RawFiles) -> Mapping[str, int]:
-    """Clips of each split, by the tables alone."""
+def counts(raw: RawFiles) -> Mapping[str, tuple[str, int]]:
+    """Of each split its table, and the number of its clips by that alone."""
     with Archive(raw, "sounds") as archive:
-        return {name: len(_clips(archive, table)) for name, table in TABLES.items()}
+        return {
+            name: (archive.place(archive.find(table)), len(_clips(archive, table))) for name, table in TABLES.items()
+        }
 
 
 def _vocabulary(archive: Archive) -> dict[str, int]:

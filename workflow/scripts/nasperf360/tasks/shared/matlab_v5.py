@@ -125,7 +125,8 @@ class Matrix:
         return flat.astype(self.dtype, copy=False).reshape(self.shape[::-1]).T
 
     def slabs(self) -> Iterator[np.ndarray]:
-        """The array in parts along its last axis, each without that axis and in MATLAB's type, one after the other.
+        """The array in parts along its last axis, each without that axis and in MATLAB's type, one after the other;
+        none of an empty array.
 
         Raises:
             DataError: see :meth:`pieces`; at once, so that a shape that the file has not the bytes for is refused.
