@@ -56,7 +56,7 @@ def plan(*options: str, cwd: Path, again: bool) -> list[tuple[float, int]]:
         said, *_ = snakemake(*options, "-n", cwd=cwd)
         for name in ", ".join(OUTPUT.findall(said)).split(", "):
             (cwd / name).parent.mkdir(parents=True, exist_ok=True)
-            (cwd / name).write_text("{}")
+            (cwd / name).write_text("{}", encoding="utf-8")
         snakemake(*options, "--touch", "--forceall", "--quiet", cwd=cwd)
         said, *used = snakemake(*options, "-n", cwd=cwd)
         assert "Nothing to be done" in said, said

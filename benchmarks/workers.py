@@ -25,7 +25,7 @@ FILE = "workers.yaml"
 
 def settings(trials, epochs):
     """Of the small study, with a search that takes long enough; its first rung is at a quarter of the epochs."""
-    small = yaml.safe_load((ROOT / "tests" / "workflow" / "small.yaml").read_text())
+    small = yaml.safe_load((ROOT / "tests" / "workflow" / "small.yaml").read_text(encoding="utf-8"))
     rungs = {"reduction_factor": 4, "min_epochs": max(1, epochs // 4), "rungs": 2, "max_epochs": epochs}
     search = {"asha": {"all": {**rungs, "trials": trials}}}
     return {**small, "data_run": "data", "tasks": ["satellite"], "methods": ["wrn-asha"], "search": search}
@@ -46,7 +46,7 @@ def search(checkout, run, workers):
 def main(trials, epochs, repeats):
     with tempfile.TemporaryDirectory() as folder:
         checkout = Checkout(Path(folder) / "checkout")
-        (checkout.folder / FILE).write_text(yaml.safe_dump(settings(trials, epochs)))
+        (checkout.folder / FILE).write_text(yaml.safe_dump(settings(trials, epochs)), encoding="utf-8")
         checkout.snakemake("--cores", "2", "datasets", file=FILE)
         print("| workers | wall s | ratio | epochs trained |\n|---|---:|---:|---:|")
         for turn in range(repeats):

@@ -38,7 +38,8 @@ def test_validation_changes_neither_network_nor_predictions(tmp_path: Path) -> N
     assert np.array_equal(*outputs)
     assert "valid_loss" not in rows_of(without)[0]
     shown = [row["valid_loss"] for row in rows_of(looking)]
-    assert [bool(loss) for loss in shown] == [False, True, False]
+    assert len(shown) > 2
+    assert [bool(loss) for loss in shown] == [number % 2 == 0 for number in range(1, len(shown) + 1)]
     trained = [{key: value for key, value in row.items() if key != "valid_loss"} for row in rows_of(looking)]
     assert trained == rows_of(without)
 
@@ -69,6 +70,6 @@ def test_equal_searches_have_equal_histories_and_their_times_stand_beside(tmp_pa
 
 def test_a_training_says_which_search_it_rests_on(tmp_path: Path) -> None:
     jobs = retrained(tmp_path / "shared", "satellite")
-    assert len(read_json(jobs.folder / "out" / "cost.json")["history_seconds"]) == len(rows_of(jobs)) == 2
+    assert len(read_json(jobs.folder / "out" / "cost.json")["history_seconds"]) == len(rows_of(jobs)) > 1
     result = jobs.evaluate()
     assert (result["seed"], result["search_seed"]) == (0, 5)

@@ -164,8 +164,8 @@ NESTED = [
     ({"preprocess": {"fsd50k": {"mel_scale": 1}}}, ["preprocess.fsd50k.mel_scale: 1", "htk, slaney"]),
     # What cells need.
     (
-        part("retrain", "darts", "darts-random", all=None) | {"tasks": ["satellite"]},  # without a layer of its own
-        ["retrain.darts: batch_size, epochs, lr, schedule missing", "'darts-random' on task 'satellite'"],
+        part("retrain", "darts", "darts-random", all=None) | {"tasks": ["ecg"]},  # without a layer of its own
+        ["retrain.darts: batch_size, epochs, lr, schedule missing", "'darts-random' on task 'ecg'"],
     ),
     (part("search", "gaea", "darts-gaea", all={"lr": None}), ["search.gaea: lr missing", "'darts-gaea'"]),
     (part("search", "densenas", "densenas-densenas", all={"architecture": {"lr": None}}), ["architecture.lr missing"]),
@@ -223,7 +223,7 @@ NESTED = [
     ),
     (part("search", "asha", "wrn-asha", all={"max_epochs": 1}), ["rungs 2 would be at 1, 1 epochs"]),
     (part("search", "gaea", "darts-gaea", all={"epochs": 1}), ["search.gaea: architecture_after 1 of 1 epochs"]),
-    (part("search", "darts", "darts-darts", dense={"epochs": 1}, all={"architecture_after": 2}), ["search.darts: "]),
+    (part("search", "darts", "darts-darts", dense={"epochs": 1}, all={"architecture_after": 3}), ["search.darts: "]),
     (part("search", "densenas", "densenas-densenas", all={"warmup_epochs": 2}), ["warmup_epochs 2 of 2 epochs"]),
     (
         part("search", "densenas", "densenas-densenas", all={"cost_base": 1}),
@@ -533,7 +533,7 @@ def test_null_takes_back_what_a_more_general_layer_sets():
     for name in ("mixture", "max_samples", "clip"):
         assert found[name] == fields[name].default
     plain = configuration.search_settings(resolve(methods=["darts-gaea"]), "cifar100", "darts-gaea")["search"]
-    assert (plain["max_samples"], plain["clip"]) == (96, 5.0)
+    assert (plain["max_samples"], plain["clip"]) == (64, 5.0)
 
 
 def test_the_sampler_of_densenas_random_is_set_in_its_definition():

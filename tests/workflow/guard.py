@@ -55,20 +55,23 @@ def _faults(rule: Any, config: Mapping[str, Any]) -> Iterator[str]:
         yield "its body is no script: what it does is seen by no digest"
         return
     script = Path(rule.script).name
-    params = dict(_values(rule))
-    entries = [entry for value in params.values() for entry in (value if isinstance(value, list) else [value])]
-    code = {entry.rsplit("@", 1)[0] for entry in entries if isinstance(entry, str) and DIGEST.fullmatch(entry)}
+    params = list(_values(rule))
+    entries = [entry for _, value in params for entry in (value if isinstance(value, list) else [value])]
+    code_entries = {entry for entry in entries if isinstance(entry, str) and DIGEST.fullmatch(entry)}
+    code = {entry.rsplit("@", 1)[0] for entry in code_entries}
     for file in (script, *_loaded_by_name(code, rule.wildcard_names)):
         if file not in code:
             yield f"no param holds the code digest of {file}"
     whole = [config, *(config[name] for name in SECTIONS if config.get(name))]
-    for name, value in params.items():
+    for name, value in params:
         if any(value == section for section in whole):
             yield f"param '{name}' is the whole configuration, or a whole section"
         if not _representable(value):
             yield f"param '{name}' holds what Snakemake cannot compare: {type(value).__name__}"
     for name, value in rule.params._allitems():
-        if callable(value) and not _of_wildcards(value) and f"{name}_sha256" not in params:
+        again = name == "code_files" and set(value(WILDCARDS, None)) <= code_entries  # for the script, by a name
+        tracked = again or f"{name}_sha256" in dict(params)
+        if callable(value) and not _of_wildcards(value) and not tracked:
             yield f"param '{name}' is a function of more than wildcards, which Snakemake does not track"
     if not rule.log:
         yield "it has no log"
