@@ -15,7 +15,7 @@ from test_asha import SEARCH, problem, recorded, space, stored
 import synthetic
 from nasperf360.algorithms.asha.search import _take, search
 from nasperf360.algorithms.asha.spec import rung_epochs
-from nasperf360.algorithms.asha.study import STORAGE, open_study
+from nasperf360.algorithms.asha.study import open_study
 from nasperf360.algorithms.shared.trials import Trial
 from nasperf360.locks import locked, worker_folder
 from nasperf360.seeds import generator
@@ -153,12 +153,3 @@ def test_half_a_line_of_a_killed_worker_is_no_part_of_the_next_one_s(tmp_path):
     assert other.ask().number == 1
     assert [trial.number for trial in study.trials] == [0, 1]
     assert all(json.loads(line) for line in journal.read_text().splitlines())
-
-
-def test_the_study_may_lie_in_a_database(tmp_path, whole, monkeypatch):
-    data, alone = whole
-    monkeypatch.setenv(STORAGE, f"sqlite:///{tmp_path}/studies.db")
-    ended(start(tmp_path, 1, 1, 3, RUNGS[0]), -signal.SIGKILL)
-    ended(start(tmp_path, 2, 1))
-    assert finish(data, tmp_path, monkeypatch) == alone
-    assert not (tmp_path / "study" / "study.log").exists()

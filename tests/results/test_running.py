@@ -126,6 +126,12 @@ def test_workers_run_or_fail_for_the_search_that_they_share(run):
     failure.write_text(json.dumps({"reason": "the disk is full"}))
     (entry,) = missing(run)
     assert (entry.reason, entry.log, entry.failed) == ("search failed: the disk is full", log, True)
+    # One that was only interrupted is no reason beside one that failed.
+    other = failure.parent.with_name("1") / "failure.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps({"reason": "interrupted", "kind": "interrupted"}))
+    (entry,) = missing(run)
+    assert (entry.reason, entry.failed) == ("search failed: the disk is full", True)
 
 
 def test_to_look_at_a_lock_takes_it_from_nobody(tmp_path, capsys):

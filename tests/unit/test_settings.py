@@ -222,6 +222,7 @@ NESTED = [
         ["search.asha: rungs 4 would be at 1, 2, 4, 3 epochs", "max_epochs", "'wrn-asha' on task 'cifar100'"],
     ),
     (part("search", "asha", "wrn-asha", all={"max_epochs": 1}), ["rungs 2 would be at 1, 1 epochs"]),
+    (part("search", "asha", "wrn-asha", all={"workers": 99}), ["search.asha: workers 99 have only ", "lower workers"]),
     (part("search", "gaea", "darts-gaea", all={"epochs": 1}), ["search.gaea: architecture_after 1 of 1 epochs"]),
     (part("search", "darts", "darts-darts", dense={"epochs": 1}, all={"architecture_after": 3}), ["search.darts: "]),
     (part("search", "densenas", "densenas-densenas", all={"warmup_epochs": 2}), ["warmup_epochs 2 of 2 epochs"]),

@@ -52,6 +52,13 @@ def test_the_cost_is_that_of_all_workers(shared):
     assert {row["trial"] for row in history} == {"0", "1", "2", "3"}
 
 
+@pytest.mark.parametrize(("worker", "config", "workers"), [(3, SHARED, 2), (1, STUDY, 1)])
+def test_a_worker_that_there_is_not_is_refused(shared, worker, config, workers):
+    target = f"{SEARCH}/workers/{worker}/cost.json"
+    said = shared.snakemake("-n", "--cores", "1", target, config=config, status=1)
+    assert f"Error: worker {worker} of wrn-asha on satellite: its search has workers: {workers}" in said
+
+
 def test_nothing_is_to_do_again_but_by_another_number_of_workers(shared):
     assert shared.plan(RESULT, config=SHARED) == {}
     one = shared.plan(RESULT, config=STUDY)

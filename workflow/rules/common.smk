@@ -85,6 +85,10 @@ if IN_BUCKET and config["source"] != "published":
         f"Error: source: with --default-storage-provider it must be published, not {config['source']}: raw files are on one "
         "machine only; publish the data sets first (docs/publishing.md)"
     )
+if IN_BUCKET and config["partial"]:
+    sys.exit(
+        "Error: partial: with --default-storage-provider there are no results on disk to look for (docs/cluster.md)"
+    )
 
 RUN = config["run"]
 RESULTS = f"results/{RUN}"
@@ -300,11 +304,33 @@ def search_data(wildcards):
     return inputs
 
 
+@cache
+def workers_of(task, method):
+    """How many jobs share a search."""
+    workers = search_settings(task, method)["search"].get("workers", 1)
+    if workers > 1 and IN_BUCKET:
+        sys.exit(
+            "Error: workers: they share a folder of checkpoints, and there is none with --default-storage-provider; set "
+            "workers: 1 (docs/cluster.md)"
+        )
+    return workers
+
+
+def worker_inputs(wildcards):
+    """What one of several workers starts from; a target that names more than there are ends the run."""
+    workers = workers_of(wildcards.task, wildcards.method)
+    if workers == 1 or not 1 <= int(wildcards.worker) <= workers:
+        sys.exit(
+            f"Error: worker {wildcards.worker} of {wildcards.method} on {wildcards.task}: its search has workers: {workers}"
+        )
+    return search_data(wildcards)
+
+
 @of_each_job
 def search_inputs(wildcards):
     """What a search starts from, and the costs of the workers that share it, where there are several."""
     inputs = search_data(wildcards)
-    workers = search_settings(wildcards.task, wildcards.method)["search"].get("workers", 1)
+    workers = workers_of(wildcards.task, wildcards.method)
     if workers > 1:
         folder = f"{RESULTS}/search/{wildcards.task}/{wildcards.method}/{wildcards.seed}/workers"
         inputs["workers"] = [f"{folder}/{worker}/cost.json" for worker in range(1, workers + 1)]

@@ -37,10 +37,10 @@ rule search:
         "../scripts/search.py"
 
 
-# One of the jobs that share the trials of a search, where its settings have `workers`; `search` does what they leave.
+# One of the jobs that share the trials of a search, where its settings have `workers`; `search` waits for all and chooses.
 use rule search as search_worker with:
     input:
-        unpack(search_data),
+        unpack(worker_inputs),
     output:
         cost=f"{RESULTS}/search/{{task}}/{{method}}/{{seed}}/workers/{{worker}}/cost.json",
     log:

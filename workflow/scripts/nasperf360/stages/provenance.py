@@ -121,7 +121,8 @@ def together(own: Mapping[str, Any], workers: Sequence[Mapping[str, Any]]) -> di
     if not workers:
         return dict(own)
     every = [own, *workers]
-    memory = {name: max(cost.get(name, 0) for cost in every) for name in own if name.startswith("peak_")}
+    peaks = {name for cost in every for name in cost if name.startswith("peak_")}
+    memory = {name: max(cost.get(name, 0) for cost in every) for name in sorted(peaks)}
     sums = {name: round(sum(cost[name] for cost in every), 3) for name in ("wall_seconds", "attempts")}
     named = ("device_name", "host", "wall_seconds", "attempts")
     listed = [{name: cost.get(name) for name in named} for cost in workers]

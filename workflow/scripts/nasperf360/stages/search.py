@@ -1,6 +1,7 @@
 """Search: data and a method -> ``architecture.json``."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
@@ -87,6 +88,9 @@ def search(
             if worker:
                 run_share(algorithm.name, space, problem)
             else:
+                # Of workers that there are no longer nobody else removes why they failed.
+                for failure in Path(outputs["cost"]).parent.glob("workers/*/failure.json"):
+                    failure.unlink(missing_ok=True)
                 found = run_search(algorithm.name, space, problem)
                 space.check(found.architecture)
                 record = job.record(space.build(found.architecture), signature.input_shape, origin)

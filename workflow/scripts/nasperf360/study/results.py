@@ -75,9 +75,9 @@ def state(folder: str | Path, key: Key) -> State:
         if failed := _failed(stage, made.parent, stale=stale):
             return failed
         if not made.is_file():
-            for folder_of_worker in sorted(made.parent.glob("workers/*")):
-                if failed := _failed(stage, folder_of_worker, stale=stale):
-                    return failed
+            workers = [_failed(stage, worker, stale=stale) for worker in sorted(made.parent.glob("workers/*"))]
+            if of_workers := [failed for failed in workers if failed]:
+                return min(of_workers, key=lambda failed: failed.kind in WITHOUT_RESULT)  # an interruption last
             return State(_first_to_do(data_folder(folder), key[0]) if stage == "search" else stage, stale=stale)
     outdated = _outdated(folder, key)
     return State(outdated, stale=outdated is not None)

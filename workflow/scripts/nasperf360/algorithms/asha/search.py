@@ -63,6 +63,8 @@ def _take(study: optuna.Study, problem: Problem) -> FrozenTrial | None:
     with one_at_a_time(problem):
         trials = study.get_trials(deepcopy=False)
         left = [trial for trial in trials if trial.state == TrialState.RUNNING and not _runs(trial, problem)]
+        # A worker that came to its end between the two looks has told of its trial by now.
+        left = [trial for trial in left if study.get_trials(deepcopy=False)[trial.number].state == TrialState.RUNNING]
         if not left and len(trials) >= problem.settings.trials:
             return None
         taken = optuna.Trial(study, left[0]._trial_id) if left else study.ask()
@@ -74,7 +76,10 @@ def _take(study: optuna.Study, problem: Problem) -> FrozenTrial | None:
 def _runs(trial: FrozenTrial, problem: Problem) -> bool:
     """Whether another worker runs a trial now."""
     worker = trial.user_attrs.get("worker", problem.worker)
-    return worker != problem.worker and bool(works_in(worker_folder(problem.checkpoint.folder, worker)))
+    folder = worker_folder(problem.checkpoint.folder, worker)
+    holder = works_in(folder)
+    # Where the lock cannot be looked at, as on a file system that fails for a moment, it may be held.
+    return worker != problem.worker and (bool(holder) or (holder is None and folder.exists()))
 
 
 def _run_trial(

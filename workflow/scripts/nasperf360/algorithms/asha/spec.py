@@ -22,7 +22,6 @@ class AshaSettings(TrialSettings):
     min_epochs: Count = Field(description="of the first rung")
     rungs: Count = Field(description="how many; each but the last is at `reduction_factor` times the epochs before")
     max_epochs: Count = Field(description="of the last rung, the end of a trial")
-
     workers: Count = Field(
         1, description="jobs that share the trials of a search (docs/cluster.md); of several the order is not fixed"
     )
@@ -31,6 +30,12 @@ class AshaSettings(TrialSettings):
     def rung_epochs(self) -> list[int]:
         """Epochs of each rung."""
         return rung_epochs(self.min_epochs, self.reduction_factor, self.rungs, self.max_epochs)
+
+    @model_validator(mode="after")
+    def _no_idle_workers(self) -> Self:
+        if self.workers > self.trials:
+            raise ValueError(f"workers {self.workers} have only {self.trials} trials to share; lower workers")
+        return self
 
     @model_validator(mode="after")
     def _ascending_rungs(self) -> Self:

@@ -1,7 +1,6 @@
-"""The study of a search: Optuna's journal, in the folder of the search's checkpoint; of workers perhaps a database."""
+"""The study of a search: Optuna's journal, in the folder of the search's checkpoint, which workers share."""
 
 import json
-import os
 import shutil
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import takewhile
@@ -16,9 +15,6 @@ from nasperf360.files import atomic_path
 from nasperf360.job import log
 from nasperf360.locks import locked
 from nasperf360.training.checkpoints import refused_name
-
-STORAGE = "NASPERF360_STORAGE"
-"""Environment variable: the URL of a database for the studies of workers. It may hold a password, so no file has it."""
 
 
 def open_study(problem: Problem) -> optuna.Study:
@@ -40,9 +36,7 @@ def one_at_a_time(problem: Problem) -> AbstractContextManager[None]:
     return locked(folder, quiet=True) if problem.settings.workers > 1 else nullcontext()
 
 
-def _storage(folder: Path, *, shared: bool) -> JournalStorage | str:
-    if shared and (url := os.environ.get(STORAGE)):
-        return url
+def _storage(folder: Path, *, shared: bool) -> JournalStorage:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "study.log"
     return JournalStorage(JournalFileBackend(str(path), _Shared(path) if shared else _alone(path)))
