@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import pythons
 from nasperf360.errors import UserError
 from nasperf360.stages import code_digest as module
 from nasperf360.stages.code_digest import (
@@ -176,25 +177,10 @@ def test_digests_are_those_that_are_written_down(digest):
     assert {text: digest(text) for text in FIXTURES} == FIXTURES
 
 
-def other_pythons():
-    """Interpreters of the versions that the project supports, where this machine has them."""
-    found = {}
-    for version in ("3.11", "3.12", "3.13"):
-        candidates = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))
-        path = shutil.which(f"python{version}")
-        for candidate in [*([path] if path else []), *map(str, candidates)]:
-            done = subprocess.run(
-                [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
-            )
-            if done.stdout.strip() == version:  # a shim of pyenv may stand for a version that is not chosen
-                found[version] = candidate
-    return found
-
-
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", pythons.VERSIONS)
 def test_every_python_gives_the_same_digests(tmp_path, version):
     """Of the fixtures and of the whole library; with the standard library alone."""
-    python = other_pythons().get(version)
+    python = pythons.installed().get(version)
     if python is None:
         pytest.skip(f"no Python {version} here")
     for number, text in enumerate(FIXTURES):
