@@ -14,7 +14,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
@@ -35,33 +34,8 @@ def unavailable() -> str | None:
     return None
 
 
-@dataclass
-class Slurm:
-    """A running SLURM, of which parts may fail."""
-
-    folder: Path
-
-    def kill_controller(self) -> None:
-        """As a machine that loses its power."""
-        pid = int((self.folder / "run/slurmctld.pid").read_text(encoding="utf-8"))
-        os.kill(pid, signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            while True:
-                os.kill(pid, 0)
-                time.sleep(0.05)
-
-    def start_controller(self) -> None:
-        """With what it knew."""
-        subprocess.run(["slurmctld", "-f", self.folder / "slurm.conf"], check=True, timeout=START_SECONDS)
-
-    def set_node_down(self) -> None:
-        """As an administrator does. SLURM queues its jobs again; the node is back when it reports itself."""
-        node = [f"NodeName={_host()}", "State=down", "Reason=test"]
-        subprocess.run(["scontrol", "update", *node], check=True, timeout=START_SECONDS)
-
-
 @contextmanager
-def slurm(folder: Path, gpus: int = 1, cpus: int = 2) -> Iterator[Slurm]:
+def slurm(folder: Path, gpus: int = 1, cpus: int = 2) -> Iterator[None]:
     """A running SLURM with partition ``main``; its daemons are killed and its link removed at the end."""
     folder = folder.resolve()
     for name in ("state", "spool", "log", "run", "dev"):
@@ -76,19 +50,15 @@ def slurm(folder: Path, gpus: int = 1, cpus: int = 2) -> Iterator[Slurm]:
     SYSTEM_CONFIG.symlink_to(folder / "slurm.conf")
     try:
         _start(folder)
-        yield Slurm(folder)
+        yield
     finally:
         SYSTEM_CONFIG.unlink(missing_ok=True)
         for daemon in ("slurmd", "slurmctld", "munged"):
             _stop(folder / "run" / f"{daemon}.pid")
 
 
-def _host() -> str:
-    return socket.gethostname().split(".")[0]
-
-
 def _write_configuration(folder: Path, gpus: int, cpus: int) -> None:
-    host = _host()
+    host = socket.gethostname().split(".")[0]
     controller, daemon, first = _free_ports()
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Type=fake File={folder}/dev/gpu[0-{gpus - 1}]\n")
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")

@@ -23,7 +23,7 @@ import yaml
 from checkout import Checkout, environment
 from killing import reproducible
 
-from services.slurm import Slurm, slurm, unavailable
+from services.slurm import slurm, unavailable
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,6 @@ class Cluster(NamedTuple):
     """A running SLURM and the checkout whose jobs it gets."""
 
     checkout: Checkout
-    slurm: Slurm
 
     def command(self, target: str, run: str, *config: str, profile: str) -> list[str]:
         return [
@@ -115,8 +114,8 @@ def calm(prepared) -> dict[str, bytes]:
 
 @contextlib.contextmanager
 def running(checkout: Checkout, folder: Path, gpus: int) -> Iterator[Cluster]:
-    with slurm(folder / "slurm", gpus=gpus, cpus=4) as running:
-        yield Cluster(checkout, running)
+    with slurm(folder / "slurm", gpus=gpus, cpus=4):
+        yield Cluster(checkout)
 
 
 @pytest.fixture
@@ -252,36 +251,6 @@ def test_killed_cancelled_and_left_alone_it_ends_in_the_same_bytes(cluster, calm
     cost = json.loads((folder / f"results/{run}/{LONG}/cost.json").read_text())
     assert cost["attempts"] >= 3
     assert reproducible(folder / f"results/{run}/{LONG}") == calm
-
-
-def test_a_node_set_down_and_a_killed_controller_end_in_the_same_bytes(cluster, calm):
-    """The job of the node goes on from its checkpoint, and ends while there is no controller; then the same command."""
-    cluster.profile("broken")
-    folder, run = cluster.checkout.folder, "broken"
-    cost = folder / f"results/{run}/{LONG}/cost.json"
-    arguments = (f"results/{run}/{LONG}/cost.json", run, *LONGER, "checkpoint_seconds=0.5")
-    process = cluster.start(*arguments, profile=run)
-    try:
-        until((folder / f"results/{run}/checkpoints/{LONG}/state.pt").exists, process)
-        (job,), script = running_jobs(), script_in(folder)
-        cluster.slurm.set_node_down()
-        until(lambda: not script.is_running(), process)
-        until(lambda: "PENDING" in asked("squeue", "-h", "-j", job, "-o", "%T"), process)
-        asked("scontrol", "update", f"JobId={job}", "StartTime=now")  # it would be two minutes later
-        until(lambda: begun(folder / f"results/{run}/logs/{LONG}.log", resumed=True), process)
-        assert running_jobs() == {job}
-        cluster.slurm.kill_controller()
-        until(cost.exists, process)
-    finally:
-        process.kill()  # the plugin may have forgotten the job, for which it then waits
-        process.communicate()
-    assert json.loads(cost.read_text())["attempts"] == 2
-    cluster.slurm.start_controller()
-    while running_jobs():  # it has yet to be told
-        time.sleep(0.1)
-    cluster.snakemake("--unlock", run, *LONGER, profile=run)
-    cluster.snakemake(*arguments, profile=run)
-    assert reproducible(cost.parent) == calm
 
 
 def test_what_would_fail_again_is_not_tried_again(cluster):
