@@ -27,7 +27,11 @@ LONGER = {
     "methods": ["wrn-default", "wrn-asha", "densenas-original", "densenas-random"],
     "checkpoint_seconds": 0,
     "fork_server": False,  # the jobs are the processes that Snakemake starts
-    "retrain": {"wrn": {"all": {"epochs": 16}}, "densenas": {"all": {"epochs": 16}}},
+    # Of layers too that the demo sets for themselves.
+    "retrain": {
+        "wrn": {layer: {"epochs": 16} for layer in ("all", "darcy", "ninapro")},
+        "densenas": {layer: {"epochs": 16} for layer in ("all", "1d")},
+    },
     "search": {
         "densenas": {"all": {"epochs": 10}},
         "random": {"all": {"trials": 3, "epochs": 4}},
