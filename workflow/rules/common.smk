@@ -332,8 +332,8 @@ def search_inputs(wildcards):
     inputs = search_data(wildcards)
     workers = workers_of(wildcards.task, wildcards.method)
     if workers > 1:
-        folder = f"{RESULTS}/search/{wildcards.task}/{wildcards.method}/{wildcards.seed}/workers"
-        inputs["workers"] = [f"{folder}/{worker}/cost.json" for worker in range(1, workers + 1)]
+        made = paths.made_path(RESULTS, "search", (wildcards.task, wildcards.method, wildcards.seed)).parent
+        inputs["workers"] = [f"{worker_folder(made, worker)}/cost.json" for worker in range(1, workers + 1)]
     return inputs
 
 

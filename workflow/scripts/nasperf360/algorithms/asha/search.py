@@ -64,7 +64,8 @@ def _take(study: optuna.Study, problem: Problem) -> FrozenTrial | None:
         trials = study.get_trials(deepcopy=False)
         left = [trial for trial in trials if trial.state == TrialState.RUNNING and not _runs(trial, problem)]
         # A worker that came to its end between the two looks has told of its trial by now.
-        left = [trial for trial in left if study.get_trials(deepcopy=False)[trial.number].state == TrialState.RUNNING]
+        now = study.get_trials(deepcopy=False)
+        left = [trial for trial in left if now[trial.number].state == TrialState.RUNNING]
         if not left and len(trials) >= problem.settings.trials:
             return None
         taken = optuna.Trial(study, left[0]._trial_id) if left else study.ask()
