@@ -245,6 +245,18 @@ def test_statistics_of_validation(tmp_path, monkeypatch):
     assert len(watched.passes) - len(in_training) == 2 * 3 * 3  # rewards: two episodes, three paths, three batches
 
 
+def test_a_sample_left_over_moves_no_statistics(tmp_path, monkeypatch):
+    """Of 13 samples by six, the last batch has one: its statistics could not be taken."""
+    data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 13, "test": 16})
+    valid = data.dataset.split("valid").load("x")
+    watched = Watched(monkeypatch)
+    search(data, tmp_path / "c", **PASSES, validation_statistics=True)
+    seen = watched.rows(valid, training=True)
+    for call in range(4):
+        assert seen[call * 7 + 5 : call * 7 + 7] == [[*range(6)], [*range(6, 12)]]
+    assert len(seen) == 4 * 7
+
+
 def test_resume_equals_an_undisturbed_search(tmp_path, monkeypatch):
     data = synthetic.write(tmp_path, 1, samples={"train": 32, "valid": 16, "test": 16})
     small = {"episodes": 3, "samples": 4, "precision": "float16", "optimizer": "adam", "lr": 1e-3}
