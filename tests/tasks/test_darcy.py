@@ -223,6 +223,19 @@ def test_inputs_and_loss(demo):
     assert scores("darcy", batch["y"].numpy(), {"y": batch["y"].numpy()})["value"] == 0
 
 
+def test_two_training_rows_are_enough_and_one_is_not(tmp_path):
+    rows = {"train": [0, 2], "valid": [2, 3], "test": [3, 6]}
+    two = preprocess("darcy", write(tmp_path / "two", rows=rows, **fields()), tmp_path / "two.h5", {}).split("train")
+    task = task_training("darcy")
+    task.fit(two)
+    deviation = np.abs(np.diff(two.load("y").astype(np.float64), axis=0)) / np.sqrt(2) + 1e-5
+    np.testing.assert_allclose(task.state_dict()["y"][1], deviation[0], rtol=1e-5)
+    rows = {"train": [0, 1], "valid": [1, 3], "test": [3, 6]}
+    one = preprocess("darcy", write(tmp_path / "one", rows=rows, **fields()), tmp_path / "one.h5", {}).split("train")
+    with pytest.raises(UserError, match=r"1 training row; the normalisation needs two"):
+        task_training("darcy").fit(one)
+
+
 def test_learnable(demo):
     """The mean field (network output zero) is the constant prediction."""
     task = task_training("darcy")
