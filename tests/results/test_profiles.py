@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasperf360.figures.profiles import bands, panel_profiles, performance_ratios, profile
+from nasperf360.figures.profiles import bands, most_seeds, panel_profiles, performance_ratios, profile
 from nasperf360.tables.performance import error_matrix, read_reference, reference_performance
 
 from .small_run import REFERENCE
@@ -28,6 +28,13 @@ def test_profiles_follow_the_definition():
     curves = profile(performance_ratios(errors), taus)
     for method in range(4):
         assert list(curves[method]) == [fraction(errors, method, tau) for tau in taus]
+
+
+def test_of_methods_without_a_result_there_are_no_seeds():
+    scores = pd.DataFrame({"task": ["p", "p"], "method": ["a-x", "a-x"], "seed": [0, 1], "value": [1.0, 2.0]})
+    scores = scores.assign(outcome="done", higher_is_better=False)
+    assert most_seeds(scores, ["p"], ["a-x"]) == 2
+    assert most_seeds(scores, ["p"], ["b-x"]) == 0
 
 
 def test_a_profile_is_right_continuous_at_its_steps():

@@ -1,11 +1,12 @@
 """Publishing to a real S3 server, and fetching what was published."""
 
 import shutil
+from urllib.parse import parse_qs, urlsplit
 
 import h5py
 import pytest
 
-from nasperf360.data import upload
+from nasperf360.data import published, upload
 from nasperf360.data.datasets import Dataset
 from nasperf360.data.publish import publish
 from nasperf360.data.published import fetch_published
@@ -34,6 +35,20 @@ def test_round_trip(settings, client, tmp_path):
         assert dataset.manifest == read_json(path.with_suffix(".json"))
         assert dataset.manifest["splits"]["train"]["fields"]["x"] == {"shape": [1, 1000], "dtype": "float32"}
     assert sorted(file.name for file in fetched.parent.iterdir()) == ["ecg.h5", "ecg.json"]
+
+
+def test_a_signed_address_lasts_as_long_as_a_slow_download(settings, client, tmp_path, monkeypatch):
+    """S3 asks for the signature anew with each part that a broken download goes on with: an hour would be too short."""
+    publish(make_dataset(tmp_path / "data"), tmp_path / "publish/ecg.json", settings, progress=False)
+    asked, real = [], published.download
+
+    def download(url, *others):
+        asked.append(parse_qs(urlsplit(url).query)["X-Amz-Expires"])
+        return real(url, *others)
+
+    monkeypatch.setattr(published, "download", download)
+    fetch_published("ecg", tmp_path / "fetched/ecg.h5", "", settings, progress=False)
+    assert asked == [["604800"]] * 2  # seven days, the longest there is
 
 
 def test_a_second_time_sends_nothing_and_a_change_is_refused(settings, client, tmp_path):

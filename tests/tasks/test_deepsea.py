@@ -126,6 +126,8 @@ def test_v5_stream_equals_scipy(tmp_path, compressed, shape):
         blocks = [array.block(*bounds) for bounds in array.bounds(50_000)]
         np.testing.assert_array_equal(np.concatenate(blocks, axis=-1).T, values)
         assert file.array("last", *shape[:0:-1]).shape[-1] == 1
+        # A block holds a sample, however large that is.
+        assert list(array.bounds(1)) == [(start, start + 1) for start in range(shape[0])]
 
 
 def test_score_is_the_share_of_ordered_pairs():

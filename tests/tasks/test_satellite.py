@@ -11,6 +11,8 @@ from point import Linear, final_scores, small_network
 from task_rooms import listed, preprocess, simulate
 
 from nasperf360.errors import DataError
+from nasperf360.seeds import generator
+from nasperf360.tasks.satellite import simulator
 from nasperf360.tasks.satellite.data import count_rows, read_series, standardise
 
 FOLD = "SITS_2006_NDVI_C/SITS1M_fold1/SITS1M_fold1_"
@@ -39,6 +41,12 @@ def test_demo_splits(demo, demo_raw):
     assert train.load("x").dtype == np.float32
     assert sorted(np.unique(train.load("y"))) == list(range(24))
     assert len(demo.final(True)[0]) == 1440
+
+
+def test_an_index_of_vegetation_is_at_most_one():
+    """Of so many series some would be larger, by their noise."""
+    labels = generator("labels").integers(24, size=20_000)
+    assert simulator._series(labels, generator("series")).max() == 1.0
 
 
 def test_real_rows_keep_their_order_and_are_standardised(samples, tmp_path):

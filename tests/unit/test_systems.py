@@ -24,6 +24,17 @@ def calls(path: Path):
             yield node.func, {keyword.arg: keyword.value for keyword in node.keywords}, f"{path}:{node.lineno}"
 
 
+def test_every_opened_text_is_utf_8():
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "open":
+                mode = ast.unparse(node.args[1]) if len(node.args) > 1 else ""
+                found += [node] if "b" not in mode else []
+    assert len(found) >= 5
+    assert [ast.unparse(node) for node in found if not any(word.arg == "encoding" for word in node.keywords)] == []
+
+
 def test_every_text_file_is_utf_8():
     """Ruff's PLW1514 sees ``Path(...)`` only, not what a variable holds."""
     found = [
