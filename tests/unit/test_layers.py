@@ -47,6 +47,7 @@ PLACES = {
     "stages": {
         "stages.code_digest": {"code_digest", "digest_cache", "rule_functions"},
         "stages.modules": {"modules"},
+        "stages.rule_scripts": {"rule_scripts"},
         "stages.experiment": {"experiment"},
         "stages.predictions": {"predictions"},
         "stages.evaluate": {"evaluate", "scoring"},

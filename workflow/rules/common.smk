@@ -56,6 +56,7 @@ from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params, unnamed_code_params
 from nasperf360.stages.modules import stage_modules
 from nasperf360.stages.rule_functions import of_each_job
+from nasperf360.stages.rule_scripts import read_once
 from nasperf360.study import configuration, ending, paths, records, runs, runtimes
 from nasperf360.study.asked import EXPERIMENT_MB, USUAL, Asked, asked
 from nasperf360.study.expected import check_unrecorded
@@ -65,6 +66,7 @@ from nasperf360.tasks.shared.readers import raw_owner, reader
 from nasperf360.tasks.shared.task_spec import task_spec
 
 caches.provide()
+read_once(workflow.sourcecache)
 if not workflow.is_main_process:
     # A scheduler warns of a time limit by this signal (profiles/slurm): it is for the script, which saves its state and
     # ends; to the Snakemake and the shell around it, in the same job, it would be the end.
