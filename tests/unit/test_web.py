@@ -332,10 +332,18 @@ def test_a_trickle_is_a_broken_connection(tmp_path, monkeypatch, waits):
 
 def test_silence_is_a_broken_connection(tmp_path, monkeypatch):
     monkeypatch.setattr(web, "SILENCE_SECONDS", 0.2)
+    limits, real = [], web.requests.get
+
+    def ask(url, **given):
+        limits.append(given["timeout"])
+        return real(url, **given)
+
+    monkeypatch.setattr(web.requests, "get", ask)
     stuck = replace(cut(), open=0.5)
     with wayward_server(in_turn(stuck, good)) as server:
         assert get(server, tmp_path) == CONTENT
         assert [request.range for request in server.requests] == [None, "bytes=2000-"]
+    assert limits == [(web.CONNECT_SECONDS, 0.2)] * 2
 
 
 # -- what is continued -------------------------------------------------------------------------------------------------
