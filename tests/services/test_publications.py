@@ -12,6 +12,7 @@ from nasperf360.errors import DataError, UserError
 from nasperf360.files import digest_file, read_json, write_json
 from nasperf360.report.publications import page, size
 from nasperf360.stages.experiment import checksummed
+from nasperf360.study import publications
 from nasperf360.study.bundles import publish_bundle
 from nasperf360.study.paths import ROOT
 from nasperf360.study.publications import write_index
@@ -110,6 +111,18 @@ def test_page_and_list_say_what_is_there(settings, client, tmp_path):
     assert send_index(settings, tmp_path / "elsewhere") == []
     for name in ("index.json", "index.html"):
         assert (tmp_path / "index" / name).read_bytes() == (tmp_path / "elsewhere" / name).read_bytes()
+
+
+def test_what_is_too_large_for_a_manifest_is_not_fetched(settings, client, tmp_path, monkeypatch):
+    send_dataset(settings, tmp_path)
+    large = b"{}" + b" " * 100_000
+    client.put_object(Bucket=settings["bucket"], Key="nas/perf/results/others/bundle.json", Body=large)
+    monkeypatch.setattr(publications, "LARGEST", 99_999)
+    fetched, real = [], publications.Bucket.blocks
+    monkeypatch.setattr(publications.Bucket, "blocks", lambda bucket, name: fetched.append(name) or real(bucket, name))
+    send_index(settings, tmp_path / "index")
+    assert list(read_json(tmp_path / "index/index.json")["datasets"]) == ["ecg"]
+    assert fetched == ["ecg.json"]
 
 
 def test_what_is_nothing_of_ours_is_left_out_and_said_so(settings, client, tmp_path, capsys):
