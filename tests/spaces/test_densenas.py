@@ -204,6 +204,15 @@ def test_derivation_equals_brute_force(seed):
     assert space.derive(supernet) == expected
 
 
+def test_a_layer_that_outweighs_nothing_is_left_out():
+    """Where a basic block and the skip weigh the same, the smaller network is taken."""
+    space = small()
+    supernet = space.supernet()
+    with torch.no_grad():
+        supernet.architecture["layers"].fill_(0.5)
+    assert sum(space.derive(supernet)["layers"]) == 0
+
+
 def test_best_path_takes_no_connection_of_weight_zero():
     graph = small().graph
     weights = [[0.0] * len(targets) for targets in graph.successors]
