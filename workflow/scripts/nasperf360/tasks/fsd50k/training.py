@@ -13,6 +13,7 @@ from nasperf360.tasks.fsd50k.spec import SPEC
 from nasperf360.tasks.shared.binary_labels import BinaryLabels
 from nasperf360.tasks.shared.task_training import Batch, sent
 
+CPU = torch.device("cpu")
 MASK_SHARE = {2: 0.15, 3: 0.20}  # SpecAugment: largest share masked, of mel bands (axis 2) and frames (axis 3)
 NOISY, LOUDEST = 0.75, 0.5  # share of the patches that noise is mixed into, and its largest weight
 
@@ -64,7 +65,7 @@ class FSD50K(BinaryLabels):
         count = len(x)
         chosen, weight = torch.rand(2, count, generator=generator)
         weight = sent(torch.where(chosen < NOISY, LOUDEST * weight, 0.0)[:, None, None, None], x.device)
-        return x + weight * (sent(noise.draw(count, x.shape[3], generator), x.device) - x)
+        return x + weight * (noise.draw(count, x.shape[3], generator, x.device) - x)
 
 
 class Noise:
@@ -84,7 +85,7 @@ class Noise:
         """Clips."""
         return len(self.starts)
 
-    def draw(self, count: int, frames: int, generator: torch.Generator) -> Tensor:
+    def draw(self, count: int, frames: int, generator: torch.Generator, device: torch.device = CPU) -> Tensor:
         """Patches (count, 1, mels, frames), as stored: of a random clip, masked by SpecAugment, a random crop.
 
         Masks are drawn on the whole clip, as in the reference code, so that a crop sees all of one, a part or none.
@@ -95,11 +96,9 @@ class Noise:
         first = (torch.rand(count, generator=generator) * (size - frames + 1)).long()
         # Crops may overlap: each frame is read once.
         rows, place = (self.starts[clip, None] + first[:, None] + torch.arange(frames)).unique(return_inverse=True)
-        crops = (
-            torch.from_numpy(self.split.read("x", rows.numpy()))[place].reshape(count, 1, frames, -1).transpose(2, 3)
-        )
+        crops = torch.from_numpy(self.split.read("x", rows.numpy()))[place].reshape(count, 1, frames, -1)
         bounds = [(axis, bound - first if axis == 3 else bound) for axis, bound in bounds]
-        return masked(crops, bounds, self.lowest[clip])
+        return masked(sent(crops, device).transpose(2, 3), bounds, sent(self.lowest[clip], device))
 
 
 Bounds = Sequence[tuple[int, Tensor]]
