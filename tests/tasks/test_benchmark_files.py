@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from nasperf360.data.sources import Source
 from nasperf360.data.sources_file import read_sources, select
 from nasperf360.errors import DataError, UserError
 from nasperf360.registry import names, room
+from nasperf360.seeds import derive_seed, generator
 from nasperf360.study import configuration
 from nasperf360.study.sizes import PUBLISHED
 from nasperf360.tasks.fsd50k.decibels import STEP
@@ -35,6 +37,7 @@ from nasperf360.tasks.fsd50k.training import Noise
 from nasperf360.tasks.shared.readers import raw_owner
 from nasperf360.tasks.shared.task_spec import task_spec
 from nasperf360.tasks.shared.task_training import task_training
+from nasperf360.training.batches import Loader, TrainingBatches
 
 TASKS = sorted(benchmark_files.WRITERS)
 
@@ -621,6 +624,23 @@ def test_noise_is_mixed_into_three_patches_of_four(noisy: Dataset, monkeypatch: 
     assert np.mean(found > 0) == pytest.approx(0.75, abs=0.05)
     assert found.max() == pytest.approx(0.5, abs=0.01)
     assert found[found > 0].mean() == pytest.approx(0.25, abs=0.02)
+
+
+def test_noise_is_mixed_in_off_the_main_thread(noisy: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where rows are read ahead, to the numbers of a plain loop."""
+    noisy.memory.free = 0
+    task, train = task_training("fsd50k"), noisy.split("train")
+    task.fit(train)
+    loader = Loader(train, 2, torch.device("cpu"), one_per_group=True)
+    draws = torch.Generator().manual_seed(derive_seed(5, "augment", 1))
+    plain = [task.augment(batch, draws) for batch in loader.shuffled(generator(5, "order", 1))]
+    threads: list[str] = []
+    draw = Noise.draw
+    monkeypatch.setattr(Noise, "draw", lambda *given: threads.append(threading.current_thread().name) or draw(*given))
+    for batch, expected in zip(TrainingBatches(task, loader, seed=5, epoch=1), plain, strict=True):
+        assert all(torch.equal(batch[field], expected[field]) for field in expected)
+    assert len(threads) == len(plain) > 1
+    assert all(name.startswith("data") for name in threads)
 
 
 def test_noise_that_is_not_there_is_refused_when_asked_for(made: Callable[[str], Made]) -> None:

@@ -1,21 +1,30 @@
-"""Batches: a uniformly random order whatever the file's, the same from memory and disk, read ahead by one thread."""
+"""Batches: a uniformly random order whatever the file's, the same from memory and disk, made ahead by one thread."""
 
 import threading
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import synthetic
-from nasperf360.algorithms.shared.supernet_steps import random_subset, weight_and_architecture_splits
+from nasperf360.algorithms.enas.repeated import RepeatedBatches
+from nasperf360.algorithms.shared.supernet_steps import (
+    ArchitectureBatches,
+    RandomBatches,
+    random_subset,
+    weight_and_architecture_splits,
+)
 from nasperf360.data.datasets import Dataset, DatasetWriter, Split
 from nasperf360.errors import DataError
-from nasperf360.seeds import generator
+from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.search_space import search_space
-from nasperf360.training.batches import Loader, ahead
+from nasperf360.tasks.shared.task_training import Batch
+from nasperf360.training.batches import Loader, TrainingBatches, ahead
 from nasperf360.training.fitting import fit, predict
 from nasperf360.training.settings import TrainingSettings
 
@@ -241,7 +250,8 @@ def test_one_batch_is_made_ahead_and_no_more() -> None:
 @pytest.mark.parametrize("how", ["closed", "dropped", "raised"])
 def test_no_thread_is_left(path: Path, how: str) -> None:
     with Dataset(path, 0) as dataset:
-        shuffled = Loader(dataset.split("train"), BATCH, CPU).shuffled(generator("left"))
+        loader = Loader(dataset.split("train"), BATCH, CPU)
+        shuffled = loader.ahead(loader.shuffled(generator("left")))
         next(shuffled)
         assert len(threads()) == 1
         if how == "closed":
@@ -267,7 +277,99 @@ def test_errors_of_the_thread_are_raised_at_their_batch(path: Path, monkeypatch:
         monkeypatch.setattr(Split, "read", read)
         seen = []
         with pytest.raises(DataError, match="cannot be read"):
-            seen.extend(loader.shuffled(generator("errors")))
+            seen.extend(loader.ahead(loader.shuffled(generator("errors"))))
         assert len(seen) == 2
         assert all(name.startswith("data") for name in reads)
     assert not threads()
+
+
+class Noisy(synthetic.SyntheticTask):
+    """Notes which thread augments."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.threads: list[str] = []
+
+    def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
+        self.threads.append(threading.current_thread().name)
+        return {**batch, "x": batch["x"] + torch.rand(batch["x"].shape, generator=generator)}
+
+
+SEED, EPOCH, TAKEN = 3, 1, 30
+NAME = "warm-up", 0
+
+
+def plain(kind: str, task: Noisy, loader: Loader) -> Iterator[Batch]:
+    """What a loop without a thread gives, as the search's and the training's own documentation says."""
+    if kind == "random":
+        for number in range(TAKEN):
+            draws = torch.Generator().manual_seed(derive_seed(SEED, "architecture augment", EPOCH, number))
+            order = generator(SEED, "architecture order", EPOCH, number)
+            yield task.augment(next(loader.shuffled(order)), draws)
+    elif kind == "repeated":
+        draws, taken = torch.Generator().manual_seed(derive_seed(SEED, "augment", *NAME)), 0
+        while taken < TAKEN:
+            for batch in loader.shuffled(generator(SEED, "order", *NAME)):
+                if len(batch["y"]) == loader.batch_size and taken < TAKEN:
+                    taken += 1
+                    yield task.augment(batch, draws)
+    else:
+        for turn in range(2):
+            seed = SEED if kind == "training" else derive_seed(SEED, "architecture", turn)
+            draws = torch.Generator().manual_seed(derive_seed(seed, "augment", EPOCH))
+            for batch in loader.shuffled(generator(seed, "order", EPOCH)):
+                yield task.augment(batch, draws)
+            if kind == "training":
+                return
+
+
+def stream(kind: str, task: Noisy, loader: Loader) -> Any:
+    if kind == "repeated":
+        return RepeatedBatches(task, loader, SEED, NAME, TAKEN)
+    kinds: dict[str, Any] = {
+        "training": TrainingBatches,
+        "architecture": ArchitectureBatches,
+        "random": RandomBatches,
+    }
+    return kinds[kind](task, loader, SEED, EPOCH)
+
+
+@pytest.mark.parametrize("kind", ["training", "architecture", "random", "repeated"])
+@pytest.mark.parametrize("memory", ["memory", "disk"])
+def test_batches_are_augmented_ahead_to_the_numbers_of_a_plain_loop(path: Path, kind: str, memory: str) -> None:
+    """A wait for the disk is a wait for what is done to the rows, too. A stream goes on from wherever one ended."""
+    with Dataset(path, MEMORY[memory]) as dataset:
+        loader, own = Loader(dataset.split("train"), 64, CPU), threading.current_thread().name
+        task, expected = Noisy(), list(islice(plain(kind, Noisy(), loader), TAKEN))
+        assert len(expected) == (TAKEN if kind != "training" else 19)
+        left, states = stream(kind, task, loader), []
+        for wanted in expected:
+            states.append(left.state_dict())
+            assert_equal(next(left), wanted)
+        assert all(name.startswith("data") if memory == "disk" else name == own for name in task.threads)
+        assert len(task.threads) >= len(expected)
+        for place in (0, 1, len(expected) - 1, 18, 17, 7):
+            left.load_state_dict(states[place])
+            other = stream(kind, task, loader)
+            other.load_state_dict(states[place])
+            for wanted in expected[place : place + 3]:
+                assert_equal(next(left), wanted)
+                assert_equal(next(other), wanted)
+        del left, other
+        assert not threads()
+
+
+def assert_equal(batch: Batch, wanted: Batch) -> None:
+    assert batch.keys() == wanted.keys()
+    assert all(torch.equal(values, wanted[field]) for field, values in batch.items())
+
+
+def test_a_thread_is_there_where_it_spares_a_wait(path: Path) -> None:
+    """For the disk, or a GPU's for the CPU."""
+    for memory, device, wanted in ((0, "cpu", True), (1 << 30, "cpu", False), (1 << 30, "cuda", True)):
+        with Dataset(path, memory) as dataset:
+            loader, made = Loader(dataset.split("train"), BATCH, CPU), list[str]()
+            loader.device = torch.device(device)  # the items below are on none
+            items = (made.append(threading.current_thread().name) or number for number in range(3))
+            assert list(loader.ahead(items)) == [0, 1, 2]
+            assert [name.startswith("data") for name in made] == [wanted] * 3

@@ -21,13 +21,15 @@ SMALLEST = {
     "log_mel.py --turns 1": ["| clip, s | chunks |", "|---|", "| 1.5 | 3 | ", "| 10 | 20 | ", "| 30 | 60 | "],
     "preprocessing.py --share 0.00001 satellite darcy": ["task", "satellite", "darcy"],
     "windows.py --share 0.01 --repeats 1": ["| windows | number |", "|---|", "| EMG | ", "| ECG | "],
-    "loading.py --psicov 8 --fsd50k 16 --batches 1 --repeats 1 --step 0.001": [
+    "loading.py --psicov 8 --fsd50k 16 --noise 3 --batches 1 --repeats 1 --step 0.001": [
         "| rows of",
         "|---|",
         "| psicov | before | ",
         "| psicov | after | ",
         "| fsd50k | before | ",
         "| fsd50k | after | ",
+        "| fsd50k, augmented | before | ",
+        "| fsd50k, augmented | after | ",
     ],
     "steps.py --cases resnet1d wrn --batch 2 --repeats 1": [
         "| step | batch |",

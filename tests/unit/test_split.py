@@ -126,6 +126,11 @@ def test_memory_is_given_back_when_its_owner_is_gone() -> None:
 @pytest.mark.parametrize(("groups", "starts"), [([7], [0]), ([0, 0, 1, 2, 2], [0, 2, 3]), ([4, 4, 4], [0])])
 def test_groups_start_where_the_value_changes(groups: list[int], starts: list[int]) -> None:
     assert datasets.group_starts(np.array(groups)).tolist() == starts
+    found, sizes = datasets.group_runs(np.array(groups))
+    assert found.tolist() == starts
+    assert [groups[start : start + size] for start, size in zip(found, sizes, strict=True)] == [
+        [value] * groups.count(value) for value in sorted(set(groups))
+    ]
 
 
 def test_targets_are_all_but_the_inputs(whole) -> None:

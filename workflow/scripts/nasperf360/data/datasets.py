@@ -294,6 +294,12 @@ def group_starts(groups: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
 
 
+def group_runs(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same, and how many samples each group has."""
+    starts = group_starts(groups)
+    return starts, np.diff(np.r_[starts, len(groups)])
+
+
 class Dataset:
     """An open processed data set, checked against its manifest by size and, at will, by digest.
 

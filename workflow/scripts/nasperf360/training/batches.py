@@ -3,18 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nasperf360.data.datasets import Split, group_starts
+from nasperf360.data.datasets import Split, group_runs
 from nasperf360.errors import UserError
 from nasperf360.seeds import derive_seed, generator
-from nasperf360.tasks.shared.task_training import Batch, TaskTraining
+from nasperf360.tasks.shared.task_training import Batch, TaskTraining, sent
 from nasperf360.training.schedules import learning_rate
 from nasperf360.training.settings import PredictionSettings, StepSettings
+
+Item = TypeVar("Item")
 
 
 class Loader:
@@ -34,8 +36,7 @@ class Loader:
         self.split, self.batch_size, self.device = split, batch_size, device
         self.groups: tuple[np.ndarray, np.ndarray] | None = None  # where they start, and their sizes
         if one_per_group:
-            starts = group_starts(split.load("group"))
-            self.groups = starts, np.diff(np.r_[starts, len(split)])
+            self.groups = group_runs(split.load("group"))
         if len(self) < batch_size:
             raise UserError(
                 f"a batch of {batch_size} is larger than the split '{split.name}' with {len(self)} samples; "
@@ -52,6 +53,18 @@ class Loader:
         """Batches in a shuffled epoch; a single sample left over is left out: batch statistics need two."""
         full, rest = divmod(len(self), self.batch_size)
         return full + (rest > 1)
+
+    @property
+    def on_disk(self) -> list[str]:
+        """Fields that each batch reads anew."""
+        return [field for field in self.split.fields if field not in self.held]
+
+    def ahead(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The same items, each made ahead if that spares somebody a wait: for the disk, or a GPU's for the CPU.
+
+        Without either, a thread would only take turns with the network, on the same cores.
+        """
+        return ahead(items) if self.on_disk or self.device.type == "cuda" else items
 
     def in_order(self) -> Iterator[Batch]:
         """Every sample once, in the split's order."""
@@ -74,19 +87,16 @@ class Loader:
         return rng.permutation(indices)
 
     def _batches(self, order: np.ndarray) -> Iterator[Batch]:
-        on_disk = [field for field in self.split.fields if field not in self.held]
+        on_disk = self.on_disk
         parts = torch.from_numpy(order).split(self.batch_size)
         indices = torch.from_numpy(order).to(self.device).split(self.batch_size)
-        batches = (self._batch(on_disk, *rows) for rows in zip(parts, indices, strict=True))
-        yield from ahead(batches) if on_disk else batches
+        for rows in zip(parts, indices, strict=True):
+            yield self._batch(on_disk, *rows)
 
     def _batch(self, on_disk: list[str], rows: Tensor, on_device: Tensor) -> Batch:
         batch = {field: values.index_select(0, on_device) for field, values in self.held.items()}
         for field in on_disk:
-            read = torch.from_numpy(self.split.read(field, rows.numpy()))
-            # From such memory a GPU copies without making anybody wait.
-            read = read.pin_memory() if self.device.type == "cuda" else read
-            batch[field] = read.to(self.device, non_blocking=True)
+            batch[field] = sent(torch.from_numpy(self.split.read(field, rows.numpy())), self.device)
         return batch
 
 
@@ -102,7 +112,7 @@ def hold(split: Split, device: torch.device) -> Batch:
     return split.held
 
 
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def ahead(batches: Iterator[Item]) -> Iterator[Item]:
     """The same batches, each made by a background thread while the one before is used: two are in memory.
 
     What making one raises is raised here. When it ends or is closed the thread has ended too.
@@ -127,7 +137,8 @@ def prediction_loader(split: Split, settings: PredictionSettings, device: torch.
 class AugmentedBatches(ABC):
     """Augmented batches in an order that is fixed beforehand; a checkpoint holds the place.
 
-    A stream that goes on from there gives the batches that follow.
+    A stream that goes on from there gives the batches that follow. Each is made ahead, augmented and all, where that
+    spares a wait.
 
     Args:
         task: augments.
@@ -136,33 +147,43 @@ class AugmentedBatches(ABC):
     """
 
     def __init__(self, task: TaskTraining, loader: Loader, augmentation: int):
-        self.task, self.loader = task, loader
-        self.augmentation = torch.Generator().manual_seed(augmentation)
-        self.taken = 0
-        self._coming: Iterator[Batch] | None = None
+        self.task, self.loader, self.taken = task, loader, 0
+        # State of the generator after the taken ones: it has gone on where another batch is made ahead.
+        self.augmentation = torch.Generator().manual_seed(augmentation).get_state()
+        self._coming: Iterator[tuple[Batch, Tensor]] | None = None
 
     @abstractmethod
     def coming(self) -> Iterator[Batch]:
-        """The batches that follow the ``taken`` ones, not augmented."""
+        """The batches that follow the ``taken`` ones, not augmented.
+
+        They hold nothing of this object: it would be in a circle with the thread that ends when it is dropped.
+        """
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Batch:
         if self._coming is None:
-            self._coming = self.coming()
-        batch = next(self._coming)
+            self._coming = self.loader.ahead(_augmented(self.task, self.coming(), self.augmentation))
+        batch, self.augmentation = next(self._coming)
         self.taken += 1
-        return self.task.augment(batch, self.augmentation)
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         """The place."""
-        return {"taken": self.taken, "augmentation": self.augmentation.get_state()}
+        return {"taken": self.taken, "augmentation": self.augmentation}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a place."""
-        self.taken, self._coming = state["taken"], None
-        self.augmentation.set_state(state["augmentation"])
+        self.taken, self.augmentation, self._coming = state["taken"], state["augmentation"], None
+
+
+def _augmented(task: TaskTraining, batches: Iterator[Batch], state: Tensor) -> Iterator[tuple[Batch, Tensor]]:
+    """Augmented batches by a generator that is in that state, and the state it is in after each."""
+    generator = torch.Generator()
+    generator.set_state(state)
+    for batch in batches:
+        yield task.augment(batch, generator), generator.get_state()
 
 
 class TrainingBatches(AugmentedBatches):

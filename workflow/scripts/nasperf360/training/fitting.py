@@ -155,7 +155,7 @@ def _outputs(
 ) -> Iterator[Tensor]:
     model.eval()
     with autocast(device, settings.precision):
-        for batch in loader.in_order():
+        for batch in loader.ahead(loader.in_order()):
             yield task.predict(model, batch).float()
 
 

@@ -60,7 +60,7 @@ class Validation:
         losses, samples = [], 0
         batches = loader.shuffled(generator("validation")) if self.task.spec.one_per_group else loader.in_order()
         with unchanged(self.model, self.device):
-            for batch in batches:
+            for batch in loader.ahead(batches):
                 with autocast(self.device, self.precision):
                     output = self.model(self.task.inputs(batch))
                 losses.append(len(batch["y"]) * self.task.loss(output.float(), batch).double())

@@ -25,9 +25,13 @@ class RepeatedBatches(AugmentedBatches):
 
     def coming(self) -> Iterator[Batch]:
         """The rest of this pass, and as many more passes as it takes."""
-        start, full = self.taken, len(self.loader) // self.loader.batch_size
-        while start < self.steps:
-            place = start % full
-            count = min(full - place, self.steps - start)
-            yield from islice(self.loader.shuffled(generator(*self.order), place), count)
-            start += count
+        return _passes(self.loader, self.order, self.taken, self.steps)
+
+
+def _passes(loader: Loader, order: tuple[str | int, ...], start: int, steps: int) -> Iterator[Batch]:
+    full = len(loader) // loader.batch_size
+    while start < steps:
+        place = start % full
+        count = min(full - place, steps - start)
+        yield from islice(loader.shuffled(generator(*order), place), count)
+        start += count

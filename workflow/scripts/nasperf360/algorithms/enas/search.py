@@ -225,7 +225,7 @@ class EnasSteps:
     def _see_validation(self, episode: Epoch, draws: torch.Generator) -> None:
         """Passes in training mode, each of a fresh architecture, that move running statistics and nothing else."""
         self.shared.dropout = 0.0
-        for batch in episode.steps(self.valid.in_order(), draws=Generator(draws)):
+        for batch in episode.steps(self.valid.ahead(self.valid.in_order()), draws=Generator(draws)):
             if len(batch["x"]) > 1:  # statistics need two
                 self._take_path(self.controller.sample(1, draws), 0)
                 with autocast(self.problem.device, self.settings.precision):

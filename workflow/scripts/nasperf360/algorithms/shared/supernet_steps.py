@@ -1,6 +1,7 @@
 """What searches on a supernet share: their two splits, batches without end, architecture gradients."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.amp import GradScaler
 
-from nasperf360.data.datasets import Split, group_starts
+from nasperf360.data.datasets import Split, group_runs
 from nasperf360.errors import UserError
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.supernet import Supernet
@@ -58,8 +59,8 @@ def _units(task: TaskTraining, train: Split) -> np.ndarray:
     """For each sample, ascending, the number of what an epoch visits once: the sample, or its group."""
     if not task.spec.one_per_group:
         return np.arange(len(train))
-    starts = group_starts(train.load("group"))
-    return np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(train)]))
+    sizes = group_runs(train.load("group"))[1]
+    return np.repeat(np.arange(len(sizes)), sizes)
 
 
 class ArchitectureBatches:
@@ -103,15 +104,18 @@ class RandomBatches:
     def __init__(self, task: TaskTraining, loader: Loader, seed: int, epoch: int):
         self.task, self.loader, self.seed, self.epoch = task, loader, seed, epoch
         self.taken = 0
+        self._coming: Iterator[Batch] | None = None
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Batch:
-        names = self.epoch, self.taken
+        if self._coming is None:
+            coming = _random_batches(self.task, self.loader, self.seed, self.epoch, self.taken)
+            self._coming = self.loader.ahead(coming)
+        batch = next(self._coming)
         self.taken += 1
-        augmentation = torch.Generator().manual_seed(derive_seed(self.seed, "architecture augment", *names))
-        return self.task.augment(self.loader.random(generator(self.seed, "architecture order", *names)), augmentation)
+        return batch
 
     def state_dict(self) -> int:
         """The place."""
@@ -119,7 +123,14 @@ class RandomBatches:
 
     def load_state_dict(self, state: int) -> None:
         """Go on from a place."""
-        self.taken = state
+        self.taken, self._coming = state, None
+
+
+def _random_batches(task: TaskTraining, loader: Loader, seed: int, epoch: int, start: int) -> Iterator[Batch]:
+    """Without end, from number ``start`` of an epoch on; draws depend on (seed, epoch, number) alone."""
+    for number in itertools.count(start):
+        augmentation = torch.Generator().manual_seed(derive_seed(seed, "architecture augment", epoch, number))
+        yield task.augment(loader.random(generator(seed, "architecture order", epoch, number)), augmentation)
 
 
 def architecture_gradients(

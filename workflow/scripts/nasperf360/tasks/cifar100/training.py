@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from nasperf360.tasks.cifar100.spec import SPEC
 from nasperf360.tasks.shared.classification import Classification
-from nasperf360.tasks.shared.task_training import Batch
+from nasperf360.tasks.shared.task_training import Batch, sent
 
 MEAN = (0.5071, 0.4867, 0.4408)  # per channel, of values in [0, 1] (reference code, backbone/utils_pt.py)
 STD = (0.2675, 0.2565, 0.2761)
@@ -33,7 +33,7 @@ class Cifar100(Classification):
         highest = [2 * PADDING + 1, 2 * PADDING + 1, 2]
         highest += [height, width] if self.switches.cutout else []
         drawn = torch.stack([torch.randint(high, (count, 1), generator=generator) for high in highest])
-        top, left, flip, *centre = drawn.to(x.device, non_blocking=True)
+        top, left, flip, *centre = sent(drawn, x.device)
         row, column = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
         source_row = top + row
         source_column = left + torch.where(flip == 1, width - 1 - column, column)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nasperf360.tasks.cosmic.spec import SPEC
-from nasperf360.tasks.shared.task_training import Batch, TaskTraining
+from nasperf360.tasks.shared.task_training import Batch, TaskTraining, sent
 
 
 class Cosmic(TaskTraining):
@@ -16,7 +16,7 @@ class Cosmic(TaskTraining):
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Another sky: the image plus -0.9 to 3 times its sky level. Reference code: on test images too; here not."""
         factor = torch.rand(len(batch["sky"]), generator=generator) * 3.9 - 0.9
-        extra = batch["sky"] * factor.to(batch["sky"].device, non_blocking=True)
+        extra = batch["sky"] * sent(factor, batch["sky"].device)
         return {**batch, "x": batch["x"] + extra[:, None, None, None]}
 
     def loss(self, output: Tensor, batch: Batch) -> Tensor:

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nasperf360.data.datasets import Split, group_starts
+from nasperf360.data.datasets import Split, group_runs
 from nasperf360.errors import UserError
 from nasperf360.settings.declaration import Settings
 from nasperf360.tasks.fsd50k.decibels import STEP
 from nasperf360.tasks.fsd50k.spec import SPEC
 from nasperf360.tasks.shared.binary_labels import BinaryLabels
-from nasperf360.tasks.shared.task_training import Batch
+from nasperf360.tasks.shared.task_training import Batch, sent
 
+CPU = torch.device("cpu")
 MASK_SHARE = {2: 0.15, 3: 0.20}  # SpecAugment: largest share masked, of mel bands (axis 2) and frames (axis 3)
 NOISY, LOUDEST = 0.75, 0.5  # share of the patches that noise is mixed into, and its largest weight
 
@@ -64,9 +64,8 @@ class FSD50K(BinaryLabels):
         """(1 - a) x + a n of patches, a up to 0.5, n of a random clip; after the reference code."""
         count = len(x)
         chosen, weight = torch.rand(2, count, generator=generator)
-        crops = noise.draw(count, x.shape[3], generator)  # before anything is sent that a GPU would wait for
-        weight = torch.where(chosen < NOISY, LOUDEST * weight, 0.0)[:, None, None, None].to(x.device)
-        return x + weight * (crops.to(x.device) - x)
+        weight = sent(torch.where(chosen < NOISY, LOUDEST * weight, 0.0)[:, None, None, None], x.device)
+        return x + weight * (noise.draw(count, x.shape[3], generator, x.device) - x)
 
 
 class Noise:
@@ -78,15 +77,15 @@ class Noise:
 
     def __init__(self, split: Split):
         self.split = split
-        starts = group_starts(split.load("group"))
-        self.starts, self.sizes = torch.from_numpy(starts), torch.from_numpy(np.diff(np.r_[starts, len(split)]))
+        starts, sizes = group_runs(split.load("group"))
+        self.starts, self.sizes = torch.from_numpy(starts), torch.from_numpy(sizes)
         self.lowest = torch.from_numpy(split.read("lowest", starts))
 
     def __len__(self) -> int:
         """Clips."""
         return len(self.starts)
 
-    def draw(self, count: int, frames: int, generator: torch.Generator) -> Tensor:
+    def draw(self, count: int, frames: int, generator: torch.Generator, device: torch.device = CPU) -> Tensor:
         """Patches (count, 1, mels, frames), as stored: of a random clip, masked by SpecAugment, a random crop.
 
         Masks are drawn on the whole clip, as in the reference code, so that a crop sees all of one, a part or none.
@@ -97,11 +96,9 @@ class Noise:
         first = (torch.rand(count, generator=generator) * (size - frames + 1)).long()
         # Crops may overlap: each frame is read once.
         rows, place = (self.starts[clip, None] + first[:, None] + torch.arange(frames)).unique(return_inverse=True)
-        crops = (
-            torch.from_numpy(self.split.read("x", rows.numpy()))[place].reshape(count, 1, frames, -1).transpose(2, 3)
-        )
+        crops = torch.from_numpy(self.split.read("x", rows.numpy()))[place].reshape(count, 1, frames, -1)
         bounds = [(axis, bound - first if axis == 3 else bound) for axis, bound in bounds]
-        return masked(crops, bounds, self.lowest[clip])
+        return masked(sent(crops, device).transpose(2, 3), bounds, sent(self.lowest[clip], device))
 
 
 Bounds = Sequence[tuple[int, Tensor]]
@@ -134,12 +131,11 @@ def spec_augment(count: int, mels: int, frames: Tensor | int, generator: torch.G
 def masked(x: Tensor, bounds: Bounds, values: Tensor) -> Tensor:
     """Patches (B, 1, mels, frames) that have in their masks a value (B,), each its own."""
     axes, places = zip(*bounds, strict=True)
-    inside = torch.zeros(x.shape, dtype=torch.bool, device=x.device)
-    # Sent at once: each tensor that goes to a GPU on its own makes it wait.
-    for axis, (start, end) in zip(axes, torch.stack(places)[..., None].to(x.device, non_blocking=True), strict=True):
+    within = {axis: torch.zeros(len(x), x.shape[axis], dtype=torch.bool, device=x.device) for axis in MASK_SHARE}
+    for axis, (start, end) in zip(axes, sent(torch.stack(places)[..., None], x.device), strict=True):
         steps = torch.arange(x.shape[axis], device=x.device)
-        within = (steps >= start) & (steps < end)
-        inside |= within[:, None, :, None] if axis == 2 else within[:, None, None, :]
+        within[axis] |= (steps >= start) & (steps < end)
+    inside = within[2][:, None, :, None] | within[3][:, None, None, :]
     return torch.where(inside, values[:, None, None, None], x)
 
 

@@ -53,7 +53,8 @@ class TaskTraining(ABC):
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
         """A randomly changed training batch, vectorised on its device; random numbers only from ``generator``.
 
-        ``generator`` lives on the CPU, so that the draws do not depend on the device. By default nothing changes.
+        ``generator`` lives on the CPU, so that the draws do not depend on the device; :func:`sent` takes them there.
+        A background thread calls this while the network learns from the batch before. By default nothing changes.
         """
         return batch
 
@@ -65,6 +66,12 @@ class TaskTraining(ABC):
         """Outputs of a model in evaluation mode for a batch of a validation or test split."""
         output: Tensor = model(self.inputs(batch))
         return output
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """Values of the CPU on a device, at once: from pinned memory a GPU copies without making anybody wait."""
+    pinned = values.pin_memory() if device.type == "cuda" else values
+    return pinned.to(device, non_blocking=True)
 
 
 def task_training(name: str, switches: Mapping[str, Any] | None = None) -> TaskTraining:
