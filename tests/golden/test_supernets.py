@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from formula import uniform, value
 from nasperf360.algorithms.densenas.search import DenseNasSteps
 from nasperf360.algorithms.gaea.search import exponentiated_gradient
-from nasperf360.spaces.autodl.supernet import SearchCell
+from nasperf360.spaces.autodl.search_layer import SearchCell
 from nasperf360.spaces.darts.encoding import NODES
 from nasperf360.spaces.darts.supernet import SearchNetwork
 from nasperf360.spaces.densenas.networks import BasicBlock, DenseNasSupernet

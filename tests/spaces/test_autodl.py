@@ -16,12 +16,11 @@ from nasperf360.spaces.autodl.encoding import CITYSCAPES_CELL, NODES
 from nasperf360.spaces.autodl.level_paths import best_path, direction, is_path, random_path
 from nasperf360.spaces.autodl.parts import ImagePool
 from nasperf360.spaces.autodl.resize import crop, pad, resize
+from nasperf360.spaces.autodl.search_layer import SearchCell, SearchLayer, kernels_of
 from nasperf360.spaces.autodl.spec import SPEC
-from nasperf360.spaces.autodl.supernet import SearchCell
 from nasperf360.spaces.darts.plain_cell import MixedOperation, copy_edge
 from nasperf360.spaces.shared.cells import OPERATIONS, edges, edges_by_source
 from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
-from nasperf360.spaces.shared.edge_bundle import composed
 from nasperf360.spaces.shared.operations import Layers
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.tasks.shared.task_spec import Signature
@@ -241,9 +240,9 @@ def test_cell_equals_one_call_per_path_edge_and_operation(earlier: int | None) -
         expected = expected + step * torch.cat(states[2:], 1)
     order, leaving = edges_by_source(NODES)
     weights = mixtures[order].split(leaving)
-    mixing = [cell.bundles[max(0, source - 1)].mixing(each) for source, each in enumerate(weights)]
-    active = (None if s0 is None else F.relu(s0), [F.relu(x) for x in s1])
-    found = cell(*active, mixing, composed(cell.sources), steps)
+    mixing = [cell.bundles[max(0, source - 1)].by_input(each) for source, each in enumerate(weights)]
+    active = ([] if s0 is None else [F.relu(s0)], [[F.relu(x) for x in s1]])
+    (found,) = SearchLayer([cell])(*active, [mixing], [kernels_of(cell.sources)], [steps])
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 

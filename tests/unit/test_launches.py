@@ -29,11 +29,12 @@ def weight_step(network: Any, x: torch.Tensor) -> Launches:
     return launches
 
 
-def test_auto_deeplab_s_levels_compute_together():
-    """Of the whole supernet: 23,435 operations before, for each cell its kernels and mixtures."""
-    space: Any = search_space("autodl", Signature(2, True, (1, 32, 32), 1), {"search": {"width": 1}})
-    launches = weight_step(space.supernet(), torch.randn(2, 1, 32, 32))
-    assert launches.total < 13_100
+def test_auto_deeplab_s_levels_compute_in_step():
+    """Of the whole supernet: 23,435 operations before, for each cell its kernels, mixtures and elementwise calls."""
+    space: Any = search_space("autodl", Signature(2, True, (1, 32, 32), 1), {"search": {"width": 8}})
+    with torch.device("meta"):  # shapes alone, or the coarsest levels compute for long
+        launches = weight_step(space.supernet(), torch.randn(2, 1, 32, 32))
+    assert launches.total < 7_900
     assert not INDEXED & launches.by_name.keys()
     assert launches.by_name["aten::mul"] < 200  # 6,059 before
     assert launches.by_name["aten::eye"] == 0

@@ -3,121 +3,26 @@
 Source: Liu et al. 2019; reference code, autodeeplab/auto_deeplab.py, cell_level_search.py.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
-from typing import Any, cast
+from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nasperf360.spaces.autodl import in_step
 from nasperf360.spaces.autodl.encoding import NODES
 from nasperf360.spaces.autodl.level_paths import DIRECTIONS, LEVELS, direction, neighbours
 from nasperf360.spaces.autodl.parts import ImagePool, conv_norm, initialise, level_sizes, stem_layer
 from nasperf360.spaces.autodl.resize import crop, pad, resize
+from nasperf360.spaces.autodl.search_layer import Kernels, Mixing, PathBundle, SearchCell, SearchLayer, kernels_of
 from nasperf360.spaces.shared.cells import OPERATIONS, edges, edges_by_source
-from nasperf360.spaces.shared.edge_bundle import EdgeBundle, Norm, composed, sum_of
-from nasperf360.spaces.shared.operations import Layers
+from nasperf360.spaces.shared.edge_bundle import sum_of
 from nasperf360.spaces.shared.supernet import Supernet
 
 BORDER_WEIGHT = 2 / 3  # of levels that have two ways to go on, so that each weighs as one of three
 NOISE = 1e-3  # standard deviation of the first architecture parameters
 JOIN_EPS = 3e-4  # of the heads' last normalisation: the reference passes a number meant as momentum
-
-
-class PathNorm(Norm):
-    """Batch normalisation of maps that came on several paths, by the statistics of each path alone.
-
-    Args:
-        channels: of one map.
-        paths: how many, in turn along the batch.
-    """
-
-    def __init__(self, channels: int, paths: int):
-        super().__init__(paths * channels)
-        self.paths = paths
-
-    def forward(self, x: Tensor) -> Tensor:
-        channels = x.shape[1]
-        side_by_side = x.reshape(-1, self.paths * channels, *x.shape[2:])
-        return super().forward(side_by_side).reshape(x.shape)
-
-
-class PathBundle(EdgeBundle):
-    """The mixed operations on all edges that leave one state, which exists once for each path: (B * paths, ...)."""
-
-    def __init__(self, channels: int, edges: int, paths: int, layers: Layers):
-        super().__init__(channels, edges, 1, layers)
-        self.norm1 = PathNorm(len(self.norm1.mean), paths)
-        self.norm = PathNorm(len(self.norm.mean), paths)
-
-
-class SearchCell(nn.Module):
-    """All operations on all edges; the same for each of the levels that the cell hears from.
-
-    These levels are the paths into the cell. All paths go through it together, in turn along the batch.
-
-    Args:
-        earlier: channels of the cell before the last at this level; None: there is none, and no edges from it.
-        incoming: channels of the cells of the layer before, one for each level that the cell hears from.
-        channels: per node.
-    """
-
-    def __init__(self, earlier: int | None, incoming: Sequence[int], channels: int):
-        super().__init__()
-        layers = Layers(2, {"affine": False})
-        self.channels, self.paths = channels, len(incoming)
-        self.project0 = None if earlier is None else layers.conv(earlier, channels, 1)
-        self.norm0 = Norm(channels)
-        self.project1 = nn.ModuleList(layers.conv(each, channels, 1) for each in incoming)
-        self.norm1 = PathNorm(channels, self.paths)
-        # What comes from the cell before the last is the same on all paths: computed once.
-        self.bundle0 = None if earlier is None else PathBundle(channels, NODES, 1, layers)
-        self.bundles = nn.ModuleList(PathBundle(channels, NODES - node, self.paths, layers) for node in range(NODES))
-
-    def forward(
-        self, s0: Tensor | None, s1: Sequence[Tensor], mixing: Sequence[Tensor], kernels: Sequence[Any], steps: Tensor
-    ) -> Tensor:
-        """Output of the cell: the sum over its paths.
-
-        Args:
-            s0: output of the cell before the last at this level, activated.
-            s1: outputs of the cells of the layer before, resized to this level and activated.
-            mixing: of the edges from each input and node, as their bundles mix.
-            kernels: of :attr:`sources`, one for each, as :func:`composed` gives them.
-            steps: (paths,), weights of the paths.
-
-        Returns:
-            (B, 5 * channels, H, W).
-        """
-        own = iter(kernels)
-        # Of the nodes still to come, channel by channel: what has arrived so far, on each path.
-        arrived: Tensor | None = None
-        if self.project0 is not None and self.bundle0 is not None and s0 is not None:
-            arrived = self.bundle0(self.norm0(self.project0(s0)), mixing[0], next(own))
-        paths = [project(x) for project, x in zip(self.project1, s1, strict=True)]
-        state = self.norm1(torch.stack(paths, 1).flatten(0, 1) if self.paths > 1 else paths[0])
-        nodes: list[Tensor] = []
-        for bundle, weights in zip(self.bundles, mixing[1:], strict=True):
-            sent = bundle(state, weights, next(own))
-            if arrived is None:
-                arrived = sent
-            elif len(arrived) < len(sent):
-                arrived = (arrived[:, None] + sent.unflatten(0, (-1, self.paths))).flatten(0, 1)
-            else:
-                arrived = arrived + sent
-            state, arrived = arrived.split([self.channels, arrived.shape[1] - self.channels], 1)
-            nodes.append(state)
-        joined = torch.cat(nodes, 1)
-        if self.paths == 1:
-            return joined * steps
-        by_path = joined.view(-1, self.paths, joined[0].numel())
-        return (steps.expand(len(by_path), 1, -1) @ by_path).view(-1, *joined.shape[1:])
-
-    @property
-    def sources(self) -> list[EdgeBundle]:
-        """The edges from each input, where there is one, and from each node."""
-        return [bundle for bundle in (self.bundle0, *self.bundles) if isinstance(bundle, EdgeBundle)]
 
 
 class SmallASPP(nn.Module):
@@ -168,7 +73,7 @@ class SearchNetwork(Supernet):
         before, reached = 0, 1  # levels with a map of the layer before the last, and of the last
         for _ in range(layers):
             self.layers.append(
-                nn.ModuleList(
+                SearchLayer(
                     SearchCell(
                         channels[level] if level < before else None,
                         [channels[source] for source in neighbours(level, reached)],
@@ -201,27 +106,24 @@ class SearchNetwork(Supernet):
         sizes = level_sizes(x.shape[2], x.shape[3], LEVELS)
         mixing, kernels = self._mixing(), self._kernels()
         steps = iter(self.level_weights().flatten().index_select(0, self.steps).split(self.paths))
-        before: list[Tensor] = []
-        last: list[Tensor] = [self.stem(x)]
-        active: list[Tensor] = []
-        for cells in self.layers:
-            before, active = active, [F.relu(each) for each in last]
-            current = []
-            for level, cell in enumerate(cast(Iterable[SearchCell], cells)):
-                sources = neighbours(level, len(last))
-                current.append(
-                    cell(
-                        before[level] if level < len(before) else None,
-                        [
-                            active[source] if source == level else F.relu(resize(last[source], sizes[level]))
-                            for source in sources
-                        ],
-                        mixing[level],
-                        kernels[cell],
-                        next(steps),
-                    )
-                )
-            last = current
+        last, following = [self.stem(x)], list[Tensor]()
+        for layer in cast(Iterable[SearchLayer], self.layers):
+            before, levels = following, range(len(layer))
+            last, others = in_step.twice(last)
+            resized = [
+                resize(others[source], sizes[level])
+                for level in levels
+                for source in neighbours(level, len(last))
+                if source != level
+            ]
+            active = in_step.relu([*last, *resized])
+            own, following = in_step.twice(active[: len(last)])
+            moved = iter(active[len(last) :])
+            inputs = [
+                [own[source] if source == level else next(moved) for source in neighbours(level, len(last))]
+                for level in levels
+            ]
+            last = layer(before, inputs, mixing, [kernels[cell] for cell in layer], list(islice(steps, len(layer))))
         heads = [resize(head(each), (x.shape[2], x.shape[3])) for head, each in zip(self.heads, last, strict=True)]
         return crop(sum_of(heads), height, width, self.pad_to)
 
@@ -242,21 +144,22 @@ class SearchNetwork(Supernet):
         layers = map(self._layer, range(len(self.layers)))
         return [cells[level] for cells in layers if level < len(cells)]
 
-    def _mixing(self) -> list[list[Tensor]]:
+    def _mixing(self) -> list[list[Mixing]]:
         """For each level, how the edges from each input and node of its cells mix: in all of its cells alike."""
         weights = self.mixture("operations").index_select(0, self.order).split(self.leaving)
         found = []
         for level in range(LEVELS):
-            bundles: Any = self._cells(level)[0].bundles
+            first = self._cells(level)[0]
             # The two inputs of a cell have as many edges, but not every cell has the first one.
-            found.append([bundles[max(0, source - 1)].mixing(each) for source, each in enumerate(weights)])
+            bundles = [cast(PathBundle, first.bundles[max(0, source - 1)]) for source in range(len(weights))]
+            found.append([bundle.by_input(each) for bundle, each in zip(bundles, weights, strict=True)])
         return found
 
-    def _kernels(self) -> dict[nn.Module, list[tuple[Tensor, ...]]]:
+    def _kernels(self) -> dict[nn.Module, list[Kernels]]:
         """The composed kernels of each cell, those of a level computed together."""
-        found: dict[nn.Module, list[tuple[Tensor, ...]]] = {}
+        found: dict[nn.Module, list[Kernels]] = {}
         for level in range(LEVELS):
             cells = self._cells(level)
-            kernels = iter(composed([bundle for cell in cells for bundle in cell.sources]))
+            kernels = iter(kernels_of([bundle for cell in cells for bundle in cell.sources]))
             found |= {cell: list(islice(kernels, len(cell.sources))) for cell in cells}
         return found

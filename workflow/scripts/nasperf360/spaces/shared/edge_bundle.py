@@ -96,20 +96,19 @@ class EdgeBundle(nn.Module):
         self.register_buffer("targets", torch.cat([edge for _, edge in blocks], 1), persistent=False)
         self.register_buffer("each", torch.eye(channels), persistent=False)
 
-    def forward(self, x: Tensor, mixing: Tensor, kernels: Sequence[Tensor] | None = None) -> Tensor:
+    def forward(self, x: Tensor, mixing: Tensor) -> Tensor:
         """Weighted sums of the operations.
 
         Args:
             x: (B, channels, H, W).
             mixing: of the weights of the operations, see :meth:`mixing`.
-            kernels: of :func:`composed`, where many bundles' are computed at once.
 
         Returns:
             (B, edges * channels, H', W').
         """
         active = F.relu(x)
-        kernels = composed([self])[0] if kernels is None else kernels
-        separable, dilated = kernels[: len(SEPARABLE)], kernels[len(SEPARABLE) :]
+        separable = map(composed, self.depthwise1, self.pointwise1)
+        dilated = map(composed, self.depthwise_dilated, self.pointwise_dilated)
         first = torch.cat([self._convolve(active, kernel, 1) for kernel in separable], 1)
         middle = F.relu(self.norm1(first))
         total = self.edges * self.channels
@@ -154,27 +153,13 @@ class EdgeBundle(nn.Module):
         return torch.cat(both, 4).flatten(3, 4).movedim(3, 1)
 
 
-def composed(bundles: Sequence[EdgeBundle]) -> list[tuple[Tensor, ...]]:
-    """Depthwise and 1x1 convolutions of each bundle as full ones: kernels (edges * channels, channels, ...).
-
-    Those of one size are computed for all bundles at once.
+def composed(depthwise: Tensor, pointwise: Tensor) -> Tensor:
+    """Depthwise and 1x1 convolutions as full ones: kernels (edges * channels, channels, ...).
 
     Args:
-        bundles: of the same channels.
-
-    Returns:
-        For each bundle its kernels: first halves of separable convolutions, then dilated ones.
+        depthwise: (edges * channels, 1, ...).
+        pointwise: (edges * channels, channels, 1, 1), of what the depthwise ones of the same edge give.
     """
-    channels, sizes = bundles[0].channels, [bundle.edges * bundle.channels for bundle in bundles]
-    kinds = []
-    for number in range(len(SEPARABLE) + len(DILATED)):
-        pairs = (
-            [[*bundle.depthwise1, *bundle.depthwise_dilated][number] for bundle in bundles],
-            [[*bundle.pointwise1, *bundle.pointwise_dilated][number] for bundle in bundles],
-        )
-        depthwise, pointwise = (torch.cat(weights) if len(weights) > 1 else weights[0] for weights in pairs)
-        shape = depthwise.shape[2:]
-        kernel = pointwise.view(-1, channels, channels, 1, 1) * depthwise.view(-1, 1, channels, *shape)
-        kernel = kernel.view(-1, channels, *shape)
-        kinds.append(kernel.split(sizes) if len(bundles) > 1 else (kernel,))  # a split is a copy on the way back
-    return list(zip(*kinds, strict=True))
+    channels, shape = pointwise.shape[1], depthwise.shape[2:]
+    kernel = pointwise.view(-1, channels, channels, 1, 1) * depthwise.view(-1, 1, channels, *shape)
+    return kernel.view(-1, channels, *shape)
