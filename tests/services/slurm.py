@@ -7,14 +7,16 @@ start of Snakemake takes 9 s more, so it is removed for certain.
 
 import os
 import shutil
-import signal
 import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("sbatch", "squeue", "scancel", "slurmctld", "slurmd", "munged")
@@ -34,8 +36,79 @@ def unavailable() -> str | None:
     return None
 
 
+@dataclass
+class Slurm:
+    """A running SLURM, of which parts may fail."""
+
+    folder: Path
+
+    def kill_controller(self) -> None:
+        """At once, as by a loss of power."""
+        _kill([psutil.Process(_pid(self.folder / "run/slurmctld.pid"))])
+
+    def start_controller(self) -> None:
+        """With what it had written down."""
+        _start_daemon(self.folder, "slurmctld")
+        self._until(lambda: _said("sinfo", "-h"))
+
+    def write_down(self, job: str) -> None:
+        """Wait until the controller, if it died now, would know that the job runs: it writes each few seconds."""
+        _said("scontrol", "update", f"JobId={job}", "Comment=written-down")
+        self._until(lambda: b"written-down" in (self.folder / "state/job_state").read_bytes())
+
+    def lose_node(self) -> None:
+        """Its daemon and all that it runs are gone at once; an administrator sets it down."""
+        _kill([psutil.Process(_pid(self.folder / "run/slurmd.pid")), *_of_jobs()])
+        _said("scontrol", "update", f"NodeName={_host()}", "State=down", "Reason=lost")
+
+    def start_node(self) -> None:
+        """It reports itself, and takes jobs."""
+        _start_daemon(self.folder, "slurmd")
+        self._until(lambda: _said("sinfo", "-h", "-o", "%T") in ("idle", "mixed", "allocated"))
+
+    def start(self) -> None:
+        """All of it."""
+        run = self.folder / "run"
+        munge = [f"--{key}={run}/{file}" for key, file in (("key-file", "munge.key"), ("socket", "munge.sock"))]
+        munge += [f"--pid-file={run}/munged.pid", f"--seed-file={run}/munged.seed"]
+        munge += [f"--log-file={self.folder}/log/munged.log"]
+        subprocess.run(["munged", "--force", "--num-threads=2", *munge], check=True, timeout=START_SECONDS)
+        self.start_controller()
+        self.start_node()
+
+    def _until(self, condition: Callable[[], bool | str]) -> None:
+        end = time.monotonic() + START_SECONDS
+        while not condition():
+            if time.monotonic() > end:
+                logs = "\n".join(log.read_text()[-1000:] for log in sorted((self.folder / "log").glob("*.log")))
+                raise RuntimeError(f"SLURM does not do what it should:\n{logs}")
+            time.sleep(0.1)
+
+
+def _said(*command: str) -> str:
+    """What a program prints; nothing where it fails, as it does where no controller answers."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS).stdout.strip()
+
+
+def _of_jobs() -> list[psutil.Process]:
+    """The daemon of each step of a job, and all below it."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if " ".join(process.cmdline()).startswith("slurmstepd: "):
+                found += [process, *process.children(recursive=True)]
+    return found
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=START_SECONDS)
+
+
 @contextmanager
-def slurm(folder: Path, gpus: int = 1, cpus: int = 2) -> Iterator[None]:
+def slurm(folder: Path, gpus: int = 1, cpus: int = 2) -> Iterator[Slurm]:
     """A running SLURM with partition ``main``; its daemons are killed and its link removed at the end."""
     folder = folder.resolve()
     for name in ("state", "spool", "log", "run", "dev"):
@@ -49,16 +122,22 @@ def slurm(folder: Path, gpus: int = 1, cpus: int = 2) -> Iterator[None]:
     SYSTEM_CONFIG.parent.mkdir(parents=True, exist_ok=True)
     SYSTEM_CONFIG.symlink_to(folder / "slurm.conf")
     try:
-        _start(folder)
-        yield
+        running = Slurm(folder)
+        running.start()
+        yield running
     finally:
         SYSTEM_CONFIG.unlink(missing_ok=True)
         for daemon in ("slurmd", "slurmctld", "munged"):
             _stop(folder / "run" / f"{daemon}.pid")
+        _kill(_of_jobs())
+
+
+def _host() -> str:
+    return socket.gethostname().split(".")[0]
 
 
 def _write_configuration(folder: Path, gpus: int, cpus: int) -> None:
-    host = socket.gethostname().split(".")[0]
+    host = _host()
     controller, daemon, first = _free_ports()
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Type=fake File={folder}/dev/gpu[0-{gpus - 1}]\n")
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
@@ -90,6 +169,7 @@ MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
 MinJobAge=3600
+JobRequeue=0
 KillWait=5
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,sched_min_interval=50000
@@ -110,30 +190,17 @@ def _free_ports() -> tuple[int, int, int]:
         return one.getsockname()[1], two.getsockname()[1], 16900
 
 
-def _start(folder: Path) -> None:
-    run = folder / "run"
-    munge = [f"--{key}={run}/{file}" for key, file in (("key-file", "munge.key"), ("socket", "munge.sock"))]
-    munge += [f"--pid-file={run}/munged.pid", f"--seed-file={run}/munged.seed", f"--log-file={folder}/log/munged.log"]
-    subprocess.run(["munged", "--force", "--num-threads=2", *munge], check=True, timeout=START_SECONDS)
-    for daemon in ("slurmctld", "slurmd"):
-        subprocess.run([daemon, "-f", folder / "slurm.conf"], check=True, timeout=START_SECONDS)
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        state = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, timeout=START_SECONDS)
-        if state.stdout.strip() == "idle":
-            return
-        time.sleep(0.1)
-    logs = "\n".join(log.read_text()[-1000:] for log in sorted((folder / "log").glob("*.log")))
-    raise RuntimeError(f"SLURM did not start:\n{logs}")
+def _start_daemon(folder: Path, name: str) -> None:
+    subprocess.run([name, "-f", folder / "slurm.conf"], check=True, timeout=START_SECONDS)
 
 
 def _stop(pid_file: Path) -> None:
-    if not pid_file.is_file() or not pid_file.read_text(encoding="utf-8").strip():
-        return
-    pid = int(pid_file.read_text(encoding="utf-8"))
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(50):
-            time.sleep(0.1)
-            os.kill(pid, 0)
-        os.kill(pid, signal.SIGKILL)
+    with suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        daemon = psutil.Process(_pid(pid_file))
+        daemon.terminate()
+        _, alive = psutil.wait_procs([daemon], timeout=5)
+        _kill(alive)
+
+
+def _pid(pid_file: Path) -> int:
+    return int(pid_file.read_text(encoding="utf-8"))

@@ -23,14 +23,14 @@ import yaml
 from checkout import Checkout, environment
 from killing import reproducible
 
-from services.slurm import slurm, unavailable
+from services.slurm import Slurm, slurm, unavailable
 
 pytestmark = pytest.mark.slow
 
 IMPATIENT = str(Path(__file__).with_name("impatient"))
 LONG = "retrain/satellite/wrn-default/0"
 # Long enough to be ended several times.
-LONGER = ("tasks=[satellite]", "methods=[wrn-default]", "retrain={wrn: {all: {epochs: 150, batch_size: 64}}}")
+LONGER = ("tasks=[satellite]", "methods=[wrn-default]", "retrain={wrn: {all: {epochs: 75, batch_size: 64}}}")
 # By the number of GPUs: the study, and how many of its searches and trainings want one.
 STUDIES = {
     1: (("tasks=[satellite,darcy]", "methods=[wrn-default,densenas-original]", "seeds=[0]"), 2 + 4),
@@ -42,6 +42,7 @@ class Cluster(NamedTuple):
     """A running SLURM and the checkout whose jobs it gets."""
 
     checkout: Checkout
+    slurm: Slurm
 
     def command(self, target: str, run: str, *config: str, profile: str) -> list[str]:
         return [
@@ -114,8 +115,13 @@ def calm(prepared) -> dict[str, bytes]:
 
 @contextlib.contextmanager
 def running(checkout: Checkout, folder: Path, gpus: int) -> Iterator[Cluster]:
-    with slurm(folder / "slurm", gpus=gpus, cpus=4):
-        yield Cluster(checkout)
+    with slurm(folder / "slurm", gpus=gpus, cpus=4) as found:
+        try:
+            yield Cluster(checkout, found)
+        finally:
+            for process in working_in(checkout.folder):  # what a failed test leaves, and SLURM where it has no cgroups
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
 
 @pytest.fixture
@@ -124,24 +130,38 @@ def cluster(prepared, tmp_path_factory):
         yield found
 
 
-def script_in(folder: Path) -> psutil.Process | None:
-    """The script of a training that works there."""
+def working_in(folder: Path) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
+            if process.cwd() == str(folder):
+                yield process
+
+
+def script_in(folder: Path) -> psutil.Process | None:
+    """The script of a training that works there."""
+    for process in working_in(folder):
+        with contextlib.suppress(psutil.Error):
             program, *words = process.cmdline() or [""]  # not the shell that has started it
-            if process.cwd() == str(folder) and "python" in program and any(".retrain.py" in word for word in words):
+            if "python" in program and any(".retrain.py" in word for word in words):
                 return process
     return None
 
 
+def said_in(log: Path) -> str:
+    """What it says; nothing while there is none: Snakemake removes it before the next attempt."""
+    with contextlib.suppress(FileNotFoundError):
+        return log.read_text(encoding="utf-8")
+    return ""
+
+
 def begun(log: Path, resumed: bool) -> bool:
     """Whether the last attempt, whose log it is, trains now."""
-    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    text = said_in(log)
     return ("resumed after" if resumed else "0%|") in text and "Error" not in text
 
 
-def running_jobs() -> set[str]:
-    return set(asked("squeue", "-h", "-t", "RUNNING", "-o", "%i").split())
+def jobs_in(state: str) -> set[str]:
+    return set(asked("squeue", "-h", "-t", state, "-o", "%i").split())
 
 
 def nearly_over(job: str) -> bool:
@@ -161,6 +181,19 @@ def until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
         assert process.poll() is None, process.communicate()[0][-6000:]
         time.sleep(0.1)
     return found
+
+
+@contextlib.contextmanager
+def asking_nothing(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Snakemake does not ask SLURM within, and is not in the middle of it."""
+    snakemake = psutil.Process(process.pid)
+    while snakemake.suspend() or snakemake.children():
+        snakemake.resume()
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        snakemake.resume()
 
 
 def made_by(checkout: Checkout, run: str) -> dict[str, bytes]:
@@ -207,7 +240,7 @@ def test_a_training_lives_on_limits_shorter_than_it(cluster, calm):
     process = cluster.start(f"results/short/{LONG}/cost.json", "short", *LONGER, profile="short")
     # Held up until its time is nearly over, however quick the machine is. SLURM warns up to a minute early.
     script = until(lambda: begun(log, resumed=False) and script_in(folder), process)
-    (job,) = running_jobs()
+    (job,) = jobs_in("RUNNING")
     script.suspend()
     until(lambda: nearly_over(job), process)
     with contextlib.suppress(psutil.NoSuchProcess):  # to be warned wakes it too
@@ -233,13 +266,13 @@ def test_killed_cancelled_and_left_alone_it_ends_in_the_same_bytes(cluster, calm
 
     try:
         until((folder / f"results/{run}/checkpoints/{LONG}/state.pt").exists, process)
-        (first,) = running_jobs()
+        (first,) = jobs_in("RUNNING")
         script_in(folder).send_signal(signal.SIGKILL)
-        (second,) = until(lambda: running_jobs() - {first}, process)
+        (second,) = until(lambda: jobs_in("RUNNING") - {first}, process)
         assert "mem=32384M" in asked("scontrol", "show", "job", second)  # it may have been for lack of memory
         until(lambda: begun(log, resumed=True), process)
         asked("scancel", second)
-        (third,) = until(lambda: running_jobs() - {first, second}, process)
+        (third,) = until(lambda: jobs_in("RUNNING") - {first, second}, process)
         assert "mem=32384M" in asked("scontrol", "show", "job", third)  # to be cancelled is no lack of it
         until(lambda: begun(log, resumed=True), process)
     finally:
@@ -250,6 +283,67 @@ def test_killed_cancelled_and_left_alone_it_ends_in_the_same_bytes(cluster, calm
     cluster.snakemake(*arguments, profile="disturbed")
     cost = json.loads((folder / f"results/{run}/{LONG}/cost.json").read_text())
     assert cost["attempts"] >= 3
+    assert reproducible(folder / f"results/{run}/{LONG}") == calm
+
+
+def test_the_job_of_a_lost_node_goes_on(cluster, calm):
+    """Its node is gone with all that it ran and set down; the next attempt begins where there is a node again."""
+    cluster.profile("lost")
+    folder, run = cluster.checkout.folder, "lost"
+    process = cluster.start(f"results/{run}/{LONG}/cost.json", run, *LONGER, "checkpoint_seconds=0.5", profile=run)
+    try:
+        until((folder / f"results/{run}/checkpoints/{LONG}/state.pt").exists, process)
+        (first,) = jobs_in("RUNNING")
+        cluster.slurm.lose_node()
+        (second,) = until(lambda: jobs_in("PENDING"), process)
+        cluster.slurm.start_node()
+        output = process.communicate(timeout=600)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0, output[-6000:]
+    jobs = cluster.jobs()
+    assert (jobs[first]["JobState"], jobs[second]["JobState"]) == ("NODE_FAIL", "COMPLETED")
+    assert begun(folder / f"results/{run}/logs/{LONG}.log", resumed=True)
+    assert reproducible(folder / f"results/{run}/{LONG}") == calm
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_jobs_take_no_notice_of_a_killed_controller(prepared, tmp_path_factory, calm, ended):
+    """Neither does Snakemake, if the controller is back before it asks; or it is ended, and the same command given.
+
+    Then a second job waits until the first, which still works, is over.
+    """
+    folder, run = prepared.folder, f"controller-{ended}".lower()
+    arguments = (f"results/{run}/{LONG}/cost.json", run, *LONGER, "checkpoint_seconds=0.5")
+    with running(prepared, tmp_path_factory.mktemp("two"), gpus=2) as cluster:
+        cluster.profile(run)
+        process = cluster.start(*arguments, profile=run)
+        try:
+            until((folder / f"results/{run}/checkpoints/{LONG}/state.pt").exists, process)
+            (first,), script = jobs_in("RUNNING"), script_in(folder)
+            script.suspend()  # it lasts longer than what follows
+            cluster.slurm.write_down(first)
+            if ended:
+                cluster.slurm.kill_controller()
+                process.kill()
+                cluster.slurm.start_controller()
+                cluster.snakemake("--unlock", run, *LONGER, profile=run)
+                process = cluster.start(*arguments, profile=run)
+                log = folder / f"results/{run}/logs/{LONG}.log"
+                until(lambda: f"process {script.pid} on " in said_in(log), process)
+            else:
+                with asking_nothing(process):
+                    cluster.slurm.kill_controller()
+                    cluster.slurm.start_controller()
+            script.resume()
+            output = process.communicate(timeout=600)[0]
+        finally:
+            process.kill()
+        assert process.returncode == 0, output[-6000:]
+        while jobs_in("RUNNING,COMPLETING"):  # the first, of which this Snakemake knows nothing
+            time.sleep(0.1)
+        states = [job["JobState"] for job in cluster.jobs().values() if job.get("TresPerJob")]
+    assert states == ["COMPLETED"] * (1 + ended)
     assert reproducible(folder / f"results/{run}/{LONG}") == calm
 
 
