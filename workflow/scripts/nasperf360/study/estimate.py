@@ -16,9 +16,8 @@ import torch
 
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.errors import UserError
-from nasperf360.registry import names
 from nasperf360.spaces.shared.search_space import search_space
-from nasperf360.stages.code_digest import code_digest
+from nasperf360.stages.code_digest import PACKAGE
 from nasperf360.stages.digest_cache import DigestCache
 from nasperf360.study import configuration
 from nasperf360.study.cards import Card, card_of
@@ -97,14 +96,13 @@ class Networks:
         return [Pass(*values) for values in found]
 
 
-def counted_before(script: str) -> DigestCache:
-    """What earlier processes counted, by the same code and the same torch, in the working directory's ``.snakemake``.
+def counted_before() -> DigestCache:
+    """What earlier processes counted, by the same sources and torch, in the working directory's ``.snakemake``.
 
-    Args:
-        script: that counts.
+    Texts are compared as they are: to take them apart takes longer than reading them all, and counting is for seconds.
     """
-    code = code_digest(script, *(f"spaces.{space}.space" for space in names("spaces")))
-    return DigestCache(".snakemake/nasperf360-networks.json", json.dumps([code, torch.__version__]))
+    sources = [path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))]
+    return DigestCache(".snakemake/nasperf360-networks.json", json.dumps([*sources, torch.__version__]))
 
 
 def estimate(

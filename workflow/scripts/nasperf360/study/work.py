@@ -233,20 +233,23 @@ class Counted:
         def count() -> list[Pass]:
             with without_numbers():
                 supernet = self.space.supernet()
-            return [Pass.mean([self._sampled(supernet, size, number) for number in range(DRAWS)]) for size in (1, 2)]
+            return [self._sampled(supernet, size) for size in (1, 2)]
 
         one, two = self._keep("sampled supernets", count)
         return one, two
 
-    def _sampled(self, supernet: Any, count: int, number: int) -> Pass:
-        """Of the supernet with so many operations per layer."""
-        rng = generator("estimate", "operations", number)
-        for name in supernet.sampled_names:
-            rows, options = supernet.architecture[name].shape
-            drawn = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
-            shape = rows, min(count, options)
-            supernet.sampled[name] = torch.tensor(drawn, dtype=torch.long, device="cpu").view(shape)
-        return forward_pass(supernet, self.shape)
+    def _sampled(self, supernet: Any, count: int) -> Pass:
+        """Of the supernet with so many operations per layer; draws may be equal: two of two operations always are."""
+        found: dict[str, Pass] = {}
+        draws = [_operations(supernet, count, number) for number in range(DRAWS)]
+        for drawn in draws:
+            if str(drawn) not in found:
+                for name, rows in drawn.items():
+                    options = supernet.architecture[name].shape[1]
+                    shape = len(rows), min(count, options)
+                    supernet.sampled[name] = torch.tensor(rows, dtype=torch.long, device="cpu").view(shape)
+                found[str(drawn)] = forward_pass(supernet, self.shape)
+        return Pass.mean([found[str(drawn)] for drawn in draws])
 
     @cached_property
     def shared(self) -> tuple[Pass, Pass]:
@@ -273,6 +276,16 @@ class Counted:
         with without_numbers():
             network = self.space.build(architecture)
         return forward_pass(network, self.shape)
+
+
+def _operations(supernet: Any, count: int, number: int) -> dict[str, list[list[int]]]:
+    """So many of each layer, drawn uniformly, by the name of their weights."""
+    rng = generator("estimate", "operations", number)
+    drawn = {}
+    for name in supernet.sampled_names:
+        rows, options = supernet.architecture[name].shape
+        drawn[name] = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
+    return drawn
 
 
 # -- searches --------------------------------------------------------------------------------------------------------
