@@ -22,6 +22,7 @@ from nasperf360.study import configuration, counting, estimate, work
 from nasperf360.study.cards import CARDS, DEFAULT, Card, card_named
 from nasperf360.study.checked_cells import read_checked
 from nasperf360.study.counting import Pass, forward_pass, without_numbers
+from nasperf360.study.makespan import chains
 from nasperf360.study.repeated_modules import RepeatedModules
 from nasperf360.study.runtimes import minutes, read_runtimes
 from nasperf360.study.sizes import PUBLISHED, Size, size_of
@@ -93,6 +94,24 @@ def test_asha_on_cifar100_by_hand():
     expected = (epochs * 40_000 * 3 + validations * 10_000) * wide_resnet_16_4(100)
     assert multiply_adds(search) == pytest.approx(expected, rel=DIFFERENCE)
     assert {phase.batch for phase in search.phases} == {128}
+
+
+def test_workers_take_at_least_as_long_as_the_longest_trial():
+    """28 trials of up to 200 epochs are worth about four of the longest: 28 workers wait for one of these."""
+    config = configured("wrn-asha", tasks=["cifar100"], seeds=[0], data_run="no-such-run")
+    found = {}
+    for workers in (1, 2, 28):
+        config["search"] = merge(config["search"], {"asha": {"all": {"workers": workers}}})
+        found[workers] = estimate.estimate(config, "h100")[0]
+    assert found[1].hours == found[2].hours == found[28].hours == found[1].hours_of_worker
+    assert found[2].hours_of_worker == found[2].hours / 2
+    asha = SimpleNamespace(rung_epochs=[12, 48, 200])
+    trained, tested = work.longest_trial(Networks(), asha, work.Scope(PUBLISHED["cifar100"], 128, 128))
+    assert (trained.samples, tested.samples) == (200 * 40_000, 3 * 10_000)
+    assert found[28].hours_of_worker == found[28].longest > found[28].hours / 28
+    (chain,) = chains([replace(found[28], stage="search")])
+    assert max(chain.shares) == found[28].longest
+    assert sum(chain.shares) == pytest.approx(found[28].hours)
 
 
 def test_seeds_that_share_searches_count_them_once():

@@ -81,11 +81,13 @@ class Stage:
         phases: in any order.
         precision: of the configuration.
         sample_bytes: that are loaded for a sample.
+        longest: what one trial does at most, which several workers cannot share.
     """
 
     phases: tuple[Phase, ...]
     precision: str
     sample_bytes: float
+    longest: tuple[Phase, ...] = ()
 
     def roofline(self, phase: Phase, card: Card) -> float:
         """Seconds of a step at the card's peaks."""
@@ -110,9 +112,15 @@ class Stage:
             share: of its roofline.
             slower: than estimated, by so many times, was a step when it was measured.
         """
+        return self._seconds(self.phases, card, share, slower)
+
+    def longest_seconds(self, card: Card, share: float, slower: float = 1.0) -> float:
+        """Of the longest part that one worker does alone."""
+        return self._seconds(self.longest, card, share, slower)
+
+    def _seconds(self, phases: Sequence[Phase], card: Card, share: float, slower: float) -> float:
         return sum(
-            phase.samples / phase.batch * self.step(phase, card, share) * slower + phase.cpu_seconds
-            for phase in self.phases
+            phase.samples / phase.batch * self.step(phase, card, share) * slower + phase.cpu_seconds for phase in phases
         )
 
     @property
@@ -308,6 +316,12 @@ def _asha(networks: Any, settings: Any, scope: Scope) -> list[Phase]:
         before = rung
     size, one = scope.size, networks.drawn
     return [scope.training(epochs * size.train, one), scope.testing(size.valid, one, times=validations)]
+
+
+def longest_trial(networks: Any, settings: Any, scope: Scope) -> list[Phase]:
+    """Of ASHA, the algorithm whose trials workers share: one that reaches the last rung."""
+    size, one, rungs = scope.size, networks.drawn, settings.rung_epochs
+    return [scope.training(rungs[-1] * size.train, one), scope.testing(size.valid, one, times=len(rungs))]
 
 
 @cache
