@@ -575,6 +575,12 @@ def test_raw_files_that_tasks_share_are_one_job():
     assert estimate.data_jobs({**study, "tasks": ["spherical"]}) == 2
 
 
+@pytest.mark.parametrize(("task", "expected"), [("cifar100", 3 * 32 * 32), ("fsd50k", 2 * 96 * 101), ("ecg", 4 * 1000)])
+def test_a_sample_is_loaded_as_it_is_stored(task, expected):
+    found = estimate.stages(configured("wrn-default", tasks=[task]), task, "wrn-default")
+    assert found["retrain"].sample_bytes == expected
+
+
 def test_sizes_on_disk_win(tmp_path):
     made = write(tmp_path, samples={"train": 20, "valid": 6, "test": 8})
     made.dataset.path.rename(tmp_path / "cifar100.h5")

@@ -220,7 +220,7 @@ def stages(config: Config, task: str, method: str, networks: Networks | None = N
         Phase(looks * (size.groups or size.valid), scope.test_batch, one, 1.0),
         scope.testing(size.test, one),
     ]
-    sample_bytes = 4.0 * _product(size.shape)
+    sample_bytes = float(size.value_bytes * _product(size.shape))
     found: dict[str, Stage | None] = {"search": None}
     if name in SEARCHES:
         own = {key: value for key, value in given["search"].get("training", {}).items() if value is not None}
