@@ -29,6 +29,7 @@ from nasperf360.stages.experiment import Experiment, Machine
 from nasperf360.stages.retrain import retrain
 from nasperf360.stages.scoring import shape
 from nasperf360.study import configuration
+from nasperf360.study.sizes import PUBLISHED
 from nasperf360.tasks.shared.metrics import task_metric
 from nasperf360.tasks.shared.per_sample import Redrawn, task_per_sample
 from nasperf360.tasks.shared.task_spec import task_spec
@@ -124,6 +125,13 @@ def test_inputs_are_as_the_signature_says(made):
     assert inputs.std() > 0
     assert all(torch.equal(batch[field], values) for field, values in kept.items()), "the batch is left alone"
     assert training.inputs(batch_of(test, 2)).shape[1] == expected[0]
+
+
+def test_the_published_size_is_of_values_as_they_are_stored(made):
+    if made.task not in PUBLISHED:
+        pytest.skip("no size of it is published")
+    train, _ = made.dataset.final(task_spec(made.task).merge_valid)
+    assert PUBLISHED[made.task].value_bytes == train.read("x", np.arange(1)).itemsize
 
 
 def test_augmentation_draws_from_its_generator_alone(made):

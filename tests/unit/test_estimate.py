@@ -11,16 +11,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nasperf360.errors import UserError
 from nasperf360.settings.layers import merge
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.spaces.shared.search_space import search_space
-from nasperf360.study import configuration, estimate, work
+from nasperf360.study import configuration, counting, estimate, work
 from nasperf360.study.cards import CARDS, DEFAULT, Card, card_named
 from nasperf360.study.checked_cells import read_checked
 from nasperf360.study.counting import Pass, forward_pass, without_numbers
+from nasperf360.study.makespan import chains
+from nasperf360.study.repeated_modules import RepeatedModules
 from nasperf360.study.runtimes import minutes, read_runtimes
 from nasperf360.study.sizes import PUBLISHED, Size, size_of
 from nasperf360.tasks.shared.task_spec import Signature, task_spec
@@ -91,6 +94,24 @@ def test_asha_on_cifar100_by_hand():
     expected = (epochs * 40_000 * 3 + validations * 10_000) * wide_resnet_16_4(100)
     assert multiply_adds(search) == pytest.approx(expected, rel=DIFFERENCE)
     assert {phase.batch for phase in search.phases} == {128}
+
+
+def test_workers_take_at_least_as_long_as_the_longest_trial():
+    """28 trials of up to 200 epochs are worth about four of the longest: 28 workers wait for one of these."""
+    config = configured("wrn-asha", tasks=["cifar100"], seeds=[0], data_run="no-such-run")
+    found = {}
+    for workers in (1, 2, 28):
+        config["search"] = merge(config["search"], {"asha": {"all": {"workers": workers}}})
+        found[workers] = estimate.estimate(config, "h100")[0]
+    assert found[1].hours == found[2].hours == found[28].hours == found[1].hours_of_worker
+    assert found[2].hours_of_worker == found[2].hours / 2
+    asha = SimpleNamespace(rung_epochs=[12, 48, 200])
+    trained, tested = work.longest_trial(Networks(), asha, work.Scope(PUBLISHED["cifar100"], 128, 128))
+    assert (trained.samples, tested.samples) == (200 * 40_000, 3 * 10_000)
+    assert found[28].hours_of_worker == found[28].longest > found[28].hours / 28
+    (chain,) = chains([replace(found[28], stage="search")])
+    assert max(chain.shares) == found[28].longest
+    assert sum(chain.shares) == pytest.approx(found[28].hours)
 
 
 def test_seeds_that_share_searches_count_them_once():
@@ -265,6 +286,55 @@ def test_a_supernet_without_numbers_counts_as_torch_counts_a_real_one(name):
     )  # its weights are products too
 
 
+@pytest.mark.parametrize("name", SPACES)
+def test_modules_that_are_not_gone_through_again_count_as_if_they_were(name, monkeypatch):
+    space = of(name)
+    architecture = work.Counted(space).sample(0)
+
+    def passes():
+        counting.REPEATED = RepeatedModules()
+        counted = work.Counted(space)
+        supernets = [counted.supernet] if hasattr(space, "supernet") else []
+        return [counted.built(architecture), *supernets]
+
+    monkeypatch.setattr(counting, "REPEATED", None)
+    skipping = passes()
+    monkeypatch.setattr(
+        RepeatedModules, "call", lambda self, run, module, *args, **kwargs: run(module, *args, **kwargs)
+    )
+    assert passes() == skipping
+
+
+def test_modules_that_differ_in_anything_are_gone_through():
+    """In a value, a shape, the form of what comes in; what holds a function is gone through each time."""
+    calls = []
+
+    class Layer(nn.Module):
+        def __init__(self, channels, value):
+            super().__init__()
+            self.weight, self.value = nn.Parameter(torch.empty(channels, 1, device="meta")), value
+
+        def forward(self, x):
+            calls.append(self.value)
+            return x * self.weight
+
+    repeated = RepeatedModules()
+    x = torch.empty(1009, 3, 5, device="meta")
+    function = len
+    with repeated.skipped():
+        for channels, value in ((3, 1), (3, 1), (3, 2), (1, 1), (3, function), (3, function)):
+            repeated.begin()
+            assert Layer(channels, value)(x).shape == x.shape
+        assert calls == [1, 2, 1, function, function]
+        repeated.begin()
+        layer = Layer(3, 2)
+        layer(x[:, :, :1])
+        layer(x.requires_grad_())
+        assert layer(x).requires_grad
+    assert calls[5:] == [2, 2]
+    assert nn.Module.__call__ is nn.Module._wrapped_call_impl
+
+
 def test_a_training_step_is_worth_three_forward_passes_by_torch_s_counter():
     space = of("wrn")
     network = space.build(space.default())
@@ -378,17 +448,18 @@ def test_networks_that_were_counted_before_are_not_counted_again(tmp_path, monke
     (tmp_path / ".snakemake").mkdir()
     monkeypatch.chdir(tmp_path)
     config = configured("wrn-default", "wrn-asha", tasks=["satellite"], data_run="no-such-run")
-    counted = estimate.counted_before("estimate.py")
+    counted = estimate.counted_before()
     first = estimate.estimate(config, "h100", networks=estimate.Networks(counted))
     assert first == estimate.estimate(config, "h100")
     counted._save()
     monkeypatch.setattr(work, "forward_pass", None)
     monkeypatch.setattr(work, "without_numbers", None)
-    again = estimate.Networks(estimate.counted_before("estimate.py"))
+    again = estimate.Networks(estimate.counted_before())
     assert estimate.estimate(config, "h100", networks=again) == first
-    monkeypatch.setattr(estimate, "code_digest", lambda *_: {"another": "code"})
+    (tmp_path / "another.py").write_text("code")
+    monkeypatch.setattr(estimate, "PACKAGE", tmp_path)
     with pytest.raises(TypeError, match="NoneType"):
-        estimate.estimate(config, "h100", networks=estimate.Networks(estimate.counted_before("estimate.py")))
+        estimate.estimate(config, "h100", networks=estimate.Networks(estimate.counted_before()))
 
 
 def test_what_is_at_fault_is_said(tmp_path):
@@ -502,6 +573,12 @@ def test_raw_files_that_tasks_share_are_one_job():
     assert estimate.data_jobs({**study, "source": "published"}) == 3
     assert estimate.data_jobs({**study, "source": "benchmark"}) == 3 + 3  # which has files of Spherical's own
     assert estimate.data_jobs({**study, "tasks": ["spherical"]}) == 2
+
+
+@pytest.mark.parametrize(("task", "expected"), [("cifar100", 3 * 32 * 32), ("fsd50k", 2 * 96 * 101), ("ecg", 4 * 1000)])
+def test_a_sample_is_loaded_as_it_is_stored(task, expected):
+    found = estimate.stages(configured("wrn-default", tasks=[task]), task, "wrn-default")
+    assert found["retrain"].sample_bytes == expected
 
 
 def test_sizes_on_disk_win(tmp_path):

@@ -64,6 +64,7 @@ PLACES = {
             "work",
             "sizes",
             "counting",
+            "repeated_modules",
             "cards",
             "checked_cells",
         },

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nasperf360.study.repeated_modules import NotComparable, RepeatedModules, Tally, plain
+
 SAMPLES = 1009
 """In a pass: a prime that no channel count holds, so that results of the samples are told from those of the weights."""
 
@@ -28,7 +30,15 @@ VIEWS = (
 )  # fmt: skip
 PRODUCTS = (aten.mm, aten.addmm, aten.bmm, aten.baddbmm)
 IN_PLACE = (aten.normal_, aten.uniform_, aten.zero_, aten.fill_, aten.add_, aten.mul_, aten.relu_, aten.div_)
-OF_ITS_SHAPE = (aten.relu, aten.sigmoid, aten.tanh, aten.neg, aten.hardtanh)
+OF_ITS_SHAPE = (
+    aten.relu, aten.sigmoid, aten.tanh, aten.neg, aten.hardtanh, aten.lerp, aten.addcmul,
+    aten.empty_like, aten.ones_like, aten.zeros_like, aten.index_copy,
+    aten._softmax, aten._log_softmax,
+)  # fmt: skip
+LAYERS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Linear)
+BUILT: dict[Any, dict[str, Any]] = {}
+"""Attributes of such layers, by their settings."""
+REPEATED = RepeatedModules()
 BROADCAST = (aten.add, aten.sub, aten.mul, aten.div)
 
 
@@ -64,12 +74,11 @@ class Pass:
 
 
 class _Counter(TorchDispatchMode):
-    """Counts what runs within."""
+    """Counts what runs within, in the last of the tallies."""
 
-    def __init__(self) -> None:
+    def __init__(self, tallies: list[Tally]) -> None:
         super().__init__()
-        self.multiply_adds = self.written = self.launches = 0
-        self._kept: dict[int, Tensor] = {}
+        self._tallies = tallies
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -82,40 +91,64 @@ class _Counter(TorchDispatchMode):
         result = (known or function)(*args, **(kwargs or {}))
         if packet in VIEWS:
             return result
-        self.launches += 1
+        tally = self._tallies[-1]
+        tally.launches += 1
         first = result[0] if isinstance(result, tuple | list) else result
         if isinstance(first, Tensor) and first.numel() % SAMPLES == 0:
-            self.written += first.numel() * first.element_size()
+            tally.written += first.numel() * first.element_size()
             if packet is aten.convolution:
-                self.multiply_adds += first.numel() * math.prod(args[1].shape[1:])
+                tally.multiply_adds += first.numel() * math.prod(args[1].shape[1:])
             elif packet in PRODUCTS:
-                self.multiply_adds += first.numel() * args[-1].shape[-2]
+                tally.multiply_adds += first.numel() * args[-1].shape[-2]
         return result
-
-    def keep(self, tensor: Tensor) -> Tensor:
-        """Of what autograd saves, each storage counts once; it is held, so that no other takes its number."""
-        if tensor.numel() % SAMPLES == 0:
-            self._kept[tensor.untyped_storage()._cdata] = tensor
-        return tensor
-
-    @property
-    def kept(self) -> int:
-        """Bytes."""
-        return sum(tensor.untyped_storage().nbytes() for tensor in self._kept.values())
 
 
 @contextmanager
 def without_numbers() -> Iterator[None]:
-    """Within, networks are built on the meta device, and their weights not drawn."""
+    """Within, networks are built on the meta device, and their weights not drawn.
+
+    Modules of equal settings share their weights and all else: a layer takes longer to build than to count. Torch's
+    layers do in all networks, others in one.
+    """
     drawing = {name: getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and name[0] != "_"}
+    of_network: dict[Any, dict[str, Any]] = {}
+    building: dict[Any, Any] = {kind: kind.__init__ for kind in {*LAYERS, *_own_kinds()}}
     for name in drawing:
         setattr(nn.init, name, _itself)
+    for kind, initialise in building.items():
+        kind.__init__ = _built_once(kind, initialise, BUILT if kind in LAYERS else of_network)
     try:
-        with torch.device("meta"), _Counter():
+        with torch.device("meta"), _Counter([Tally()]):
             yield
     finally:
         for name, function in drawing.items():
             setattr(nn.init, name, function)
+        for kind, initialise in building.items():
+            kind.__init__ = initialise
+
+
+def _built_once(kind: Any, initialise: Callable[..., None], built: dict[Any, dict[str, Any]]) -> Callable[..., None]:
+    """What initialises a module by the attributes of the first of equal settings; subclasses have more of their own."""
+
+    def of_equal_settings(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+        try:
+            key = kind, plain((args, kwargs))
+        except NotComparable:
+            return initialise(module, *args, **kwargs)
+        if type(module) is not kind or key not in built:
+            initialise(module, *args, **kwargs)
+        if type(module) is kind:
+            module.__dict__ = built.setdefault(key, module.__dict__)
+
+    return of_equal_settings
+
+
+def _own_kinds(of: type[nn.Module] = nn.Module) -> Iterator[type[nn.Module]]:
+    """Classes of modules, none of torch's, that say how they are built."""
+    for kind in of.__subclasses__():
+        if not kind.__module__.startswith("torch.") and "__init__" in vars(kind):
+            yield kind
+        yield from _own_kinds(kind)
 
 
 def forward_pass(network: nn.Module, input_shape: tuple[int, ...], *, training: bool = True) -> Pass:
@@ -127,15 +160,30 @@ def forward_pass(network: nn.Module, input_shape: tuple[int, ...], *, training: 
         training: as in training; else nothing is kept.
     """
     network.train(training)
-    counter = _Counter()
-    with torch.set_grad_enabled(training), counter, saved_tensors_hooks(counter.keep, _unchanged):
+    modules = REPEATED
+    tally = modules.begin()
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.numel() % SAMPLES == 0:
+            modules.tallies[-1].keep(tensor)
+        return tensor
+
+    with (
+        torch.set_grad_enabled(training),
+        _Counter(modules.tallies),
+        saved_tensors_hooks(keep, _unchanged),
+        modules.skipped(),
+    ):
         network(torch.empty(SAMPLES, *input_shape, device="meta"))
     return Pass(
-        counter.multiply_adds / SAMPLES,
-        counter.written / SAMPLES,
-        counter.kept / SAMPLES,
-        counter.launches,
-        sum(parameter.numel() * parameter.element_size() for parameter in network.parameters()),
+        tally.multiply_adds / SAMPLES,
+        tally.written / SAMPLES,
+        tally.kept_bytes / SAMPLES,
+        tally.launches,
+        sum(
+            parameter.numel() * parameter.element_size()
+            for _, parameter in network.named_parameters(remove_duplicate=False)
+        ),
     )
 
 
@@ -147,37 +195,65 @@ def _itself(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
     return tensor
 
 
-def _alike(tensor: Tensor, *_: Any) -> Tensor:
-    return tensor.new_empty(tensor.shape)
+def _new(like: Tensor, shape: Sequence[int]) -> Tensor:
+    """What ``like.new_empty(shape)`` is: on the meta device that is made in Python."""
+    return torch.empty(shape, dtype=like.dtype, device=like.device)
+
+
+def _alike(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
+    return _new(tensor, tensor.shape)
 
 
 def _broadcast(first: Tensor, second: Any, *_: Any) -> Tensor:
     if not isinstance(second, Tensor) or second.shape == first.shape:
-        return first.new_empty(first.shape)
+        return _new(first, first.shape)
     pairs = zip_longest(reversed(first.shape), reversed(second.shape), fillvalue=1)
-    return first.new_empty([max(pair) for pair in pairs][::-1])
+    return _new(first, [max(pair) for pair in pairs][::-1])
 
 
 def _joined(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     shape = list(tensors[0].shape)
     shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
-    return tensors[0].new_empty(shape)
+    return _new(tensors[0], shape)
 
 
 def _batch_norm(x: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
-    return x.new_empty(x.shape), x.new_empty(x.shape[1]), x.new_empty(x.shape[1])
+    return _new(x, x.shape), _new(x, x.shape[1:2]), _new(x, x.shape[1:2])
 
 
 def _stacked(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     shape = list(tensors[0].shape)
     shape.insert(axis % (len(shape) + 1), len(tensors))
-    return tensors[0].new_empty(shape)
+    return _new(tensors[0], shape)
 
 
-def _mean(x: Tensor, axes: Sequence[int] = (), keep: bool = False, **_: Any) -> Tensor:
+def _reduced(x: Tensor, axes: Sequence[int] = (), keep: bool = False, **_: Any) -> Tensor:
     axes = [axis % x.ndim for axis in axes] or range(x.ndim)
     shape = [1 if axis in axes else side for axis, side in enumerate(x.shape) if keep or axis not in axes]
-    return x.new_empty(shape)
+    return _new(x, shape)
+
+
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    return _new(first, (first.shape[0], second.shape[1]))
+
+
+def _product_and_sum(_: Tensor, first: Tensor, second: Tensor, **__: Any) -> Tensor:
+    return _product(first, second)
+
+
+def _products(first: Tensor, second: Tensor) -> Tensor:
+    return _new(first, (*first.shape[:2], second.shape[2]))
+
+
+def _gathered(x: Tensor, axis: int, index: Tensor, **_: Any) -> Tensor:
+    return _new(x, index.shape)
+
+
+def _padded(x: Tensor, sides: Sequence[int], *_: Any) -> Tensor:
+    shape = list(x.shape)
+    for axis, (before, after) in enumerate(zip(sides[::2], sides[1::2], strict=True), 1):
+        shape[-axis] += before + after
+    return _new(x, shape)
 
 
 def _random(shape: Sequence[int], **given: Any) -> Tensor:
@@ -193,18 +269,18 @@ def _convolution(
 ) -> Tensor:
     assert not transposed, "no network here has one"
     sides = _slid(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    return x.new_empty((x.shape[0], weight.shape[0], *sides))
+    return _new(x, (x.shape[0], weight.shape[0], *sides))
 
 
 def _max_pool(
     x: Tensor, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceiling: bool = False
 ) -> tuple[Tensor, Tensor]:
     shape = (*x.shape[:2], *_slid(x.shape[2:], kernel, stride or kernel, padding, dilation, ceiling))
-    return x.new_empty(shape), torch.empty(shape, dtype=torch.int64, device="meta")
+    return _new(x, shape), torch.empty(shape, dtype=torch.int64, device="meta")
 
 
 def _average_pool(x: Tensor, kernel: Any, stride: Any = (), padding: Any = 0, ceiling: bool = False, *_: Any) -> Tensor:
-    return x.new_empty((*x.shape[:2], *_slid(x.shape[2:], kernel, stride or kernel, padding, 1, ceiling)))
+    return _new(x, (*x.shape[:2], *_slid(x.shape[2:], kernel, stride or kernel, padding, 1, ceiling)))
 
 
 def _slid(
@@ -229,11 +305,16 @@ SHAPES: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys(IN_PLACE, _itself),
     **dict.fromkeys(OF_ITS_SHAPE, _alike),
     **dict.fromkeys(BROADCAST, _broadcast),
-    aten.addcmul: _alike,
+    aten.addmm: _product_and_sum,
     aten.avg_pool2d: _average_pool,
+    aten.bmm: _products,
     aten.cat: _joined,
+    aten.constant_pad_nd: _padded,
+    aten.gather: _gathered,
     aten.eye: _identity,
-    aten.mean: _mean,
+    aten.mean: _reduced,
+    aten.sum: _reduced,
+    aten.mm: _product,
     aten.randn: _random,
     aten.max_pool2d_with_indices: _max_pool,
     aten.stack: _stacked,

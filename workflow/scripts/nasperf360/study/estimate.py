@@ -16,9 +16,8 @@ import torch
 
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.errors import UserError
-from nasperf360.registry import names
 from nasperf360.spaces.shared.search_space import search_space
-from nasperf360.stages.code_digest import code_digest
+from nasperf360.stages.code_digest import PACKAGE
 from nasperf360.stages.digest_cache import DigestCache
 from nasperf360.study import configuration
 from nasperf360.study.cards import Card, card_of
@@ -27,7 +26,7 @@ from nasperf360.study.configuration import Config
 from nasperf360.study.counting import Pass
 from nasperf360.study.paths import search_seed
 from nasperf360.study.sizes import Size, size_of
-from nasperf360.study.work import RANKING, SEARCHES, SHARE, Counted, Phase, Scope, Stage
+from nasperf360.study.work import RANKING, SEARCHES, SHARE, Counted, Phase, Scope, Stage, longest_trial
 from nasperf360.tasks.shared.readers import raw_owner
 from nasperf360.tasks.shared.task_spec import TaskSpec, task_spec
 from nasperf360.tasks.shared.task_training import task_training
@@ -50,6 +49,7 @@ class Cell:
         memory: GiB that it needs at least; None likewise.
         measured: whether these are of a check on a GPU.
         workers: how many share each.
+        longest: hours of the longest part of one, which they cannot share.
     """
 
     task: str
@@ -60,14 +60,15 @@ class Cell:
     memory: float | None
     measured: bool = False
     workers: int = 1
+    longest: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.stage} of {self.method} on {self.task}"
 
     @property
     def hours_of_worker(self) -> float | None:
-        """What each has to do, as evenly as can be."""
-        return None if self.hours is None else self.hours / self.workers
+        """What each has to do, as evenly as can be; one of them does the longest part."""
+        return None if self.hours is None else max(self.hours / self.workers, self.longest)
 
 
 class Networks:
@@ -97,14 +98,13 @@ class Networks:
         return [Pass(*values) for values in found]
 
 
-def counted_before(script: str) -> DigestCache:
-    """What earlier processes counted, by the same code and the same torch, in the working directory's ``.snakemake``.
+def counted_before() -> DigestCache:
+    """What earlier processes counted, by the same sources and torch, in the working directory's ``.snakemake``.
 
-    Args:
-        script: that counts.
+    Texts are compared as they are: to take them apart takes longer than reading them all, and counting is for seconds.
     """
-    code = code_digest(script, *(f"spaces.{space}.space" for space in names("spaces")))
-    return DigestCache(".snakemake/nasperf360-networks.json", json.dumps([code, torch.__version__]))
+    sources = [path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))]
+    return DigestCache(".snakemake/nasperf360-networks.json", json.dumps([*sources, torch.__version__]))
 
 
 def estimate(
@@ -177,8 +177,9 @@ def _cell(
     slower = 1.0 if share else _slower(work, card, found, checked.card)
     if found.roofline_share and not share and checked.card is None:
         reached = min(1.0, found.roofline_share)
-    hours = work.seconds(card, reached, slower) / 3600
-    return Cell(task, method, stage, jobs, hours, found.peak_gib or work.memory, found.seconds_per_step is not None)
+    hours, longest = (seconds(card, reached, slower) / 3600 for seconds in (work.seconds, work.longest_seconds))
+    memory, measured = found.peak_gib or work.memory, found.seconds_per_step is not None
+    return Cell(task, method, stage, jobs, hours, memory, measured, longest=longest)
 
 
 def _slower(work: Stage, card: Card, found: Checked, measured_on: Card | None) -> float:
@@ -219,13 +220,16 @@ def stages(config: Config, task: str, method: str, networks: Networks | None = N
         Phase(looks * (size.groups or size.valid), scope.test_batch, one, 1.0),
         scope.testing(size.test, one),
     ]
-    sample_bytes = 4.0 * _product(size.shape)
+    sample_bytes = float(size.value_bytes * _product(size.shape))
     found: dict[str, Stage | None] = {"search": None}
     if name in SEARCHES:
         own = {key: value for key, value in given["search"].get("training", {}).items() if value is not None}
         trial = {**given["retrain"], **own} if "retrain" in given else given["search"]
-        phases = SEARCHES[name](counted, settings, _scope(spec, size, {"batch_size": 1, **trial}))
-        found["search"] = Stage(tuple(phases), trial.get("precision") or config["precision"], sample_bytes)
+        searched = _scope(spec, size, {"batch_size": 1, **trial})
+        phases = SEARCHES[name](counted, settings, searched)
+        longest = longest_trial(counted, settings, searched) if given["search"].get("workers", 1) > 1 else []
+        precision = trial.get("precision") or config["precision"]
+        found["search"] = Stage(tuple(phases), precision, sample_bytes, tuple(longest))
     return {**found, "retrain": Stage(tuple(retrain), training.get("precision") or config["precision"], sample_bytes)}
 
 

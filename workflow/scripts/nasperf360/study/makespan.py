@@ -17,11 +17,22 @@ GPUS = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Chain:
-    """A search and the trainings that start when it is done; hours of each. So many workers share the search."""
+    """A search and the trainings that start when it is done; hours of each. So many workers share the search.
+
+    One of them does its longest part, of ``longest`` hours.
+    """
 
     search: float
     trainings: tuple[float, ...]
     workers: int = 1
+    longest: float = 0.0
+
+    @property
+    def shares(self) -> list[float]:
+        """Hours of each worker, as even as can be."""
+        first = max(self.search / self.workers, self.longest)
+        others = self.workers - 1
+        return [first, *[(self.search - first) / others] * others] if others else [self.search]
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,8 @@ def chains(cells: Iterable[Cell]) -> list[Chain]:
     for stages in of_pair.values():
         (searches, search), (trainings, training) = (_jobs(stages.get(stage)) for stage in ("search", "retrain"))
         count = searches or trainings
-        workers = stages["search"].workers if "search" in stages else 1
-        found += [Chain(search, (training,) * len(range(first, trainings, count)), workers) for first in range(count)]
+        shared = (stages["search"].workers, stages["search"].longest) if "search" in stages else (1, 0.0)
+        found += [Chain(search, (training,) * len(range(first, trainings, count)), *shared) for first in range(count)]
     return found
 
 
@@ -67,8 +78,7 @@ def makespan(study: Sequence[Chain], gpus: int) -> Makespan:
     ready: list[tuple[float, int, float, int | None]] = []  # minus the work behind it, order, hours, whose search it is
     number = 0
     for chain_number, chain in enumerate(study):
-        for _ in range(chain.workers):
-            hours = chain.search / chain.workers
+        for hours in chain.shares:
             heappush(ready, (-hours - max(chain.trainings, default=0.0), number, hours, chain_number))
             number += 1
     searching = [chain.workers for chain in study]

@@ -81,11 +81,13 @@ class Stage:
         phases: in any order.
         precision: of the configuration.
         sample_bytes: that are loaded for a sample.
+        longest: what one trial does at most, which several workers cannot share.
     """
 
     phases: tuple[Phase, ...]
     precision: str
     sample_bytes: float
+    longest: tuple[Phase, ...] = ()
 
     def roofline(self, phase: Phase, card: Card) -> float:
         """Seconds of a step at the card's peaks."""
@@ -110,9 +112,15 @@ class Stage:
             share: of its roofline.
             slower: than estimated, by so many times, was a step when it was measured.
         """
+        return self._seconds(self.phases, card, share, slower)
+
+    def longest_seconds(self, card: Card, share: float, slower: float = 1.0) -> float:
+        """Of the longest part that one worker does alone."""
+        return self._seconds(self.longest, card, share, slower)
+
+    def _seconds(self, phases: Sequence[Phase], card: Card, share: float, slower: float) -> float:
         return sum(
-            phase.samples / phase.batch * self.step(phase, card, share) * slower + phase.cpu_seconds
-            for phase in self.phases
+            phase.samples / phase.batch * self.step(phase, card, share) * slower + phase.cpu_seconds for phase in phases
         )
 
     @property
@@ -233,20 +241,23 @@ class Counted:
         def count() -> list[Pass]:
             with without_numbers():
                 supernet = self.space.supernet()
-            return [Pass.mean([self._sampled(supernet, size, number) for number in range(DRAWS)]) for size in (1, 2)]
+            return [self._sampled(supernet, size) for size in (1, 2)]
 
         one, two = self._keep("sampled supernets", count)
         return one, two
 
-    def _sampled(self, supernet: Any, count: int, number: int) -> Pass:
-        """Of the supernet with so many operations per layer."""
-        rng = generator("estimate", "operations", number)
-        for name in supernet.sampled_names:
-            rows, options = supernet.architecture[name].shape
-            drawn = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
-            shape = rows, min(count, options)
-            supernet.sampled[name] = torch.tensor(drawn, dtype=torch.long, device="cpu").view(shape)
-        return forward_pass(supernet, self.shape)
+    def _sampled(self, supernet: Any, count: int) -> Pass:
+        """Of the supernet with so many operations per layer; draws may be equal: two of two operations always are."""
+        found: dict[str, Pass] = {}
+        draws = [_operations(supernet, count, number) for number in range(DRAWS)]
+        for drawn in draws:
+            if str(drawn) not in found:
+                for name, rows in drawn.items():
+                    options = supernet.architecture[name].shape[1]
+                    shape = len(rows), min(count, options)
+                    supernet.sampled[name] = torch.tensor(rows, dtype=torch.long, device="cpu").view(shape)
+                found[str(drawn)] = forward_pass(supernet, self.shape)
+        return Pass.mean([found[str(drawn)] for drawn in draws])
 
     @cached_property
     def shared(self) -> tuple[Pass, Pass]:
@@ -275,6 +286,16 @@ class Counted:
         return forward_pass(network, self.shape)
 
 
+def _operations(supernet: Any, count: int, number: int) -> dict[str, list[list[int]]]:
+    """So many of each layer, drawn uniformly, by the name of their weights."""
+    rng = generator("estimate", "operations", number)
+    drawn = {}
+    for name in supernet.sampled_names:
+        rows, options = supernet.architecture[name].shape
+        drawn[name] = [sorted(rng.permutation(options)[:count].tolist()) for _ in range(rows)]
+    return drawn
+
+
 # -- searches --------------------------------------------------------------------------------------------------------
 
 Search = Callable[[Any, Any, Scope], list[Phase]]
@@ -295,6 +316,12 @@ def _asha(networks: Any, settings: Any, scope: Scope) -> list[Phase]:
         before = rung
     size, one = scope.size, networks.drawn
     return [scope.training(epochs * size.train, one), scope.testing(size.valid, one, times=validations)]
+
+
+def longest_trial(networks: Any, settings: Any, scope: Scope) -> list[Phase]:
+    """Of ASHA, the algorithm whose trials workers share: one that reaches the last rung."""
+    size, one, rungs = scope.size, networks.drawn, settings.rung_epochs
+    return [scope.training(rungs[-1] * size.train, one), scope.testing(size.valid, one, times=len(rungs))]
 
 
 @cache
