@@ -5,8 +5,9 @@ from itertools import product
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from nasperf360.study.counting import _average_pool, _convolution, _max_pool
+from nasperf360.study.counting import _average_pool, _convolution, _max_pool, forward_pass
 
 SIDES = [(9,), (12,), (9, 12)]
 
@@ -34,3 +35,18 @@ def test_convolutions(sides):
         weight = torch.randn(4, 2, *[kernel] * dimensions)
         expected = convolution(x, weight, None, stride, padding, dilation)
         assert _convolution(x, weight, None, stride, padding, dilation, False).shape == expected.shape
+
+
+class MapsInStep(nn.Module):
+    """Two activations in one call, a sum, and a product of each sample's rows that adds to it."""
+
+    def forward(self, x):
+        first, second = torch._foreach_clamp_min([x, x], 0.0)
+        return torch.baddbmm(first + second, x, x)
+
+
+def test_a_call_for_several_maps_is_one_launch_that_writes_all():
+    found = forward_pass(MapsInStep(), (5, 5), training=False)
+    assert found.launches == 3
+    assert found.written == 4 * 25 * 4  # maps of 25 numbers of 4 bytes
+    assert found.multiply_adds == 25 * 5

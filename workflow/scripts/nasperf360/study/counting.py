@@ -93,13 +93,15 @@ class _Counter(TorchDispatchMode):
             return result
         tally = self._tallies[-1]
         tally.launches += 1
-        first = result[0] if isinstance(result, tuple | list) else result
-        if isinstance(first, Tensor) and first.numel() % SAMPLES == 0:
-            tally.written += first.numel() * first.element_size()
-            if packet is aten.convolution:
-                tally.multiply_adds += first.numel() * math.prod(args[1].shape[1:])
-            elif packet in PRODUCTS:
-                tally.multiply_adds += first.numel() * args[-1].shape[-2]
+        # Of several results the first is what is asked for, but of a call for a list of tensors they are alike.
+        made = result if isinstance(result, list) else [result[0] if isinstance(result, tuple) else result]
+        for each in made:
+            if isinstance(each, Tensor) and each.numel() % SAMPLES == 0:
+                tally.written += each.numel() * each.element_size()
+                if packet is aten.convolution:
+                    tally.multiply_adds += each.numel() * math.prod(args[1].shape[1:])
+                elif packet in PRODUCTS:
+                    tally.multiply_adds += each.numel() * args[-1].shape[-2]
         return result
 
 
@@ -204,6 +206,10 @@ def _alike(tensor: Tensor, *_: Any, **__: Any) -> Tensor:
     return _new(tensor, tensor.shape)
 
 
+def _each_alike(tensors: Sequence[Tensor], *_: Any) -> list[Tensor]:
+    return [_alike(tensor) for tensor in tensors]
+
+
 def _broadcast(first: Tensor, second: Any, *_: Any) -> Tensor:
     if not isinstance(second, Tensor) or second.shape == first.shape:
         return _new(first, first.shape)
@@ -235,6 +241,10 @@ def _reduced(x: Tensor, axes: Sequence[int] = (), keep: bool = False, **_: Any) 
 
 def _product(first: Tensor, second: Tensor) -> Tensor:
     return _new(first, (first.shape[0], second.shape[1]))
+
+
+def _products_and_sum(_: Tensor, first: Tensor, second: Tensor, **__: Any) -> Tensor:
+    return _products(first, second)
 
 
 def _product_and_sum(_: Tensor, first: Tensor, second: Tensor, **__: Any) -> Tensor:
@@ -307,6 +317,7 @@ SHAPES: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys(BROADCAST, _broadcast),
     aten.addmm: _product_and_sum,
     aten.avg_pool2d: _average_pool,
+    aten.baddbmm: _products_and_sum,
     aten.bmm: _products,
     aten.cat: _joined,
     aten.constant_pad_nd: _padded,
@@ -318,6 +329,7 @@ SHAPES: dict[Any, Callable[..., Any]] = {
     aten.randn: _random,
     aten.max_pool2d_with_indices: _max_pool,
     aten.stack: _stacked,
+    aten._foreach_clamp_min: _each_alike,
     aten.native_batch_norm: _batch_norm,
     aten.convolution: _convolution,
 }
