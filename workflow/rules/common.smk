@@ -449,6 +449,24 @@ def figure_outputs(folder, figure, forms=FIGURE_FORMS):
     return with_report(paths, ".svg", "figure", category="Figures", figure=figure, run=folder.split("/")[-1])
 
 
+# Functions, not lists: in a large study these are long, and Snakemake would take them apart for each rule that might run.
+
+
+def results_of_study(wildcards):
+    """What a table of all experiments is made of; with ``partial`` nothing that Snakemake would make."""
+    return [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY]
+
+
+def costs_of_study(wildcards):
+    """What all searches and trainings cost, likewise."""
+    return [] if config["partial"] else paths.cost_paths(RESULTS, STUDY, SEARCHES)
+
+
+def histories_of_study(wildcards):
+    """How they got on, likewise."""
+    return [] if config["partial"] else paths.history_paths(RESULTS, STUDY, SEARCHES)
+
+
 def page_inputs(wildcards):
     """What the page of a run shows beside what it looks up of each experiment; the paper's results have no experiments."""
     if wildcards.run == "reference":
@@ -461,8 +479,7 @@ def page_inputs(wildcards):
         "costs": f"{RESULTS}/figures/cost.csv",
     }
     if not config["partial"]:
-        inputs["results"] = [paths.result_path(RESULTS, key) for key in STUDY]
-        inputs["spent"] = paths.cost_paths(RESULTS, STUDY, SEARCHES)
+        inputs |= {"results": results_of_study(wildcards), "spent": costs_of_study(wildcards)}
     return inputs
 
 

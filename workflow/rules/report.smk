@@ -8,8 +8,8 @@ SAMPLES = [] if config["partial"] else [f"{RESULTS}/figures/samples/{task}.png" 
 
 rule draw_curves:
     input:
-        [] if config["partial"] else paths.history_paths(RESULTS, STUDY, SEARCHES),
-        [] if config["partial"] else paths.cost_paths(RESULTS, STUDY, SEARCHES),
+        histories_of_study,
+        costs_of_study,
         tasks=f"{RESULTS}/tables/tasks.csv",
     output:
         figure_outputs(RESULTS, "curves"),

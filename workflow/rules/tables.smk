@@ -17,7 +17,7 @@ wildcard_constraints:
 # A partial run takes what is there as it is: no inputs that Snakemake would make, but their digests as params.
 rule collect_results:
     input:
-        [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
+        results_of_study,
         study=recorded_study,
     output:
         f"{RESULTS}/tables/scores.csv",
@@ -115,7 +115,7 @@ rule comparisons_table:
 # table says so instead of training again.
 rule paired_table:
     input:
-        [] if config["partial"] else [paths.result_path(RESULTS, key) for key in STUDY],
+        results_of_study,
         study=recorded_study,
     output:
         table_outputs(RESULTS, "paired"),
@@ -164,7 +164,7 @@ rule task_table:
 # The only table that reads cost files, which differ between equal runs.
 rule cost_table:
     input:
-        [] if config["partial"] else paths.cost_paths(RESULTS, STUDY, SEARCHES),
+        costs_of_study,
     output:
         table_outputs(RESULTS, "cost"),
     log:
