@@ -186,8 +186,8 @@ def test_published_sizes(task):
 
 def test_published_sizes_of_tasks_with_splits_of_their_own():
     assert PUBLISHED["ecg"] == Size((1, 1000), 261_740, 33_281, 296_044, 32_471)
-    assert PUBLISHED["deepsea"] == Size((4, 1000), 71_753, 2_490, 71_753, 149_400)
-    assert PUBLISHED["fsd50k"] == Size((1, 96, 101), 36_796, 55_000, 36_796, 191_000, 4_170)
+    assert PUBLISHED["deepsea"] == Size((4, 1000), 71_753, 2_490, 71_753, 149_400, value_bytes=1)
+    assert PUBLISHED["fsd50k"] == Size((1, 96, 101), 36_796, 55_000, 36_796, 191_000, 4_170, value_bytes=2)
 
 
 @pytest.mark.parametrize("task", TASKS)
