@@ -1,5 +1,8 @@
 """Batches: a uniformly random order whatever the file's, the same from memory and disk, made ahead by one thread."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,11 +27,13 @@ from nasperf360.errors import DataError
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.tasks.shared.task_training import Batch
+from nasperf360.training import batches
 from nasperf360.training.batches import Loader, TrainingBatches, ahead
 from nasperf360.training.fitting import fit, predict
 from nasperf360.training.settings import TrainingSettings
 
 CPU = torch.device("cpu")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(batches.__file__).parents[2])}
 CLASSES, PER_CLASS, BATCH = 40, 30, 60
 MEMORY = {"memory": 1 << 30, "labels in memory": 40_000, "disk": 0}
 
@@ -230,6 +235,34 @@ def wait_for(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+SIGNALLED = """
+import os, signal, threading, time, traceback
+from nasperf360 import interruption
+from nasperf360.training.batches import ahead
+
+def batches():
+    yield 0
+    # The consumer, who does nothing, waits for this one by now, or will.
+    while not interruption.asked():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.01)
+    yield 1
+
+try:
+    with interruption.handled():
+        list(ahead(batches()))
+except interruption.Interrupted as end:
+    names = [os.path.basename(frame.filename) for frame in traceback.extract_tb(end.__traceback__)]
+    print(end.signal, len(threading.enumerate()), {"thread.py", "_base.py", "threading.py"} & set(names))
+"""
+
+
+def test_a_signal_waits_for_the_batch_under_way() -> None:
+    """It comes while the consumer waits for that, and raises nowhere in code that may hold a lock of both threads."""
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], env=ENVIRONMENT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("SIGUSR1 1 set()\n", "")
 
 
 def test_one_batch_is_made_ahead_and_no_more() -> None:

@@ -298,7 +298,6 @@ def test_modules_that_are_not_gone_through_again_count_as_if_they_were(name, mon
         return [counted.built(architecture), *supernets]
 
     monkeypatch.setattr(counting, "REPEATED", None)
-    passes()  # makes what a space keeps from pass to pass, as Auto-DeepLab the weights of resizing
     skipping = passes()
     monkeypatch.setattr(
         RepeatedModules, "call", lambda self, run, module, *args, **kwargs: run(module, *args, **kwargs)

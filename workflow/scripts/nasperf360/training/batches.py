@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nasperf360.data.datasets import Split, group_runs
 from nasperf360.errors import UserError
+from nasperf360.interruption import held_back
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.tasks.shared.task_training import Batch, TaskTraining, sent
 from nasperf360.training.schedules import learning_rate
@@ -115,12 +116,19 @@ def hold(split: Split, device: torch.device) -> Batch:
 def ahead(batches: Iterator[Item]) -> Iterator[Item]:
     """The same batches, each made by a background thread while the one before is used: two are in memory.
 
-    What making one raises is raised here. When it ends or is closed the thread has ended too.
+    What making one raises is raised here. When it ends or is closed the thread has ended too. A signal waits for the
+    batch under way: the locks that both threads take are Python's, and one that raises between would leave them locked.
     """
     with ThreadPoolExecutor(1, "data") as thread:
-        coming = thread.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
+        with held_back():
             coming = thread.submit(next, batches, None)
+        while True:
+            with held_back():
+                batch = coming.result()
+                if batch is not None:
+                    coming = thread.submit(next, batches, None)
+            if batch is None:
+                return
             yield batch
 
 

@@ -1,4 +1,8 @@
-"""Elementwise calls for the maps of all levels at once: forwards and backwards one, where levels would take four."""
+"""Elementwise calls for the maps of all levels at once: forwards and backwards one, where levels would take four.
+
+A gradient passes an activation by a product with 0 or 1. So one that overflowed, as happens in float16, becomes NaN
+where the activation is off, for which torch's own gives 0: the step is then left out, and the scale lowered.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
