@@ -268,22 +268,29 @@ def flops(network, shape, *, backwards=None):
     return counter.get_total_flops()
 
 
+def bytes_of(network):
+    return sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_a_network_without_numbers_counts_as_torch_counts_a_real_one(name):
     space = of(name)
     counted = work.Counted(space)
     architecture = counted.sample(0)
-    expected = flops(space.build(architecture), space.signature.input_shape) / 2 / 2
+    network = space.build(architecture)
+    expected = flops(network, space.signature.input_shape) / 2 / 2
     assert counted.built(architecture).multiply_adds == pytest.approx(expected, rel=1e-9)
+    assert counted.built(architecture).weights == bytes_of(network)
 
 
 @pytest.mark.parametrize("name", ["densenas", "darts", "autodl"])
 def test_a_supernet_without_numbers_counts_as_torch_counts_a_real_one(name):
     space = of(name)
-    expected = flops(space.supernet(), space.signature.input_shape) / 2 / 2
-    assert work.Counted(space).supernet.multiply_adds == pytest.approx(
-        expected, rel=0.02
-    )  # its weights are products too
+    supernet = space.supernet()
+    expected = flops(supernet, space.signature.input_shape) / 2 / 2
+    found = work.Counted(space).supernet
+    assert found.multiply_adds == pytest.approx(expected, rel=0.02)  # its weights are products too
+    assert found.weights == bytes_of(supernet)
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -110,7 +110,8 @@ def without_numbers() -> Iterator[None]:
     """Within, networks are built on the meta device, and their weights not drawn.
 
     Modules of equal settings share their weights and all else: a layer takes longer to build than to count. Torch's
-    layers do in all networks, others in one.
+    layers do in all networks, others in one. So what sets an attribute of one from outside sets it of all like it, and
+    a module that stands in two places of a network counts twice.
     """
     drawing = {name: getattr(nn.init, name) for name in dir(nn.init) if name.endswith("_") and name[0] != "_"}
     of_network: dict[Any, dict[str, Any]] = {}
