@@ -21,18 +21,18 @@ from nasperf360.report.pictures import small_png
 FOLDER = Path(__file__).with_name("pictures")
 FIGURES = ("scores", "cost", "experts", "profiles_settings")  # two in a row
 VIEW = {"width": 1200, "height": 1000}
-COLOURS = 256  # with fewer, the words across figures of simulated data fall apart
+COLOURS = 256
+WIDEST = 1500  # pixels
 GAP = 24  # pixels between figures
 
 
 def main(run: Path) -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        page, figures = Path(folder, "page.png"), Path(folder, "figures.png")
+        page = Path(folder, "page.png")
         photograph(run / "report" / "index.html", page)
-        montage([run / "figures" / f"{name}.png" for name in FIGURES], figures)
-        for path in (page, figures):
-            (FOLDER / path.name).write_bytes(small_png(path, COLOURS))
+        (FOLDER / page.name).write_bytes(small_png(page, COLOURS))
+    montage([run / "figures" / f"{name}.png" for name in FIGURES], FOLDER / "figures.png")
 
 
 def photograph(path: Path, output: Path) -> None:
@@ -51,7 +51,7 @@ def photograph(path: Path, output: Path) -> None:
 
 
 def montage(paths: list[Path], output: Path) -> None:
-    """Pictures two in a row, all of one width."""
+    """Pictures two in a row, all of one width, in all colours: else the words across simulated data fall apart."""
     pictures = [Image.open(path).convert("RGBA") for path in paths]
     width = min(picture.width for picture in pictures)
     pictures = [picture.resize((width, round(picture.height * width / picture.width))) for picture in pictures]
@@ -63,7 +63,8 @@ def montage(paths: list[Path], output: Path) -> None:
         for column, picture in enumerate(row):
             whole.paste(picture, (column * (width + GAP), top), picture)
         top += height + GAP
-    whole.save(output)
+    whole.thumbnail((WIDEST, WIDEST * 4))
+    whole.convert("RGB").save(output, optimize=True)
 
 
 if __name__ == "__main__":
