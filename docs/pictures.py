@@ -22,7 +22,7 @@ FOLDER = Path(__file__).with_name("pictures")
 FIGURES = ("scores", "cost", "experts", "profiles_settings")  # two in a row
 VIEW = {"width": 1200, "height": 1000}
 COLOURS = 256
-WIDEST = 1500  # pixels
+WIDEST = 1200  # pixels
 GAP = 24  # pixels between figures
 
 
