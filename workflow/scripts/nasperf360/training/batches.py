@@ -89,10 +89,10 @@ class Loader:
 
     def _batches(self, order: np.ndarray) -> Iterator[Batch]:
         on_disk = self.on_disk
-        parts = torch.from_numpy(order).split(self.batch_size)
-        indices = torch.from_numpy(order).to(self.device).split(self.batch_size)
-        for rows in zip(parts, indices, strict=True):
-            yield self._batch(on_disk, *rows)
+        rows = torch.from_numpy(order)
+        parts = (each.split(self.batch_size) for each in (rows, sent(rows, self.device)))
+        for part in zip(*parts, strict=True):
+            yield self._batch(on_disk, *part)
 
     def _batch(self, on_disk: list[str], rows: Tensor, on_device: Tensor) -> Batch:
         batch = {field: values.index_select(0, on_device) for field, values in self.held.items()}
