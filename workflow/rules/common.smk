@@ -57,6 +57,7 @@ from nasperf360.stages.code_digest import code_params, unnamed_code_params
 from nasperf360.stages.modules import stage_modules
 from nasperf360.stages.rule_functions import of_each_job
 from nasperf360.stages.rule_scripts import read_once
+from nasperf360.stages.scheduling import wake_by_jobs_alone
 from nasperf360.study import configuration, ending, paths, records, runs, runtimes
 from nasperf360.study.asked import EXPERIMENT_MB, USUAL, Asked, asked
 from nasperf360.study.expected import check_unrecorded
@@ -140,6 +141,7 @@ onstart:
     except UserError as error:
         sys.exit(f"Error: {error}")
     records.keep(OWN_RUNS)
+    wake_by_jobs_alone(workflow.scheduler)
     if not (workflow.output_settings.verbose or workflow.output_settings.quiet):
         be_brief(logger)
     if config["fork_server"] and workflow.local_exec and workflow.is_main_process:
