@@ -147,6 +147,19 @@ def test_libraries_are_imported_once_and_other_modules_by_each_job(run):
     assert found == [["False", "False", "1"], ["True", "False", "22"], ["True", "False", "333"]]
 
 
+def test_a_job_undoes_at_its_end_what_it_did_and_not_what_the_server_s_libraries_did(run):
+    text = (
+        "import tempfile, torch, weakref\nprint(sum(each.atexit for each in weakref.finalize._registry))\n"
+        "kept = tempfile.TemporaryDirectory(); print(kept.name)"
+    )
+    counts = []
+    for _ in range(2):  # the first imports torch itself
+        count, folder = run.ended(text)[0].split()
+        counts.append(int(count))
+        assert not Path(folder).exists()
+    assert counts[0] > 0 and counts[1] == 0
+
+
 def test_what_was_imported_is_not_collected_in_forks(run):
     """The collector would write to all of its pages, and so copy them for each job."""
     text = "import colorsys, gc; print(gc.get_freeze_count())"
