@@ -157,7 +157,8 @@ def test_a_job_undoes_at_its_end_what_it_did_and_not_what_the_server_s_libraries
         count, folder = run.ended(text)[0].split()
         counts.append(int(count))
         assert not Path(folder).exists()
-    assert counts[0] > 0 and counts[1] == 0
+    assert counts[0] > 0
+    assert counts[1] == 0
 
 
 def test_what_was_imported_is_not_collected_in_forks(run):

@@ -135,7 +135,7 @@ class Server:
             except Exception:
                 continue  # each job imports it, or fails to, by itself
         if self.lacked:
-            # What libraries would undo as their process ends, the kernel does for a fork; torch alone takes 0.05 s for it.
+            # What libraries would undo as their process ends, the kernel does for a fork; torch takes 0.05 s for it.
             for finalizer in weakref.finalize._registry:  # type: ignore[attr-defined]
                 finalizer.atexit = False
             gc.collect()

@@ -22,7 +22,14 @@ from pydantic import (
 class Settings(BaseModel):
     """Base class. Only declared names are taken, and no value is converted: ``"3"``, ``3.0`` or ``true`` is no 3."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=(), allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
+        defer_build=True,  # of the models that a job imports it uses a few
+    )
 
     def params(self) -> dict[str, Any]:
         """Every value, defaults too, as a param of a job."""
