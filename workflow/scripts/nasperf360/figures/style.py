@@ -297,7 +297,8 @@ def save(
             _mark_simulated(figure, mark)
         # Laid out and measured once for all forms; matplotlib would do both anew for each.
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        matplotlib.rcParams["figure.constrained_layout.use"] = False
+        figure.set_layout_engine(None)  # none at all: with "none" it would still draw each form twice
         box = figure.get_tightbbox().padded(MARGIN)
         for output in map(Path, outputs):
             if output.suffix == ".csv" and numbers is not None:
