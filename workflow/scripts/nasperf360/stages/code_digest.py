@@ -48,30 +48,72 @@ def _dump(node: Any) -> str:
 
     Absent and empty fields go: later versions of Python add such to nodes of old.
     """
-    if isinstance(node, list):
+    kind = type(node)
+    if kind is ast.Name:  # these and constants are most of all nodes
+        return f"Name(id={node.id!a})"
+    if kind is ast.Constant:
+        return f"Constant(value={node.value!a})" if node.value is not None else "Constant()"
+    if kind is list:
         return f"[{', '.join(map(_dump, node))}]"
     if not isinstance(node, ast.AST):
         return ascii(node)  # not repr, which knows the printable characters of one version of Unicode
-    fields = {name: value for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment")}
-    if isinstance(node, ast.JoinedStr):
-        fields["values"] = list(_merged(node.values))
-    elif isinstance(node, ast.FormattedValue) and not list(_merged(getattr(node.format_spec, "values", []))):
-        fields["format_spec"] = None
-    elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-        fields["exc"] = ast.Call(node.exc.func, [], [])
-    elif isinstance(node, ast.Call) and _name(node.func).endswith("Error"):
-        fields |= {"args": [], "keywords": []}
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _name(node.value.func) == "log":
-        fields["value"] = ast.Call(node.value.func, [], [])
-    elif isinstance(node, ast.ClassDef) and any(_name(base).endswith(SETTINGS) for base in node.bases):
-        fields["body"] = [statement for statement in node.body if not _is_declaration(statement)]
-    for name in ("body", "orelse", "finalbody"):
-        if isinstance(fields.get(name), list):
-            fields[name] = [statement for found in fields[name] for statement in _doing(found)]
-    if "body" in fields and fields["body"] == []:
-        fields["body"] = [ast.Pass()]  # what a body is without its docstring
-    said = ", ".join(f"{name}={_dump(value)}" for name, value in fields.items() if value is not None and value != [])
-    return f"{type(node).__name__}({said})"
+    changed = _CHANGED[kind](node) if kind in _CHANGED else {}
+    said = []
+    for name in kind._fields:
+        if name in _LEFT_OUT:
+            continue
+        value = changed[name] if name in changed else getattr(node, name, None)
+        if name in _BODIES and type(value) is list:
+            value = [statement for found in value for statement in _doing(found)]
+            if name == "body" and not value:
+                value = [ast.Pass()]  # what a body is without its docstring
+        if value is not None and value != []:
+            said.append(f"{name}={_dump(value)}")
+    return f"{kind.__name__}({', '.join(said)})"
+
+
+_LEFT_OUT = {"ctx", "kind", "type_comment"}
+_BODIES = {"body", "orelse", "finalbody"}
+
+
+def _call(node: ast.Call) -> dict[str, Any]:
+    return {"args": [], "keywords": []} if _name(node.func).endswith("Error") else {}
+
+
+def _raise(node: ast.Raise) -> dict[str, Any]:
+    return {"exc": ast.Call(node.exc.func, [], [])} if isinstance(node.exc, ast.Call) else {}
+
+
+def _expression(node: ast.Expr) -> dict[str, Any]:
+    call = node.value
+    if isinstance(call, ast.Call) and _name(call.func) == "log":
+        return {"value": ast.Call(call.func, [], [])}
+    return {}
+
+
+def _class(node: ast.ClassDef) -> dict[str, Any]:
+    settings = any(_name(base).endswith(SETTINGS) for base in node.bases)
+    return {"body": [statement for statement in node.body if not _is_declaration(statement)]} if settings else {}
+
+
+def _text(node: ast.JoinedStr) -> dict[str, Any]:
+    return {"values": list(_merged(node.values))}
+
+
+def _value(node: ast.FormattedValue) -> dict[str, Any]:
+    formatted = list(_merged(getattr(node.format_spec, "values", [])))
+    return {} if formatted else {"format_spec": None}
+
+
+_CHANGED: dict[type[ast.AST], Callable[[Any], dict[str, Any]]] = {
+    ast.Call: _call,
+    ast.Raise: _raise,
+    ast.Expr: _expression,
+    ast.ClassDef: _class,
+    ast.JoinedStr: _text,
+    ast.FormattedValue: _value,
+}
+"""What stands in place of fields of a node, by its kind: without what only speaks, or what parsers differ in."""
 
 
 def _name(node: ast.AST) -> str:
