@@ -304,7 +304,7 @@ def test_a_relative_import_that_leads_out_is_named(scripts, name, line):
 
 
 def test_a_change_of_the_analyser_serves_no_digest_of_the_old_one():
-    source = Path(module.__file__).read_text(encoding="utf-8")
+    source = module.FORM.read_text(encoding="utf-8")
     assert module.CACHE._maker == DigestCache("x", source)._maker != DigestCache("x", source + "#")._maker
 
 

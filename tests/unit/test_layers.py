@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nasperf360.stages.code_digest import DOOR, PACKAGE, SCRIPTS, _imported_names, closure, code_digest, local_imports
+from nasperf360.stages.code_digest import DOOR, PACKAGE, SCRIPTS, closure, code_digest, local_imports
+from nasperf360.stages.source_form import imported_names
 
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py"]
 KINDS = ("tasks", "spaces", "algorithms")
@@ -200,7 +201,7 @@ def room(path: Path) -> str:
 
 def third_party(path: Path) -> set[str]:
     """Packages that a file imports, ours aside."""
-    names = _imported_names(ast.parse(path.read_text(encoding="utf-8")))
+    names = imported_names(ast.parse(path.read_text(encoding="utf-8")))
     return {name.split(".")[0] for name in names} - {"", PACKAGE.name}
 
 
