@@ -46,7 +46,7 @@ PLACES = {
         "data.jobs": {"preprocess", "simulate", "publish", "published"},
     },
     "stages": {
-        "stages.code_digest": {"code_digest", "digest_cache", "rule_functions"},
+        "stages.code_digest": {"code_digest", "digest_cache", "rule_functions", "source_form"},
         "stages.modules": {"modules"},
         "stages.rule_scripts": {"rule_scripts"},
         "stages.experiment": {"experiment"},
