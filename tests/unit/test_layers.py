@@ -48,7 +48,7 @@ PLACES = {
     "stages": {
         "stages.code_digest": {"code_digest", "digest_cache", "rule_functions", "source_form"},
         "stages.modules": {"modules"},
-        "stages.rule_scripts": {"rule_scripts"},
+        "stages.rule_scripts": {"rule_scripts", "scheduling"},
         "stages.experiment": {"experiment"},
         "stages.predictions": {"predictions"},
         "stages.evaluate": {"evaluate", "scoring"},
