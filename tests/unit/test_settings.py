@@ -219,7 +219,7 @@ NESTED = [
     # Values that do not go together.
     (
         part("search", "asha", "wrn-asha", all={"rungs": 4}),
-        ["search.asha: rungs 4 would be at 1, 2, 4, 3 epochs", "max_epochs", "'wrn-asha' on task 'cifar100'"],
+        ["search.asha: rungs 4 would be at 1, 2, 4, 2 epochs", "max_epochs", "'wrn-asha' on task 'cifar100'"],
     ),
     (part("search", "asha", "wrn-asha", all={"max_epochs": 1}), ["rungs 2 would be at 1, 1 epochs"]),
     (part("search", "asha", "wrn-asha", all={"workers": 99}), ["search.asha: workers 99 have only ", "lower workers"]),

@@ -136,7 +136,7 @@ class Server:
                 continue  # each job imports it, or fails to, by itself
         if self.lacked:
             # What libraries would undo as their process ends, the kernel does for a fork; torch takes 0.05 s for it.
-            for finalizer in weakref.finalize._registry:  # type: ignore[attr-defined]
+            for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
                 finalizer.atexit = False
             gc.collect()
             gc.freeze()
@@ -272,8 +272,8 @@ def run(request: Request, folder: Path) -> NoReturn:
 def tell(folder: Path, known: set[str]) -> None:
     """In a fork that ends: which modules of libraries it had to import."""
     found = []
-    for name in [name for name in sys.modules if name not in known]:
-        origin = getattr(getattr(sys.modules[name], "__spec__", None), "origin", None)
+    for name in [name for name in list(sys.modules) if name not in known]:
+        origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
         if isinstance(origin, str) and (origin == "built-in" or origin.startswith(LIBRARIES)):
             found.append(name)
     if found and folder.is_dir():

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+MANY = 100
+"""Jobs a second, Snakemake's own limit: so many are as good as no limit."""
+
 
 def wake_by_jobs_alone(scheduler: Any) -> None:
     """Let a scheduler look for work when a job ends, and not each second too for every job that it ever started.
@@ -10,8 +13,8 @@ def wake_by_jobs_alone(scheduler: Any) -> None:
     asks for another one a span later. After some hundred jobs these looks take a whole core, and are still growing.
 
     Args:
-        scheduler: ``workflow.scheduler``; a limit over a longer span, which somebody set, stays.
+        scheduler: ``workflow.scheduler``; a lower limit, which somebody set, stays.
     """
-    limiter = scheduler.job_rate_limiter
-    if limiter and limiter.timespan <= 1:
+    limiter = getattr(scheduler, "job_rate_limiter", None)
+    if limiter and limiter.max_jobs >= MANY and limiter.timespan <= 1:
         scheduler.job_rate_limiter = None
