@@ -50,7 +50,9 @@ def test_a_run_looks_for_work_once_for_each_job(tmp_path):
     assert looks(tmp_path / "plain", "pass") > 2 * JOBS
 
 
-@pytest.mark.parametrize(("limit", "stays"), [("100/1s", False), ("1000/1s", False), ("5/1s", True), ("100/1m", True), (None, False)])
+@pytest.mark.parametrize(
+    ("limit", "stays"), [("100/1s", False), ("1000/1s", False), ("5/1s", True), ("100/1m", True), (None, False)]
+)
 def test_a_limit_that_somebody_set_stays(limit, stays):
     limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(limit)) if limit else None
     scheduler = SimpleNamespace(job_rate_limiter=limiter)
