@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from compileall import compile_dir
 from contextlib import contextmanager
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = Path(__file__).with_name("small.yaml")
@@ -31,6 +33,8 @@ class Checkout:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         shutil.copy2(SMALL, folder / "small.yaml")
+        # A process writes none (see environment), and compiles no module that is as it was here.
+        compile_dir(folder / SCRIPTS, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         _git(folder, "init", "--quiet", "--initial-branch", "main")
         self.commit("the project")
 
