@@ -17,7 +17,7 @@ from pathlib import Path
 from nasperf360.stages.provenance import CostMeter
 
 meter = CostMeter("cpu", 1)
-with meter.over_attempts(Path(sys.argv[1]), "this job", heartbeat=0.05):
+with meter.over_attempts(Path(sys.argv[1]), "this job", heartbeat=float(sys.argv[2])):
     print("started", flush=True)
     time.sleep(60)
 """
@@ -31,9 +31,16 @@ def attempt(folder, identity):
     return meter.read(), time.monotonic() - meter.started
 
 
+def started(folder, heartbeat):
+    """A job under way."""
+    command = [sys.executable, "-c", JOB, str(folder), str(heartbeat)]
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
+    job.stdout.readline()
+    return job
+
+
 def test_the_cost_of_a_killed_job_adds_up_over_attempts(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", JOB, str(tmp_path)], stdout=subprocess.PIPE, env=environment()) as job:
-        job.stdout.readline()
+    with started(tmp_path, heartbeat=0.05) as job:
         spent = tmp_path / "spent.json"
         deadline = time.monotonic() + 60
         while not (spent.exists() and json.loads(spent.read_text())["seconds"] > 0.2):
@@ -47,6 +54,12 @@ def test_the_cost_of_a_killed_job_adds_up_over_attempts(tmp_path):
     cost, _ = attempt(tmp_path, "this job")
     assert cost["attempts"] == 3
     assert cost["wall_seconds"] >= recorded
+
+
+def test_a_job_that_is_killed_at_once_is_an_attempt(tmp_path):
+    with started(tmp_path, heartbeat=60) as job:
+        job.send_signal(signal.SIGKILL)
+    assert attempt(tmp_path, "this job")[0]["attempts"] == 2
 
 
 def test_time_spent_on_another_job_does_not_count(tmp_path):

@@ -18,7 +18,7 @@ import torch
 from nasperf360.errors import UserError
 from nasperf360.files import remembered, write_json
 
-HEARTBEAT = 10.0  # seconds: of a killed job at most so much goes uncounted
+HEARTBEAT = 10.0  # seconds: of a killed job at most so many go uncounted
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "h5py", "optuna")
 
 
@@ -79,6 +79,7 @@ class CostMeter:
             while not over.wait(heartbeat):
                 record_time()
 
+        record_time()  # so that an attempt counts, however soon it is killed
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
         try:
