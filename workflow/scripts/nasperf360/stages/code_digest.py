@@ -26,7 +26,7 @@ FORM = Path(__file__).with_name("source_form.py")
 OUTSIDE = (Path(__file__), FORM, *map(FORM.with_name, ("digest_cache.py", "rule_functions.py")))
 # Nor is what `import nasperf360` offers from outside; for jobs this file is empty, as every __init__.py is.
 DOOR = PACKAGE / "__init__.py"
-# Parsing all sources takes longer than the rest of a dry run; beside Snakemake's own records of the working directory.
+# Parsing all sources takes a second of a dry run's three; beside Snakemake's own records of the working directory.
 CACHE = DigestCache(".snakemake/nasperf360-sources.json", FORM.read_text(encoding="utf-8"))
 
 

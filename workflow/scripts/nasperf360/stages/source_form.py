@@ -15,6 +15,9 @@ SETTINGS = ("Settings", "Switches", "Options", "Overrides")
 
 VALIDATORS = ("field_validator", "model_validator")
 
+_LEFT_OUT = {"ctx", "kind", "type_comment"}  # fields of nodes
+_BODIES = {"body", "orelse", "finalbody"}  # fields that hold statements
+
 
 def analyse(text: str) -> list[Any]:
     """Digest and imported names of a source text."""
@@ -49,10 +52,6 @@ def _dump(node: Any) -> str:
         if value is not None and value != []:
             said.append(f"{name}={_dump(value)}")
     return f"{kind.__name__}({', '.join(said)})"
-
-
-_LEFT_OUT = {"ctx", "kind", "type_comment"}
-_BODIES = {"body", "orelse", "finalbody"}
 
 
 def _call(node: ast.Call) -> dict[str, Any]:
