@@ -41,6 +41,8 @@ def copied(basedir):
 LIBRARY = str(checkout_of(workflow.current_basedir) / "workflow" / "scripts")
 sys.path.insert(0, LIBRARY)
 environ["PYTHONPATH"] = pathsep.join(filter(None, [LIBRARY, environ.get("PYTHONPATH")]))
+# In each job pydantic would go through all installed packages for plugins, and there are none to find.
+environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from nasperf360 import caches
 from nasperf360.console import be_brief

@@ -5,11 +5,12 @@ of hundreds of jobs starts one. The fork gets its streams, folder and environmen
 when it is killed, so is the fork. Without a server, or if that dies, the shell runs the command.
 """
 
+# Their C halves: the enumerations that signal and socket wrap around them take as long as all else here.
+import _signal as signal  # type: ignore[import-not-found]
+import _socket as socket
 import array
 import marshal
 import os
-import signal
-import socket
 import sys
 
 FORWARDED = (
@@ -31,9 +32,9 @@ def main(folder: str, shell: str, python: str, *arguments: str) -> None:
         # Until there is a fork to pass them on to.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(f"{folder}/socket")
-                status = forked(connection, script)
+            connection = socket.socket(socket.AF_UNIX)  # closed with this process
+            connection.connect(f"{folder}/socket")
+            status = forked(connection, script)
         except OSError:
             status = None
     if status is None:

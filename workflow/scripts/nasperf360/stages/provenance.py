@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from nasperf360.files import remembered, write_json
 
 HEARTBEAT = 10.0  # seconds: of a killed job at most so many go uncounted
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "h5py", "optuna")
+version_of = cache(version)  # which reads a package's whole description; a job asks twice
 
 
 def versions(*further: str) -> dict[str, str]:
@@ -27,7 +29,7 @@ def versions(*further: str) -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in (*PACKAGES, *further):
         try:
-            found[package] = version(package)
+            found[package] = version_of(package)
         except PackageNotFoundError:
             continue
     return found
