@@ -18,7 +18,7 @@ BASH = "/bin/bash"
 RUN = """
 import sys
 from nasperf360.fork_server.start import start
-print(start(sys.argv[1]), flush=True)
+print(start(sys.argv[1], {"named.py": ["wave", "wave.Error", "no_such_module"]}), flush=True)
 sys.stdin.read()
 """
 THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
@@ -53,9 +53,9 @@ class Run:
         (self.server,) = psutil.Process(self.process.pid).children()
         until((Path(self.shell).parent / "socket").exists)
 
-    def start(self, text: str, shell: str = "", **environment: str) -> subprocess.Popen[str]:
+    def start(self, text: str, shell: str = "", name: str = "script.py", **environment: str) -> subprocess.Popen[str]:
         """Start a script as Snakemake does."""
-        path = self.folder / "script.py"
+        path = self.folder / name
         path.write_text(text)
         return subprocess.Popen(
             ["bash", "-c", f"set -euo pipefail;  {sys.executable} {path}"],
@@ -67,9 +67,9 @@ class Run:
             text=True,
         )
 
-    def ended(self, text: str, shell: str = "", **environment: str) -> tuple[str, str, int]:
+    def ended(self, text: str, shell: str = "", name: str = "script.py", **environment: str) -> tuple[str, str, int]:
         """Its output, errors and status."""
-        process = self.start(text, shell, **environment)
+        process = self.start(text, shell, name, **environment)
         output, errors = process.communicate(timeout=60)
         return output, errors, process.returncode
 
@@ -159,6 +159,12 @@ def test_a_job_undoes_at_its_end_what_it_did_and_not_what_the_server_s_libraries
         assert not Path(folder).exists()
     assert counts[0] > 0
     assert counts[1] == 0
+
+
+def test_what_a_script_is_known_to_import_is_there_before_its_first_fork(run):
+    asked = "import sys; print('wave' in sys.modules)"
+    assert run.ended(asked)[0] == "False\n"
+    assert run.ended(asked, name="tmpx8_g.named.py")[0] == "True\n"
 
 
 def test_what_was_imported_is_not_collected_in_forks(run):
@@ -291,10 +297,10 @@ def test_the_server_ends_with_the_run_and_after_its_orphans(run):
 
 def test_where_a_process_cannot_be_watched_there_is_no_server(monkeypatch):
     monkeypatch.delattr(os, "pidfd_open")
-    assert start(BASH) == BASH
+    assert start(BASH, {}) == BASH
 
 
 def test_where_temporary_files_cannot_be_executed_there_is_no_server(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert start(BASH) == BASH
+    assert start(BASH, {}) == BASH

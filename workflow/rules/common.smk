@@ -55,7 +55,7 @@ from nasperf360.fork_server.start import start as start_fork_server
 from nasperf360.labels import BASELINE, PAPER_METHODS, PAPER_TASKS, halves, label_modules
 from nasperf360.locks import worker_folder
 from nasperf360.registry import has_room
-from nasperf360.stages.code_digest import code_params, unnamed_code_params
+from nasperf360.stages.code_digest import code_params, libraries, unnamed_code_params
 from nasperf360.stages.modules import stage_modules
 from nasperf360.stages.rule_functions import of_each_job
 from nasperf360.stages.rule_scripts import read_once
@@ -147,7 +147,7 @@ onstart:
     if not (workflow.output_settings.verbose or workflow.output_settings.quiet):
         be_brief(logger)
     if config["fork_server"] and workflow.local_exec and workflow.is_main_process:
-        shell.executable(start_fork_server(shell.get_executable()))
+        shell.executable(start_fork_server(shell.get_executable(), libraries()))
 
 
 onsuccess:

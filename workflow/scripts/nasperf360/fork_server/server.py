@@ -1,9 +1,9 @@
 """The fork server: ``server.py <folder> <process of Snakemake>``, started by ``start.py``; ``client.py`` asks it.
 
-It imports nothing of the project, and of libraries what its forks had to import: a fork that ends says which modules it
-lacked, and they are imported before the next one. So a run pays once for what its jobs need, and nothing for the rest,
-while all code of the project is read anew by each job. The server ends with Snakemake, however that ends, once the jobs
-have ended that outlive it.
+It imports nothing of the project, and of libraries what its forks need: what ``libraries.json`` in its folder names for
+a script, before the first fork for it, and whatever a fork lacked, which it says when it ends. So a run pays once for
+what its jobs need, and nothing for the rest, while all code of the project is read anew by each job. The server ends
+with Snakemake, however that ends, once the jobs have ended that outlive it.
 """
 
 import array
@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
+import json
 import marshal
 import os
 import selectors
@@ -71,6 +72,7 @@ class Server:
         self.selector.register(self.listener, selectors.EVENT_READ)
         self.serving = True
         self.jobs: dict[int, Job] = {}
+        self.libraries: dict[str, list[str]] = json.loads((folder / "libraries.json").read_text(encoding="utf-8"))
         self.lacked: list[str] = []
 
     def serve(self) -> Request | None:
@@ -105,7 +107,7 @@ class Server:
             try:
                 connection.settimeout(PATIENCE)
                 request = receive(connection)
-                if self.suits(request) and self.prepare() and not is_closed(connection):
+                if self.suits(request) and self.prepare(request.script) and not is_closed(connection):
                     if (process := os.fork()) == 0:
                         self.forget()
                         FORKED.append(stack.pop_all())  # nothing of it is closed as long as the fork lives
@@ -127,13 +129,15 @@ class Server:
         wanted = {name: value for name, value in request.environment.items() if name not in PER_JOB}
         return wanted == self.environment and len(request.descriptors) == 3
 
-    def prepare(self) -> bool:
-        """Import what forks lacked so far; whether this process may be forked."""
+    def prepare(self, script: str) -> bool:
+        """Import what a script is known to need, and what forks lacked so far; whether this process may be forked."""
+        _, _, named = os.path.basename(script).partition(".")  # Snakemake's copy is tmpabcdefgh.<name>
+        self.lacked += self.libraries.pop(named, [])
         for name in self.lacked:
             try:
                 importlib.import_module(name)
             except Exception:
-                continue  # each job imports it, or fails to, by itself
+                continue  # none, but what a module holds; or each job imports it, or fails to, by itself
         if self.lacked:
             # What libraries would undo as their process ends, the kernel does for a fork; torch takes 0.05 s for it.
             for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]

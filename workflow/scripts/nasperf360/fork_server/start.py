@@ -6,19 +6,21 @@ does not fit the server, or finds no server, goes to the real shell, as without 
 """
 
 import atexit
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ONE_THREAD = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
 """What Snakemake sets ``<name>_THREADS`` or ``<name>_NUM_THREADS`` of, to the threads of a job."""
 
 
-def start(shell: str) -> str:
+def start(shell: str, libraries: Mapping[str, Sequence[str]]) -> str:
     """Start a server that lives as long as this process, and return the shell to use; ``shell`` itself where it cannot.
 
     Only jobs of one thread are forked: libraries of linear algebra make their threads when they are imported, and a
@@ -26,6 +28,7 @@ def start(shell: str) -> str:
 
     Args:
         shell: absolute path of the shell that jobs run in.
+        libraries: modules that a script will import, by its name, as far as that is known.
     """
     if not hasattr(os, "pidfd_open"):  # of Linux alone
         return shell
@@ -39,6 +42,7 @@ def start(shell: str) -> str:
     launcher.chmod(0o700)
     if not os.access(launcher, os.X_OK):  # where nothing in temporary folders may be executed
         return shell
+    (folder / "libraries.json").write_text(json.dumps(libraries), encoding="utf-8")
     threads = {f"{name}{'' if '_' in name else '_NUM'}_THREADS": "1" for name in ONE_THREAD}
     subprocess.Popen(
         [sys.executable, here / "server.py", folder, str(os.getpid())],

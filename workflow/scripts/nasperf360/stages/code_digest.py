@@ -202,6 +202,16 @@ def code_of(params: Iterable[tuple[str, Any]]) -> dict[str, str]:
     return dict(sorted(entry.split("@") for entry in entries))
 
 
+def libraries() -> dict[str, list[str]]:
+    """What each script, and the local modules that it imports, import of libraries: modules, and names in modules."""
+    return {script.name: _of_libraries(script) for script in sorted(SCRIPTS.glob("*.py"))}
+
+
+def _of_libraries(script: Path) -> list[str]:
+    names = {name for path in closure(script) for name in _read(path)[1]}
+    return sorted(name for name in names if name.split(".")[0] not in ("", PACKAGE.name))
+
+
 def check_code(planned: Mapping[str, str]) -> None:
     """Compare the sources as they are now with those that a job was planned with.
 
