@@ -12,6 +12,11 @@ if exists(local("config/config.yaml")):
 
 
 include: "workflow/rules/common.smk"
+# Functions of the rules below.
+include: "workflow/rules/resources.smk"
+include: "workflow/rules/code.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/outputs.smk"
 
 
 # Snakemake asks for it where it is given --sdm apptainer.
