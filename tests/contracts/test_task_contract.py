@@ -19,6 +19,7 @@ from torch import nn
 
 from nasperf360.data.datasets import Dataset, Split
 from nasperf360.data.raw import RawFiles
+from nasperf360.estimate.sizes import PUBLISHED
 from nasperf360.files import read_json
 from nasperf360.library import load_experiment
 from nasperf360.registry import has_room, names
@@ -29,7 +30,6 @@ from nasperf360.stages.experiment import Experiment, Machine
 from nasperf360.stages.retrain import retrain
 from nasperf360.stages.scoring import shape
 from nasperf360.study import configuration
-from nasperf360.study.sizes import PUBLISHED
 from nasperf360.tasks.shared.metrics import task_metric
 from nasperf360.tasks.shared.per_sample import Redrawn, task_per_sample
 from nasperf360.tasks.shared.task_spec import task_spec

@@ -19,6 +19,7 @@ from nasperf360.data.names import LONGEST, relative_path
 from nasperf360.data.reading import LARGEST_RATIO, MOST_NAMED, check_size, each
 from nasperf360.data.sources import Source
 from nasperf360.errors import DataError, UserError
+from nasperf360.estimate.cards import CARDS
 from nasperf360.registry import room
 from nasperf360.spaces.autodl.spec import FEWEST_LAYERS, AutoDeepLabSettings
 from nasperf360.spaces.darts.spec import DartsSearch
@@ -26,7 +27,6 @@ from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.spaces.wrn.spec import WideResNetSettings
 from nasperf360.stages.digest_cache import LIMIT, DigestCache
 from nasperf360.stages.training_job import write_history
-from nasperf360.study.cards import CARDS
 from nasperf360.study.runtimes import minutes, read_runtimes
 from nasperf360.tables import paired
 from nasperf360.tables.costs import hours

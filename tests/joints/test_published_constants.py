@@ -18,12 +18,12 @@ from nasperf360.algorithms.enas import controller
 from nasperf360.algorithms.enas import search as enas
 from nasperf360.algorithms.gaea import search as gaea
 from nasperf360.algorithms.random import search as random_search
+from nasperf360.estimate.cards import CARDS
+from nasperf360.estimate.sizes import PUBLISHED, Size
 from nasperf360.figures import profiles
 from nasperf360.registry import room
 from nasperf360.seeds import generator
 from nasperf360.spaces.wrn import encoding as wrn
-from nasperf360.study.cards import CARDS
-from nasperf360.study.sizes import PUBLISHED, Size
 from nasperf360.tasks.shared.task_spec import task_spec
 
 # Of tasks/<name>/<file>.py: reference code and data papers.

@@ -8,12 +8,13 @@ from study import study
 from test_bad_input import Jobs
 
 from nasperf360.errors import UserError
+from nasperf360.estimate import estimate
 from nasperf360.files import read_json
 from nasperf360.labels import method_label
 from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.stages.experiment import checksummed
-from nasperf360.study import configuration, estimate
+from nasperf360.study import configuration
 from nasperf360.tasks.shared.task_spec import Signature
 
 SPACES = {"wrn": "satellite", "densenas": "satellite", "darts": "satellite", "autodl": "darcy", "amber": "satellite"}

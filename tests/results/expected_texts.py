@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nasperf360.estimate.makespan import Chain, makespans
 from nasperf360.figures import conclusions as conclusions_figure
 from nasperf360.figures import cost, curves, differences, experts, gallery_spherical, makespan, samples
 from nasperf360.report import charts, study
 from nasperf360.report.experiments import Seed, read_seed, versions
 from nasperf360.report.headline import headline
 from nasperf360.settings.yaml_files import read_yaml
-from nasperf360.study.makespan import Chain, makespans
 from nasperf360.tables import forms
 from nasperf360.tables.aggregate import aggregate, aggregate_table
 from nasperf360.tables.comparison import compare, comparison_table

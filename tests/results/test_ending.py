@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from nasperf360.estimate import estimated_hours
 from nasperf360.failures import is_final, read_failure
-from nasperf360.study import ending, estimated_hours
+from nasperf360.study import ending
 from nasperf360.study.paths import made_path, result_path
 
 from .small_run import METHODS, TASKS, make_run

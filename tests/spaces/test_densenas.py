@@ -8,6 +8,7 @@ import torch
 
 from nasperf360.algorithms.random.search import derivation
 from nasperf360.errors import UserError
+from nasperf360.estimate.sizes import PUBLISHED
 from nasperf360.settings.checking import checked
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.spaces.densenas.networks import SKIP_COST
@@ -15,7 +16,6 @@ from nasperf360.spaces.densenas.spec import SPEC
 from nasperf360.spaces.shared.counts import count_multiply_adds, count_parameters
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.study import configuration
-from nasperf360.study.sizes import PUBLISHED
 from nasperf360.tasks.shared.task_spec import Signature
 from nasperf360.tasks.shared.task_training import task_training
 

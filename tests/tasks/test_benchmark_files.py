@@ -27,10 +27,10 @@ from nasperf360.data.raw import RawFiles
 from nasperf360.data.sources import Source
 from nasperf360.data.sources_file import read_sources, select
 from nasperf360.errors import DataError, UserError
+from nasperf360.estimate.sizes import PUBLISHED
 from nasperf360.registry import names, room
 from nasperf360.seeds import derive_seed, generator
 from nasperf360.study import configuration
-from nasperf360.study.sizes import PUBLISHED
 from nasperf360.tasks.fsd50k.decibels import STEP
 from nasperf360.tasks.fsd50k.log_mel import log_mel
 from nasperf360.tasks.fsd50k.training import Noise

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nasperf360.study.counting import _average_pool, _convolution, _max_pool, forward_pass
+from nasperf360.estimate.counting import _average_pool, _convolution, _max_pool, forward_pass
 
 SIDES = [(9,), (12,), (9, 12)]
 

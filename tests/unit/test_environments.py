@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from nasperf360.study.cards import NEEDED
+from nasperf360.estimate.cards import NEEDED
 from nasperf360.training.gpu import OLDEST
 
 ROOT = Path(__file__).resolve().parents[2]

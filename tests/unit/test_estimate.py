@@ -15,17 +15,18 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nasperf360.errors import UserError
+from nasperf360.estimate import counting, estimate, work
+from nasperf360.estimate.cards import CARDS, DEFAULT, Card, card_named
+from nasperf360.estimate.checked_cells import read_checked
+from nasperf360.estimate.counting import Pass, forward_pass, without_numbers
+from nasperf360.estimate.makespan import chains
+from nasperf360.estimate.repeated_modules import RepeatedModules
+from nasperf360.estimate.sizes import PUBLISHED, Size, size_of
 from nasperf360.settings.layers import merge
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.spaces.shared.search_space import search_space
-from nasperf360.study import configuration, counting, estimate, work
-from nasperf360.study.cards import CARDS, DEFAULT, Card, card_named
-from nasperf360.study.checked_cells import read_checked
-from nasperf360.study.counting import Pass, forward_pass, without_numbers
-from nasperf360.study.makespan import chains
-from nasperf360.study.repeated_modules import RepeatedModules
+from nasperf360.study import configuration
 from nasperf360.study.runtimes import minutes, read_runtimes
-from nasperf360.study.sizes import PUBLISHED, Size, size_of
 from nasperf360.tasks.shared.task_spec import Signature, task_spec
 from synthetic import write
 
@@ -444,7 +445,7 @@ def test_an_algorithm_of_which_nothing_is_known_is_named_and_the_rest_estimated(
     said = estimate.warnings(config, cells, CARDS["h100"], 48)
     assert said == [
         "Nothing is known of algorithm 'asha': the searches of wrn-asha are not among the hours; add it to SEARCHES in "
-        "nasperf360/study/work.py."
+        "nasperf360/estimate/work.py."
     ]
     assert estimate.table(cells).splitlines()[1].split()[3] == "unknown"
     assert "search/cifar100/wrn-asha" not in estimate.runtimes(cells, 48)

@@ -58,17 +58,6 @@ PLACES = {
         "study.workflow": {
             *("asked", "configuration", "expected", "paths", "records", "results", "run_files", "runs", "runtimes"),
         },
-        "study.estimate": {
-            "estimate",
-            "estimated_hours",
-            "makespan",
-            "work",
-            "sizes",
-            "counting",
-            "repeated_modules",
-            "cards",
-            "checked_cells",
-        },
     },
 }
 REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.search"}
@@ -141,7 +130,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"stages.modules", "stages.experiment", "stages.evaluate", "labels", "tasks.per_sample"},
     "library": {"errors", "files", "data", "training", "training.settings", "tasks.training", "spaces.space"}
     | {"stages.evaluate", "study.workflow"},
-    "study.estimate": BASIS
+    "estimate": BASIS
     | {"study", "study.workflow", "data", "training", "training.settings", "tasks.spec", "tasks.training"}
     | {"spaces.encoding", "spaces.networks", "spaces.space", "algorithms.spec", "algorithms.search"},
     "tables": BASIS | {"labels", "data", "study", "study.workflow", "tasks.spec", "tasks.per_sample"},
@@ -156,7 +145,7 @@ WITH_TORCH = {
     "spaces.space",
     "algorithms.search",
     "stages.training",
-    "study.estimate",
+    "estimate",
     "library",
 }
 # What the workflow reads at each start, tasks and all; nothing there takes longer than pydantic and yaml.

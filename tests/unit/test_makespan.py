@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from nasperf360.estimate.estimate import Cell
+from nasperf360.estimate.makespan import Chain, chains, makespan, makespans, table
 from nasperf360.figures.makespan import draw
-from nasperf360.study.estimate import Cell
-from nasperf360.study.makespan import Chain, chains, makespan, makespans, table
 
 
 def cell(stage, jobs, hours, method="wrn-asha"):

@@ -12,18 +12,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from nasperf360.command import run_command
+from nasperf360.estimate.cards import CARDS, DEFAULT, card_of
+from nasperf360.estimate.checked_cells import CheckedCells, read_checked
+from nasperf360.estimate.estimate import Networks, counted_before, data_jobs, estimate, runtimes, table, warnings
+from nasperf360.estimate.makespan import GPUS, chains, makespans
+from nasperf360.estimate.makespan import table as schedule
+from nasperf360.estimate.work import SHARE
 from nasperf360.figures import style
 from nasperf360.figures.makespan import draw
 from nasperf360.files import write_json
 from nasperf360.settings.layers import merge
 from nasperf360.settings.yaml_files import read_yaml
 from nasperf360.study import configuration
-from nasperf360.study.cards import CARDS, DEFAULT, card_of
-from nasperf360.study.checked_cells import CheckedCells, read_checked
-from nasperf360.study.estimate import Networks, counted_before, data_jobs, estimate, runtimes, table, warnings
-from nasperf360.study.makespan import GPUS, chains, makespans
-from nasperf360.study.makespan import table as schedule
-from nasperf360.study.work import SHARE
 
 LIMIT = 48  # hours, as profiles/slurm asks for where nothing is estimated
 

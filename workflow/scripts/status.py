@@ -64,7 +64,7 @@ def said_left(left, unknown):
 
 def estimated(folder):
     # Torch takes seconds to load, and is only asked for where no seed of some experiment is done.
-    from nasperf360.study.estimated_hours import estimated_hours
+    from nasperf360.estimate.estimated_hours import estimated_hours
 
     config = remembered(folder / "settings.json")
     return estimated_hours(folder, config) if config else {}

@@ -296,7 +296,7 @@ def save(
         if simulated:
             _mark_simulated(figure, mark)
         # Laid out and measured once for all forms; matplotlib would do both anew for each.
-        if layout := figure.get_layout_engine():
+        if figure.axes and (layout := figure.get_layout_engine()):
             layout.execute(figure)
         matplotlib.rcParams["figure.constrained_layout.use"] = False
         figure.set_layout_engine(None)  # none at all: with "none" it would still draw each form twice

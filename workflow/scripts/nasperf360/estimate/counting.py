@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nasperf360.study.repeated_modules import NotComparable, RepeatedModules, Tally, plain
+from nasperf360.estimate.repeated_modules import NotComparable, RepeatedModules, Tally, plain
 
 SAMPLES = 1009
 """In a pass: a prime that no channel count holds, so that results of the samples are told from those of the weights."""

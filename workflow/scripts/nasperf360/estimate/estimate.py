@@ -16,17 +16,17 @@ import torch
 
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.errors import UserError
+from nasperf360.estimate.cards import Card, card_of
+from nasperf360.estimate.checked_cells import Checked, CheckedCells
+from nasperf360.estimate.counting import Pass
+from nasperf360.estimate.sizes import Size, size_of
+from nasperf360.estimate.work import RANKING, SEARCHES, SHARE, Counted, Phase, Scope, Stage, longest_trial
 from nasperf360.spaces.shared.search_space import search_space
 from nasperf360.stages.code_digest import PACKAGE
 from nasperf360.stages.digest_cache import DigestCache
 from nasperf360.study import configuration
-from nasperf360.study.cards import Card, card_of
-from nasperf360.study.checked_cells import Checked, CheckedCells
 from nasperf360.study.configuration import Config
-from nasperf360.study.counting import Pass
 from nasperf360.study.paths import search_seed
-from nasperf360.study.sizes import Size, size_of
-from nasperf360.study.work import RANKING, SEARCHES, SHARE, Counted, Phase, Scope, Stage, longest_trial
 from nasperf360.tasks.shared.readers import raw_owner
 from nasperf360.tasks.shared.task_spec import TaskSpec, task_spec
 from nasperf360.tasks.shared.task_training import task_training
@@ -304,7 +304,7 @@ def warnings(config: Mapping[str, Any], cells: Sequence[Cell], card: Card, limit
         algorithm = configuration.method(dict(config), method)["algorithm"]
         lines.append(
             f"Nothing is known of algorithm '{algorithm}': the searches of {method} are not among the hours; add it to "
-            f"SEARCHES in nasperf360/study/work.py."
+            f"SEARCHES in nasperf360/estimate/work.py."
         )
     for cell in cells:
         hours = cell.hours_of_worker

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasperf360.errors import UserError
+from nasperf360.estimate.cards import Card, card_named
 from nasperf360.files import read_json
-from nasperf360.study.cards import Card, card_named
 
 NUMBERS = ("seconds_per_step", "peak_gib", "roofline_share")
 

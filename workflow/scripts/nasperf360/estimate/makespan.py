@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 
 import pandas as pd
 
-from nasperf360.study.estimate import Cell
+from nasperf360.estimate.estimate import Cell
 
 GPUS = (1, 2, 4, 8, 16, 32, 64)
 

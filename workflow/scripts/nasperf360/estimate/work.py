@@ -17,12 +17,12 @@ import torch
 from torch import nn
 
 from nasperf360.algorithms.random.search import derivation
+from nasperf360.estimate.cards import Card
+from nasperf360.estimate.counting import Pass, forward_pass, without_numbers
+from nasperf360.estimate.sizes import Size
 from nasperf360.seeds import generator
 from nasperf360.spaces.shared.encoding import Architecture
 from nasperf360.spaces.shared.search_space import SearchSpace
-from nasperf360.study.cards import Card
-from nasperf360.study.counting import Pass, forward_pass, without_numbers
-from nasperf360.study.sizes import Size
 
 TRAINING = 3.0  # forward passes that a training step of a sample is worth
 ARCHITECTURE = 2.2  # and one of the architecture parameters

@@ -5,9 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nasperf360.estimate.cards import DEFAULT
+from nasperf360.estimate.estimate import estimate
 from nasperf360.files import digest_json, remembered, write_json
-from nasperf360.study.cards import DEFAULT
-from nasperf360.study.estimate import estimate
 from nasperf360.study.hours import Cell
 
 
