@@ -144,7 +144,8 @@ def test_bilevel(case, tmp_path):
                 floor = 1e-5 if simplex else 0.0
                 architecture.data.copy_(floored(architecture.data, gradient, given["architecture_lr"], floor))
                 floors += int((architecture.data <= 1e-4).any())  # divided by a sum of an eighth or more
-    assert_equal_weights(ours, plain, 1e-4 if simplex else 2e-6)  # its rate enlarges the rounding of gradients
+    # Its rate enlarges the rounding of gradients, and Adam's division by their size does: a step is 0.1 long.
+    assert_equal_weights(ours, plain, 1e-4 if simplex else 3e-5 if darts else 2e-6)
     if simplex:  # small values too
         torch.testing.assert_close(ours.architecture["options"].log(), architecture.log(), rtol=0, atol=1e-2)
     assert (floors > 0) == simplex, "the floor has to be reached to be tested"

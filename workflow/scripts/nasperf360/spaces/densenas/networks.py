@@ -52,8 +52,8 @@ class BasicBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return F.relu(residual + (x if self.shortcut is None else self.shortcut(x)))
+        residual = self.norm2(self.conv2(F.relu_(self.norm1(self.conv1(x)))))
+        return F.relu_(residual + (x if self.shortcut is None else self.shortcut(x)))
 
 
 def basic_block_cost(channels_in: int, channels_out: int, stride: int, positions: int, kernel: int) -> float:

@@ -14,14 +14,11 @@ class ConvBlock(nn.Module):
         super().__init__()
         # Inside the convolution where it can be: outside, every input is copied.
         self.uneven = kernel % 2 == 0
-        self.conv = nn.Conv1d(channels_in, channels_out, kernel, padding=0 if self.uneven else kernel // 2)
+        self.conv = nn.Conv1d(channels_in, channels_out, kernel, padding=(kernel - 1) // 2)
         self.norm = nn.BatchNorm1d(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.uneven:
-            kernel = self.conv.kernel_size[0]
-            x = F.pad(x, ((kernel - 1) // 2, kernel // 2))
-        return F.relu(self.norm(self.conv(x)))
+        return F.relu_(self.norm(self.conv(F.pad(x, (0, 1)) if self.uneven else x)))
 
 
 class ResidualBlock(nn.Module):
