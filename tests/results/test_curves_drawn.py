@@ -84,6 +84,16 @@ def test_mean_and_range_over_seeds_and_what_ended_stays(folder):
     assert search["seeds"].tolist() == [2, 2, 2, 2]
 
 
+def test_steps_are_in_order_where_the_first_seed_lacks_the_first(folder):
+    path = paths.history_path(folder, "search", KEYS[0])
+    path.write_text(path.read_text().replace("0,1,0,0.5", "0,1,1,"))  # its first trial diverged
+    numbers = curves.numbers(read_histories(folder, KEYS, None, HIGHER))
+    shown = numbers[(numbers["stage"] == "search") & (numbers["task"] == "darcy") & (numbers["quantity"] == BEST)]
+    assert shown["step"].tolist() == [1, 2, 3, 4]
+    assert shown["start"].tolist() == [0.7] * 4
+    assert shown["mean"].tolist()[0] == 0.7
+
+
 def test_the_figure_shows_every_task_and_says_what_is_simulated(folder, tmp_path):
     tasks = task_frame(["darcy", "ecg", "cosmic"], {}).set_index("task", drop=False)
     numbers = curves.numbers(read_histories(folder, KEYS, None, HIGHER))

@@ -18,7 +18,7 @@ BASH = "/bin/bash"
 RUN = """
 import sys
 from nasperf360.fork_server.start import start
-print(start(sys.argv[1], {"named.py": ["wave", "wave.Error", "no_such_module"]}), flush=True)
+print(start(sys.argv[1], {"named.py": ["wave", "wave.Error", "no_such_module", "slow_library"]}), flush=True)
 sys.stdin.read()
 """
 THREADS = ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
@@ -246,6 +246,60 @@ def test_signals_reach_the_job(run, number):
         run.server.send_signal(number)  # as when a machine is shut down
     process.send_signal(number)
     assert process.wait(60) == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_the_libraries_of_a_job_are_imported_reaches_it(tmp_path, monkeypatch, number):
+    importing = tmp_path / "importing"
+    text = f"import pathlib, time\npathlib.Path({str(importing)!r}).touch()\ntime.sleep(0.3)\n"
+    (tmp_path / "slow_library.py").write_text(text)
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(tmp_path))
+    for _ in range(4):  # it would be lost in half of the runs
+        run = Run(tmp_path)
+        try:
+            process = run.start("import time; time.sleep(60)", name="tmpx8_g.named.py")
+            until(importing.exists)
+            process.send_signal(number)
+            assert process.wait(30) == -number
+        finally:
+            importing.unlink(missing_ok=True)
+            run.close()
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_signal_that_is_ignored_as_by_nohup_ends_no_job(run, served):
+    if not served:
+        run.server.kill()
+        until(lambda: run.server.status() == psutil.STATUS_ZOMBIE)
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = run.start(
+            "import time, pathlib; open('begun', 'w').close()\n"
+            "while not pathlib.Path('go').exists(): time.sleep(0.01)\nprint('over')"
+        )
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+    until((run.folder / "begun").exists)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.1)
+    (run.folder / "go").touch()
+    assert (process.communicate()[0], process.returncode) == ("over\n", 0)
+
+
+def test_a_command_of_a_shell_ignores_no_more_signals_than_in_the_shell_alone(run):
+    command = ["bash", "-c", "grep SigIgn /proc/self/status"]
+    found = [subprocess.check_output(command, executable=shell) for shell in (run.shell, BASH)]
+    assert found[0] == found[1]
+
+
+def test_a_job_that_ended_while_its_process_was_stopped_is_not_run_again(run):
+    process = run.waiting()
+    process.send_signal(signal.SIGSTOP)
+    (run.folder / "go").touch()
+    until(lambda: not run.forks())
+    process.send_signal(signal.SIGCONT)
+    assert (process.communicate()[0], process.returncode) == ("over\n", 0)
+    assert len(run.begun()) == 1
 
 
 def test_a_job_stops_and_goes_on_with_the_process_that_stands_for_it(run):

@@ -41,8 +41,6 @@ def copied(basedir):
 LIBRARY = str(checkout_of(workflow.current_basedir) / "workflow" / "scripts")
 sys.path.insert(0, LIBRARY)
 environ["PYTHONPATH"] = pathsep.join(filter(None, [LIBRARY, environ.get("PYTHONPATH")]))
-# In each job pydantic would go through all installed packages for plugins, and there are none to find.
-environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from nasperf360 import caches
 from nasperf360.console import be_brief
@@ -146,6 +144,8 @@ onstart:
     wake_by_jobs_alone(workflow.scheduler)
     if not (workflow.output_settings.verbose or workflow.output_settings.quiet):
         be_brief(logger)
+    # In each job pydantic would go through all installed packages for plugins, and none has any for these jobs.
+    environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if config["fork_server"] and workflow.local_exec and workflow.is_main_process:
         shell.executable(start_fork_server(shell.get_executable(), libraries()))
 

@@ -37,6 +37,9 @@ def numbers(histories: pd.DataFrame) -> pd.DataFrame:
         high=("value", "max"),
         seeds=("seed", "size"),
     ).reset_index()
+    # In the order of steps: where a trial of the first seed diverged, another one's came later.
+    curve = frame.groupby(keys, sort=False).ngroup()
+    frame = frame.iloc[np.lexsort((frame["step"], curve))].reset_index(drop=True)
     return frame.assign(start=frame.groupby(keys, sort=False)["mean"].transform("first"))[COLUMNS]
 
 

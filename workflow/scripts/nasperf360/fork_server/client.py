@@ -23,6 +23,7 @@ FORWARDED = (
     signal.SIGCONT,
 )
 SIGNALS = (*FORWARDED, signal.SIGTSTP)
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # and by no shell
 
 
 def main(folder: str, shell: str, python: str, *arguments: str) -> None:
@@ -38,7 +39,7 @@ def main(folder: str, shell: str, python: str, *arguments: str) -> None:
         except OSError:
             status = None
     if status is None:
-        for number in SIGNALS:
+        for number in (*heeded(SIGNALS), *IGNORED_BY_PYTHON):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.execv(shell, [shell, *arguments])
@@ -47,6 +48,11 @@ def main(folder: str, shell: str, python: str, *arguments: str) -> None:
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(abs(status))
+
+
+def heeded(numbers: tuple[int, ...]) -> list[int]:
+    """Those signals that who started this process had not told to be ignored, as ``nohup`` does."""
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
 def script_of(python: str, arguments: tuple[str, ...]) -> str | None:
@@ -73,15 +79,17 @@ def forked(connection: socket.socket, script: str) -> int | None:
     process = int.from_bytes(answer, "big")
 
     def forward(number: int, frame: object) -> None:
-        os.kill(process, number)
+        try:  # noqa: SIM105 - to import contextlib takes long
+            os.kill(process, number)
+        except ProcessLookupError:
+            pass  # it has ended, and its status is on the way
 
     def suspend(number: int, frame: object) -> None:
-        os.kill(process, signal.SIGSTOP)
+        forward(signal.SIGSTOP, frame)
         os.kill(os.getpid(), signal.SIGSTOP)
 
-    for number in FORWARDED:
-        signal.signal(number, forward)
-    signal.signal(signal.SIGTSTP, suspend)
+    for number in heeded(SIGNALS):
+        signal.signal(number, suspend if number == signal.SIGTSTP else forward)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     status = connection.recv(4)  # nothing once the server and the fork are gone
     return int.from_bytes(status, "big", signed=True) if len(status) == 4 else None

@@ -108,7 +108,14 @@ class Server:
                 connection.settimeout(PATIENCE)
                 request = receive(connection)
                 if self.suits(request) and self.prepare(request.script) and not is_closed(connection):
-                    if (process := os.fork()) == 0:
+                    # What its client passes on at once must not meet a fork that still ignores it.
+                    signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)
+                    try:
+                        process = os.fork()
+                    finally:
+                        if os.getpid() == SERVER:
+                            signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
+                    if process == 0:
                         self.forget()
                         FORKED.append(stack.pop_all())  # nothing of it is closed as long as the fork lives
                         return request
@@ -231,6 +238,7 @@ def run(request: Request, folder: Path) -> NoReturn:
         os._exit(1)
     for number in IGNORED:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
     for target, descriptor in enumerate(request.descriptors):
         os.dup2(descriptor, target)
         os.close(descriptor)

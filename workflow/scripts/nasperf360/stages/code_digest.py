@@ -204,7 +204,11 @@ def code_of(params: Iterable[tuple[str, Any]]) -> dict[str, str]:
 
 def libraries() -> dict[str, list[str]]:
     """What each script, and the local modules that it imports, import of libraries: modules, and names in modules."""
-    return {script.name: _of_libraries(script) for script in sorted(SCRIPTS.glob("*.py"))}
+    found = {}
+    for script in sorted(SCRIPTS.glob("*.py")):
+        with suppress(OSError, ValueError, SyntaxError, UserError):  # who runs that one is told
+            found[script.name] = _of_libraries(script)
+    return found
 
 
 def _of_libraries(script: Path) -> list[str]:
