@@ -98,6 +98,17 @@ DONE = {
     "which error": ('raise UserError("a")', 'raise DataError("a")'),
     "what is raised from": ('raise UserError("a") from error', 'raise UserError("a") from None'),
     "whether it is raised": ('raise UserError("a")', 'UserError("a")'),
+    "a loss that is called an error": ("y = MeanSquaredError(squared=True)", "y = MeanSquaredError(squared=False)"),
+    "what another exception carries": ("raise Found(best)", "raise Found(last)"),
+    "a method called log": ("self.log(x)", "self.log(y)"),
+    "a dataclass called options": (
+        "@dataclass\nclass A(NetOptions):\n    width: int = 1",
+        "@dataclass\nclass A(NetOptions):\n    width: int = 2",
+    ),
+    "words that are read": (
+        'Ops = Literal["a"]\nfor name in get_args(Ops):\n    f(name)',
+        'Ops = Literal["a", "b"]\nfor name in get_args(Ops):\n    f(name)',
+    ),
     "a number called log": ("y = log(x)", "y = log(2 * x)"),
     "the logarithm": ("math.log(x)\ny = 1", "math.log(x)\ny = 2"),
     "a method of settings": (
@@ -156,7 +167,7 @@ FIXTURES = {
         "    log(2)\n"
         "finally:\n"
         "    del a[1:2, ::3]\n"
-    ): "89950c0f",
+    ): "42f4b006",
     (
         "match x:\n"
         "    case {'a': [1, *rest], **other} if (y := rest):\n"
@@ -270,6 +281,16 @@ def scripts(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PACKAGE", scripts / "nasperf360")
     monkeypatch.setattr(module, "_files_on_the_way", cache(module._files_on_the_way.__wrapped__))
     return scripts
+
+
+def test_libraries_of_scripts_are_named_but_for_those_that_cannot_be_read(scripts):
+    (scripts / "a.py").write_text("import numpy as np\nfrom nasperf360.files import read_json\n")
+    (scripts / "b.py").write_text("def f(:\n")
+    (scripts / ".#c.py").symlink_to("nobody@nowhere.1:2")
+    found = module.libraries()
+    assert found.keys() == {"a.py"}
+    assert {"numpy", "json"} <= set(found["a.py"])
+    assert not any(name.startswith("nasperf360") for name in found["a.py"])
 
 
 def test_imports_for_type_checkers_do_not_count(scripts):
