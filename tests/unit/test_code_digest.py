@@ -21,6 +21,7 @@ from nasperf360.stages.code_digest import (
     code_digest,
     code_of,
     code_params,
+    libraries,
     source_digest,
     unnamed_code_params,
 )
@@ -257,7 +258,7 @@ def test_closure_equals_what_python_imports():
 
 
 def test_missing_module_is_named():
-    with pytest.raises(FileNotFoundError, match=r"tasks\.nothing"):
+    with pytest.raises(UserError, match=r"nasperf360/tasks/nothing\.py: no such file, and preprocess\.py loads it"):
         code_digest("preprocess.py", "tasks.nothing")
 
 
@@ -306,6 +307,32 @@ def test_a_relative_import_that_leads_out_is_named(scripts, name, line):
 def test_a_change_of_the_analyser_serves_no_digest_of_the_old_one():
     source = module.FORM.read_text(encoding="utf-8")
     assert module.CACHE._maker == DigestCache("x", source)._maker != DigestCache("x", source + "#")._maker
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"x = 1\ndef f(:\n", "line 2: invalid syntax; correct it"), (b"x = '\xff'", "no Python source ('utf-8' codec")],
+)
+def test_a_file_that_is_no_python_ends_the_plan_that_needs_it_and_no_other(scripts, content, words):
+    path = scripts / "nasperf360" / "tasks" / "darcy" / "slip.py"
+    path.write_bytes(content)
+    (scripts / "needs_none.py").write_text("import json\n")
+    (scripts / "slip.py").write_text("from nasperf360.tasks.darcy import slip\n")
+    module._sources.cache_clear()
+    with pytest.raises(UserError, match=re.escape(f"{path}: {words}")):
+        source_digest(path)
+    assert libraries() == {"needs_none.py": ["json"]}
+    with pytest.raises(UserError, match="changed since this run was planned"):
+        check_code({"nasperf360/tasks/darcy/slip.py": "01234567"})
+    chosen = [code_params("needs_none.py", lambda wildcards: "tasks.darcy.slip")["code_1"]]
+    chosen.append(unnamed_code_params("needs_none.py", lambda wildcards: "tasks.darcy.slip").named["code_chosen"])
+    for function in chosen:
+        assert list(signature(function).parameters) == ["wildcards"]
+        with pytest.raises(SystemExit, match=re.escape(f"Error: {path}: {words}")):
+            function("any")
+    for plan in (code_params, lambda script: unnamed_code_params(script, str)):
+        with pytest.raises(SystemExit, match=re.escape(f"Error: {path}: {words}")):
+            plan("slip.py")
 
 
 def test_params_name_each_file_and_give_the_digest_back():
