@@ -26,6 +26,7 @@ from nasperf360.stages.code_digest import (
     unnamed_code_params,
 )
 from nasperf360.stages.digest_cache import DigestCache
+from nasperf360.stages.rule_functions import ending_the_run
 
 
 @pytest.fixture
@@ -386,3 +387,14 @@ def test_how_digests_are_made_is_no_part_of_them():
     for script in ("search.py", "retrain.py", "preprocess.py"):
         files = set(code_digest(script))
         assert not {f"nasperf360/stages/{name}.py" for name in ("code_digest", "digest_cache")} & files
+
+
+def test_what_a_user_or_a_system_is_at_fault_for_ends_the_run_by_one_sentence():
+    with pytest.raises(SystemExit, match=r"^Error: tasks: none$"), ending_the_run():
+        raise UserError("tasks: none")
+    denied = "Error: a.json: cannot be read or written (Permission denied); give yourself the right to do so"
+    with pytest.raises(SystemExit, match=f"^{re.escape(denied)}$"), ending_the_run():
+        raise PermissionError(13, "Permission denied", "a.json")
+    for slip in (KeyError("a"), OSError("no file is named")):
+        with pytest.raises(type(slip)), ending_the_run():
+            raise slip

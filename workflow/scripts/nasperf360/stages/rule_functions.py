@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from inspect import signature
 from typing import Any, TypeVar
 
-from nasperf360.errors import UserError
+from nasperf360.errors import UserError, refused_by_system
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,8 +22,12 @@ def of_each_job(function: Function) -> Function:
 
 @contextmanager
 def ending_the_run() -> Iterator[None]:
-    """End the run by the sentence of an error for the user; Snakemake shows the traceback of any other exception."""
+    """End the run by one sentence where a user or a system is at fault: of exceptions Snakemake shows tracebacks."""
     try:
         yield
     except UserError as error:
         sys.exit(f"Error: {error}")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.exit(f"Error: {refused_by_system(error.filename, error)}")
