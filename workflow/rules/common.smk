@@ -47,7 +47,8 @@ environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 from nasperf360 import caches
 from nasperf360.console import be_brief
 from nasperf360.data.redistribution import check_redistribution
-from nasperf360.data.sources_file import read_terms
+from nasperf360.data.names import expanded
+from nasperf360.data.sources_file import check_sources, read_terms
 from nasperf360.errors import UserError
 from nasperf360.failures import is_of_run
 from nasperf360.files import digest_json
@@ -78,8 +79,11 @@ if not workflow.is_main_process:
 with ending_the_run():
     configuration.check_files(workflow.configfiles)
     config = configuration.resolve(config)
+    config["sources"] = expanded(config["sources"])
     runs.check(config)
     RUNTIMES = runtimes.read_runtimes(config["runtimes"])
+    if workflow.is_main_process:
+        check_sources(config["sources"])
 
 # Whether results go to a bucket, since the machines share no files (docs/cluster.md).
 IN_BUCKET = bool(workflow.storage_settings and workflow.storage_settings.default_storage_provider)
