@@ -38,6 +38,10 @@ if not config["partial"]:
     include: "workflow/rules/evaluate.smk"
     include: "workflow/rules/publish.smk"
 
+else:
+
+    include: "workflow/rules/partial.smk"
+
 
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"

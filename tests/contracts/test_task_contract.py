@@ -19,6 +19,7 @@ from torch import nn
 
 from nasperf360.data.datasets import Dataset, Split
 from nasperf360.data.raw import RawFiles
+from nasperf360.errors import UserError
 from nasperf360.estimate.sizes import PUBLISHED
 from nasperf360.files import read_json
 from nasperf360.library import load_experiment
@@ -273,6 +274,9 @@ def test_a_loaded_experiment_predicts_what_was_saved(made, tmp_path):
     assert np.array_equal(loaded.predict({field: test.load(field) for field in test.fields}), saved)
     assert torch.get_num_threads() == threads
     assert not loaded.network.training
+    for device in ("cuda:99", "gpu"):
+        with pytest.raises(UserError, match=f"^device: '{device}' cannot be used .+; leave it out to use the CPU$"):
+            load_experiment(jobs.out, device)
 
 
 def test_what_the_task_learned_of_the_training_split_is_of_these_rows_alone(made):

@@ -21,10 +21,12 @@ from nasperf360.stages.code_digest import (
     code_digest,
     code_of,
     code_params,
+    libraries,
     source_digest,
     unnamed_code_params,
 )
 from nasperf360.stages.digest_cache import DigestCache
+from nasperf360.stages.rule_functions import ending_the_run
 
 
 @pytest.fixture
@@ -268,7 +270,7 @@ def test_closure_equals_what_python_imports():
 
 
 def test_missing_module_is_named():
-    with pytest.raises(FileNotFoundError, match=r"tasks\.nothing"):
+    with pytest.raises(UserError, match=r"nasperf360/tasks/nothing\.py: no such file, and preprocess\.py loads it"):
         code_digest("preprocess.py", "tasks.nothing")
 
 
@@ -329,6 +331,32 @@ def test_a_change_of_the_analyser_serves_no_digest_of_the_old_one():
     assert module.CACHE._maker == DigestCache("x", source)._maker != DigestCache("x", source + "#")._maker
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"x = 1\ndef f(:\n", "line 2: invalid syntax; correct it"), (b"x = '\xff'", "no Python source ('utf-8' codec")],
+)
+def test_a_file_that_is_no_python_ends_the_plan_that_needs_it_and_no_other(scripts, content, words):
+    path = scripts / "nasperf360" / "tasks" / "darcy" / "slip.py"
+    path.write_bytes(content)
+    (scripts / "needs_none.py").write_text("import json\n")
+    (scripts / "slip.py").write_text("from nasperf360.tasks.darcy import slip\n")
+    module._sources.cache_clear()
+    with pytest.raises(UserError, match=re.escape(f"{path}: {words}")):
+        source_digest(path)
+    assert libraries() == {"needs_none.py": ["json"]}
+    with pytest.raises(UserError, match="changed since this run was planned"):
+        check_code({"nasperf360/tasks/darcy/slip.py": "01234567"})
+    chosen = [code_params("needs_none.py", lambda wildcards: "tasks.darcy.slip")["code_1"]]
+    chosen.append(unnamed_code_params("needs_none.py", lambda wildcards: "tasks.darcy.slip").named["code_chosen"])
+    for function in chosen:
+        assert list(signature(function).parameters) == ["wildcards"]
+        with pytest.raises(SystemExit, match=re.escape(f"Error: {path}: {words}")):
+            function("any")
+    for plan in (code_params, lambda script: unnamed_code_params(script, str)):
+        with pytest.raises(SystemExit, match=re.escape(f"Error: {path}: {words}")):
+            plan("slip.py")
+
+
 def test_params_name_each_file_and_give_the_digest_back():
     params = code_params("retrain.py", lambda wildcards: f"tasks.{wildcards}.training", "spaces.wrn.space")
     given = {name: value("ecg") if callable(value) else value for name, value in params.items()}
@@ -380,3 +408,14 @@ def test_how_digests_are_made_is_no_part_of_them():
     for script in ("search.py", "retrain.py", "preprocess.py"):
         files = set(code_digest(script))
         assert not {f"nasperf360/stages/{name}.py" for name in ("code_digest", "digest_cache")} & files
+
+
+def test_what_a_user_or_a_system_is_at_fault_for_ends_the_run_by_one_sentence():
+    with pytest.raises(SystemExit, match=r"^Error: tasks: none$"), ending_the_run():
+        raise UserError("tasks: none")
+    denied = "Error: a.json: cannot be read or written (Permission denied); give yourself the right to do so"
+    with pytest.raises(SystemExit, match=f"^{re.escape(denied)}$"), ending_the_run():
+        raise PermissionError(13, "Permission denied", "a.json")
+    for slip in (KeyError("a"), OSError("no file is named")):
+        with pytest.raises(type(slip)), ending_the_run():
+            raise slip

@@ -574,6 +574,13 @@ def test_a_file_that_holds_no_runtimes_is_refused(tmp_path, content):
         read_runtimes(str(tmp_path / "runtimes.json"))
 
 
+@pytest.mark.parametrize("key", ["ecg/wrn-asha", "train/ecg/wrn-asha", "search/ecg/wrn", "search/ecg/wrn-asha/0"])
+def test_runtimes_of_what_is_no_job_are_refused(tmp_path, key):
+    (tmp_path / "runtimes.json").write_text(json.dumps({"search/ecg/wrn-asha": 60, key: 60}))
+    with pytest.raises(UserError, match=rf"runtimes: .*runtimes\.json: key '{key}' is no <stage>/<task>/<method>, as"):
+        read_runtimes(str(tmp_path / "runtimes.json"))
+
+
 def test_raw_files_that_tasks_share_are_one_job():
     """As ``snakemake -n`` plans them: Spherical is made of CIFAR-100's files."""
     study = {"tasks": ["cifar100", "spherical", "ecg"], "source": "original"}

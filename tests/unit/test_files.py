@@ -2,11 +2,13 @@
 
 import errno
 import os
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from nasperf360.errors import UserError
-from nasperf360.files import atomic_path, remembered, write_json
+from nasperf360.files import atomic_path, read_json, remembered, write_json
 
 
 def test_the_bytes_reach_the_disk_before_the_name_and_the_name_after(tmp_path, monkeypatch):
@@ -65,3 +67,14 @@ def test_what_is_only_remembered_may_be_lost(content, tmp_path):
     if content is not None:
         (tmp_path / "memory.json").write_bytes(content)
     assert remembered(tmp_path / "memory.json") == {}
+
+
+def test_a_file_that_may_not_be_read_is_one_sentence(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"^\S+: cannot be read \(Is a directory\); correct that and run again$"):
+        read_json(tmp_path)
+    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "a.json")
+    monkeypatch.setattr(Path, "read_text", Mock(side_effect=denied))  # root may read all
+    with pytest.raises(
+        UserError, match=r"^a\.json: cannot be read \(Permission denied\); give yourself the right to do"
+    ):
+        read_json("a.json")

@@ -138,6 +138,12 @@ def test_a_new_run_tries_what_failed_in_the_last(failure):
             False,
         ),
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero", True),
+        (
+            PermissionError(13, "Permission denied", "raw/a.mat"),
+            "raw/a.mat: cannot be read or written (Permission denied); give yourself the right to do so",
+            False,
+        ),
+        (PermissionError(13, "Permission denied"), "PermissionError: [Errno 13] Permission denied", True),
     ],
 )
 def test_what_is_no_mistake_of_the_user_is_named_too(failure, capsys, error, words, traceback):

@@ -65,7 +65,7 @@ REST = {"spaces/shared": "spaces.networks", "algorithms/shared": "algorithms.sea
 BASIS = {"errors", "files", "failures", "seeds", "registry", "interruption", "job", "locks", "stages.code_digest"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "registry": set(),
+    "registry": {"errors"},
     "seeds": set(),
     "caches": set(),
     "interruption": set(),

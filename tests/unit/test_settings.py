@@ -10,6 +10,8 @@ import yaml
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 
+from nasperf360 import algorithms
+from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.errors import UserError
 from nasperf360.registry import names
 from nasperf360.settings.checking import check_layer, checked
@@ -605,3 +607,28 @@ def test_one_key_sets_the_precision_of_all_that_trains():
     assert configuration.search_settings(config, "ecg", "wrn-default") == configuration.search_settings(
         plain, "ecg", "wrn-default"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "defines no SPEC = AlgorithmSpec(...); add it"),
+        ("SPEC = 1\n", "defines no SPEC = AlgorithmSpec(...); add it"),
+        ("import nothing_like_it\n", "cannot be imported (ModuleNotFoundError: No module named 'nothing_like_it'); "),
+        ("x = (\n", "cannot be imported (SyntaxError: '(' was never closed (spec.py, line 1)); correct it"),
+        (
+            "from nasperf360.algorithms.shared import algorithm_spec as a\nSPEC = a.AlgorithmSpec(name='halvin')",
+            "SPEC has name='halvin', but its folder is 'halving'; make them one",
+        ),
+    ],
+)
+def test_a_slip_in_the_spec_of_a_new_method_is_one_sentence(text, words, tmp_path, monkeypatch):
+    (path := tmp_path / "halving" / "spec.py").parent.mkdir()
+    path.write_text(text)
+    monkeypatch.setattr(algorithms, "__path__", [*algorithms.__path__, str(tmp_path)])
+    for name in ("nasperf360.algorithms.halving", "nasperf360.algorithms.halving.spec"):  # of the case before
+        sys.modules.pop(name, None)
+    with pytest.raises(UserError) as error:
+        algorithm_spec("halving")
+    assert f"algorithms/halving/spec.py: {words}" in str(error.value)
+    assert "\n" not in str(error.value)

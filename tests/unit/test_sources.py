@@ -6,7 +6,7 @@ import yaml
 
 from nasperf360.data.redistribution import check_redistribution
 from nasperf360.data.sources import Source, split_zips
-from nasperf360.data.sources_file import read_sources, read_terms, select
+from nasperf360.data.sources_file import check_sources, read_sources, read_terms, select
 from nasperf360.errors import UserError
 from nasperf360.study.configuration import SOURCES
 from nasperf360.study.paths import shipped
@@ -64,6 +64,10 @@ def test_each_fault_is_one_line(tmp_path, content, message):
 def test_faulty_files(tmp_path):
     with pytest.raises(UserError, match=r"no such file; set 'sources'"):
         read_sources(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match=r"^config: sources: \S+none\.yaml: no such file; set 'sources'"):
+        check_sources(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match=r"^config: sources: .+ cannot be read \(Is a directory\)"):
+        check_sources(tmp_path)
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(UserError, match="not valid YAML"):
         read_sources(tmp_path / "bad.yaml")

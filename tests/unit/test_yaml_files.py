@@ -55,6 +55,8 @@ def test_what_is_no_yaml_is_one_sentence(content, tmp_path):
     assert "\n" not in str(error.value)
     with pytest.raises(UserError, match="no such file"):
         read_yaml(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match=r"cannot be read \(Is a directory\); correct that"):
+        read_yaml(tmp_path)
 
 
 def test_every_yaml_file_that_is_shipped_is_good():

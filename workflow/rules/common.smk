@@ -45,7 +45,8 @@ environ["PYTHONPATH"] = pathsep.join(filter(None, [LIBRARY, environ.get("PYTHONP
 from nasperf360 import caches
 from nasperf360.console import be_brief
 from nasperf360.data.redistribution import check_redistribution
-from nasperf360.data.sources_file import read_terms
+from nasperf360.data.names import expanded
+from nasperf360.data.sources_file import check_sources, read_terms
 from nasperf360.errors import UserError
 from nasperf360.failures import is_of_run
 from nasperf360.files import digest_json
@@ -55,7 +56,7 @@ from nasperf360.locks import worker_folder
 from nasperf360.registry import has_room
 from nasperf360.stages.code_digest import code_params, libraries, unnamed_code_params
 from nasperf360.stages.modules import stage_modules
-from nasperf360.stages.rule_functions import of_each_job
+from nasperf360.stages.rule_functions import ending_the_run, of_each_job
 from nasperf360.stages.rule_scripts import read_once
 from nasperf360.stages.scheduling import wake_by_jobs_alone
 from nasperf360.study import configuration, ending, paths, records, runs, runtimes
@@ -73,13 +74,14 @@ if not workflow.is_main_process:
     # ends; to the Snakemake and the shell around it, in the same job, it would be the end.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
-try:
+with ending_the_run():
     configuration.check_files(workflow.configfiles)
     config = configuration.resolve(config)
+    config["sources"] = expanded(config["sources"])
     runs.check(config)
     RUNTIMES = runtimes.read_runtimes(config["runtimes"])
-except UserError as error:
-    sys.exit(f"Error: {error}")
+    if workflow.is_main_process:
+        check_sources(config["sources"])
 
 # Whether results go to a bucket, since the machines share no files (docs/cluster.md).
 IN_BUCKET = bool(workflow.storage_settings and workflow.storage_settings.default_storage_provider)
@@ -126,21 +128,17 @@ wildcard_constraints:
 OWN_RUNS = [RUN, config["data_run"], "reference"]
 
 if workflow.is_main_process:
-    try:
+    with ending_the_run():
         records.restore(OWN_RUNS)
         if not config["partial"]:  # which takes results as they are
             check_unrecorded(config, sys.argv)
-    except UserError as error:
-        sys.exit(f"Error: {error}")
 
 
 onstart:
     # By a job too, for who uses this as a module (record.smk); but a single search or training asks for no such job.
-    try:
+    with ending_the_run():
         runs.record(config)
-    except UserError as error:
-        sys.exit(f"Error: {error}")
-    records.keep(OWN_RUNS)
+        records.keep(OWN_RUNS)
     wake_by_jobs_alone(workflow.scheduler)
     if not (workflow.output_settings.verbose or workflow.output_settings.quiet):
         be_brief(logger)
@@ -151,14 +149,16 @@ onstart:
 
 
 onsuccess:
-    records.keep(OWN_RUNS)
+    with ending_the_run():
+        records.keep(OWN_RUNS)
     logger.info(ending.made(config))
 
 
 onerror:
-    records.keep(OWN_RUNS)
-    for line in ending.failures(config):
-        logger.error(line)
+    with ending_the_run():
+        records.keep(OWN_RUNS)
+        for line in ending.failures(config):
+            logger.error(line)
 
 
 def shipped(path):
@@ -189,10 +189,8 @@ def experiment_paths(pattern, seeds=SEEDS):
 
 def asked_task(wildcards):
     """The task that a target names; one that there is not ends the run by a sentence."""
-    try:
+    with ending_the_run():
         configuration.check_task(wildcards.task, "target")
-    except UserError as error:
-        sys.exit(f"Error: {error}")  # Snakemake shows the traceback of any other exception
     return wildcards.task
 
 

@@ -28,15 +28,13 @@ elif config["source"] in configuration.SOURCES:
     from nasperf360.data.lock_file import lock_path
     from nasperf360.data.sources_file import read_sources, select
 
-    try:
+    with ending_the_run():
         SOURCES = select(
             read_sources(config["sources"]),
             list(dict.fromkeys(raw_owner(task, config["source"]) for task in TASKS)),
             config["sources"],
             config["source"],
         )
-    except UserError as error:
-        sys.exit(f"Error: {error}")
 
     rule download:
         output:

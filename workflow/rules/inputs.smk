@@ -10,10 +10,8 @@ def raw_manifest(wildcards):
 def limiting(task, method):
     """The method whose networks limit the size of this one's; None if nothing does. What cannot run ends the run."""
     if (task, method) not in EXPERIMENTS:
-        try:
+        with ending_the_run():
             configuration.check_experiment(config, task, method)
-        except UserError as error:
-            sys.exit(f"Error: {error}")  # Snakemake shows the traceback of any other exception
     return configuration.method(config, method).get("size_limit", {}).get("method")
 
 
@@ -73,10 +71,8 @@ def trained_architecture(wildcards):
 @cache
 def terms():
     """What the sources file says for those who pass data on, by the task that owns the raw files."""
-    try:
+    with ending_the_run():
         return read_terms(config["sources"])
-    except UserError as error:
-        sys.exit(f"Error: {error}")
 
 
 def terms_of(task):
@@ -94,10 +90,8 @@ def published_data(wildcards):
     task, said = asked_task(wildcards), terms_of(wildcards.task)
     if said and config["source"] not in ("simulated", "published"):  # of these the manifest says what they are
         manifest = {"task": task, "origin": config["source"], "licence": said["licence"]}
-        try:
+        with ending_the_run():
             check_redistribution(manifest, said["redistribution"], config["publish"]["accept_licences"])
-        except UserError as error:
-            sys.exit(f"Error: {error}")
     return {"data": ancient(f"{DATA}/{task}.h5"), "manifest": f"{DATA}/{task}.json"}
 
 

@@ -1,5 +1,7 @@
 """Errors for people: one sentence that names the file or key and the mend."""
 
+from os import PathLike
+
 
 class UserError(Exception):
     """Something the user can mend; shown as one line, without a traceback."""
@@ -34,3 +36,15 @@ class ShortOfMemoryError(UserError):
 
     kind = "memory"
     status = 71  # EX_OSERR
+
+
+def refused_by_system(path: str | PathLike[str], error: OSError, done: str = "read or written") -> UserError:
+    """What a system says of a file as an error for the user.
+
+    Args:
+        path: of the file; an error of an open file does not name it.
+        error: what the system said.
+        done: what could not be done with it.
+    """
+    mend = "give yourself the right to do so" if isinstance(error, PermissionError) else "correct that and run again"
+    return UserError(f"{path}: cannot be {done} ({error.strerror}); {mend}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TextIO
 
 from nasperf360 import interruption
-from nasperf360.errors import DivergedError, ShortOfMemoryError, UserError
+from nasperf360.errors import DivergedError, ShortOfMemoryError, UserError, refused_by_system
 from nasperf360.failures import GOES_ON, is_final, read_failure
 from nasperf360.files import write_json
 from nasperf360.interruption import Interrupted
@@ -101,6 +101,8 @@ def _in_one_line(main: Callable[[], None]) -> None:
     except MemoryError as error:
         raise ShortOfMemoryError(_out_of_memory(error)) from error
     except Exception as error:
+        if isinstance(error, PermissionError) and error.filename is not None:
+            raise refused_by_system(error.filename, error) from error
         if type(error).__name__ == "OutOfMemoryError":  # of torch.cuda, which this module must not import
             raise UserError(f"out of GPU memory{_asked(error)}; lower batch_size or set precision: bfloat16") from error
         if "DefaultCPUAllocator" in str(error):  # torch's, which raises no MemoryError

@@ -38,7 +38,8 @@ def load_experiment(folder: str | Path, device: str = "cpu") -> "LoadedExperimen
         device: where the network shall be, as torch names it.
 
     Raises:
-        UserError: no finished training lies there, a file is not that of the training, or an earlier version wrote it.
+        UserError: no finished training lies there, a file is not that of the training, an earlier version wrote it, or
+            there is no such device.
     """
     run, key = _place(Path(folder))
     cost = made_path(run, "retrain", key)
@@ -63,7 +64,13 @@ def load_experiment(folder: str | Path, device: str = "cpu") -> "LoadedExperimen
             f"{path}: not a network that this version of nasperf360 wrote ({str(error).splitlines()[0]}); take the "
             f"version that trained it, or train it anew by --forcerun {cost}"
         ) from error
-    return LoadedExperiment(run, key, provenance, shape, network.eval().to(device), task)
+    try:
+        network = network.eval().to(device)
+    except (AssertionError, RuntimeError) as error:  # torch without CUDA asserts that it has it
+        raise UserError(
+            f"device: '{device}' cannot be used ({str(error).splitlines()[0]}); leave it out to use the CPU"
+        ) from error
+    return LoadedExperiment(run, key, provenance, shape, network, task)
 
 
 def _place(folder: Path) -> tuple[Path, Key]:

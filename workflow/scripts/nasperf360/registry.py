@@ -4,11 +4,14 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal, TypeVar
+
+from nasperf360.errors import UserError
 
 PACKAGE = Path(__file__).parent
 
 Kind = Literal["tasks", "spaces", "algorithms"]
+Spec = TypeVar("Spec")
 
 
 @cache
@@ -20,6 +23,24 @@ def names(kind: Kind) -> tuple[str, ...]:
 def room(kind: Kind, name: str, file: str) -> ModuleType:
     """The module ``<kind>/<name>/<file>.py``; nothing else is imported."""
     return import_module(room_name(kind, name, file))
+
+
+def spec(kind: Kind, name: str, form: type[Spec]) -> Spec:
+    """``SPEC`` of a task, space or algorithm; only its ``spec.py`` is imported.
+
+    Raises:
+        UserError: it cannot be imported, or does not define one of that name.
+    """
+    path = PACKAGE / kind / name / "spec.py"
+    try:
+        found: Any = getattr(room(kind, name, "spec"), "SPEC", None)
+    except Exception as error:  # whatever a slip in it may raise
+        raise UserError(f"{path}: cannot be imported ({type(error).__name__}: {error}); correct it") from error
+    if not isinstance(found, form):
+        raise UserError(f"{path}: defines no SPEC = {form.__name__}(...); add it")
+    if (given := getattr(found, "name", None)) != name:
+        raise UserError(f"{path}: SPEC has name={given!r}, but its folder is '{name}'; make them one")
+    return found
 
 
 def has_room(kind: Kind, name: str, file: str) -> bool:

@@ -46,6 +46,18 @@ def read_terms(path: str | Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def check_sources(path: str | Path) -> None:
+    """Read the file that the configuration names, whether its entries are needed or not: tables show their terms.
+
+    Raises:
+        UserError: as :func:`read_sources`; names the key.
+    """
+    try:
+        read_terms(path)
+    except UserError as error:
+        raise UserError(f"config: sources: {error}") from error
+
+
 def _read(path: str | Path) -> Iterator[tuple[str, dict[str, Any], TermsSettings]]:
     """Task, entry and terms of each source."""
     path = expanded(str(path))

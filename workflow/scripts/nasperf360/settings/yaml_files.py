@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from nasperf360.errors import UserError
+from nasperf360.errors import UserError, refused_by_system
 
 # The parser in C is ten times as fast; a PyYAML without libyaml lacks it.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -17,7 +17,7 @@ def read_yaml(path: str | Path) -> Any:
     """What a YAML file holds; None where it is empty.
 
     Raises:
-        UserError: it is missing, no YAML, gives a key twice, or holds itself by an alias.
+        UserError: it is missing, cannot be read, is no YAML, gives a key twice, or holds itself by an alias.
     """
     try:
         loader = Loader(Path(path).read_text(encoding="utf-8"))
@@ -32,6 +32,8 @@ def read_yaml(path: str | Path) -> Any:
             loader.dispose()
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
+    except OSError as error:
+        raise refused_by_system(path, error, "read") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date such as 2024-13-01
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from nasperf360.errors import UserError
 from nasperf360.stages.digest_cache import DigestCache
-from nasperf360.stages.rule_functions import of_each_job
+from nasperf360.stages.rule_functions import ending_the_run, of_each_job
 from nasperf360.stages.source_form import analyse
 
 PACKAGE = Path(__file__).parents[1]
@@ -31,7 +31,12 @@ CACHE = DigestCache(".snakemake/nasperf360-sources.json", FORM.read_text(encodin
 
 
 def _read_now(path: Path) -> tuple[str, list[str]]:
-    digest, names = CACHE.get("" if path == DOOR else path.read_text(encoding="utf-8"), analyse)
+    try:
+        digest, names = CACHE.get("" if path == DOOR else path.read_text(encoding="utf-8"), analyse)
+    except SyntaxError as error:
+        raise UserError(f"{path}: line {error.lineno}: {error.msg}; correct it") from error
+    except ValueError as error:  # no UTF-8, or null bytes
+        raise UserError(f"{path}: no Python source ({error}); correct it") from error
     return digest, names
 
 
@@ -40,7 +45,7 @@ def _sources() -> dict[Path, tuple[str, list[str]]]:
     """All sources as they are when a process first asks for one: Snakemake asks for those of many jobs much later."""
     found = {}
     for path in sorted(SCRIPTS.rglob("*.py")):
-        with suppress(OSError, ValueError, SyntaxError):  # who needs that one reads it, and is told
+        with suppress(OSError, UserError):  # who needs that one reads it, and is told
             found[path] = _read_now(path)
     return found
 
@@ -118,11 +123,12 @@ def code_digest(script: str, *modules: str) -> dict[str, str]:
         modules: loaded by name at run time, below the package, e.g. ``tasks.ecg.training``.
 
     Raises:
-        FileNotFoundError: no such module.
+        UserError: no such module, or a source that cannot be parsed.
     """
     named = [f"{PACKAGE.name}.{module}" for module in modules]
     if missing := [name for name in named if _module_file(name) is None]:
-        raise FileNotFoundError(f"no module {', '.join(missing)} in {SCRIPTS}")
+        lacking = ", ".join(f"{SCRIPTS.joinpath(*name.split('.'))}.py" for name in missing)
+        raise UserError(f"{lacking}: no such file, and {script} loads it; add it, or correct the name")
     files = closure(SCRIPTS / script, *(path for name in named for path in _files_on_the_way(name)))
     return {_name_of(path): source_digest(path) for path in files}
 
@@ -142,7 +148,8 @@ def code_params(script: str, *modules: Modules) -> dict[str, Any]:
     One param per file, but one list per function in ``modules``: the reason that Snakemake prints for a rerun shows the
     params that differ, and so names the files that changed.
     """
-    constant = code_digest(script, *(module for module in modules if isinstance(module, str)))
+    with ending_the_run():
+        constant = code_digest(script, *(module for module in modules if isinstance(module, str)))
     chosen = [_loaded(script, constant, module) for module in modules if callable(module)]
     return {f"code_{number}": value for number, value in enumerate([*_entries(constant), *chosen])}
 
@@ -164,7 +171,8 @@ class CodeParams(NamedTuple):
 
 def unnamed_code_params(script: str, choose: Callable[[Any], str | list[str]]) -> CodeParams:
     """Of a script, and the modules that a function of its wildcards gives."""
-    constant = code_digest(script)
+    with ending_the_run():
+        constant = code_digest(script)
     files = _entries(constant)
     chosen = _loaded(script, constant, choose)
 
@@ -186,6 +194,7 @@ def _loaded(script: str, constant: Mapping[str, str], choose: Callable[[Any], st
         return _entries({file: digest for file, digest in digests.items() if file not in constant})
 
     @of_each_job
+    @ending_the_run()
     def entries(wildcards: Any) -> list[str]:
         names = choose(wildcards)
         return of(*([names] if isinstance(names, str) else names))
@@ -206,7 +215,7 @@ def libraries() -> dict[str, list[str]]:
     """What each script, and the local modules that it imports, import of libraries: modules, and names in modules."""
     found = {}
     for script in sorted(SCRIPTS.glob("*.py")):
-        with suppress(OSError, ValueError, SyntaxError, UserError):  # who runs that one is told
+        with suppress(OSError, ValueError, UserError):  # who runs that one is told
             found[script.name] = _of_libraries(script)
     return found
 
@@ -236,5 +245,5 @@ def check_code(planned: Mapping[str, str]) -> None:
 def _digest_now(path: Path) -> str | None:
     try:
         return _read_now(path)[0]
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, UserError):
         return None  # gone, or no Python for the moment

@@ -1,5 +1,6 @@
 """How long searches and trainings may take on a cluster: what ``estimate.py --runtimes`` wrote, else two days."""
 
+import re
 from collections.abc import Mapping
 
 from nasperf360.errors import UserError
@@ -23,6 +24,11 @@ def read_runtimes(path: str | None) -> dict[str, int]:
             f"runtimes: {path}: not minutes by <stage>/<task>/<method>; make it anew: "
             f"python workflow/scripts/estimate.py --runtimes {path}"
         )
+    for key in content:
+        if not re.fullmatch(r"(search|retrain)/[a-z0-9_]+/[a-z0-9_]+-[a-z0-9_]+", key):
+            raise UserError(
+                f"runtimes: {path}: key '{key}' is no <stage>/<task>/<method>, as search/ecg/wrn-asha is; correct it"
+            )
     return content
 
 

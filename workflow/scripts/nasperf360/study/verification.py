@@ -186,7 +186,7 @@ def _code_faults(
     try:
         modules = stage_modules(experiment.stage, experiment.task, settings["method"], settings["search"])
         same_code = origin["code_sha256"] == digest_json(code_digest(f"{experiment.stage}.py", *modules))
-    except (FileNotFoundError, ModuleNotFoundError):  # there is no such task, space or algorithm any more
+    except UserError:  # there is no such task, space or algorithm any more
         same_code = False
     if not same_code:
         yield f"{path}: made by other code than that of this checkout"

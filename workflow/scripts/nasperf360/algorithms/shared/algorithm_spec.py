@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nasperf360.registry import room
+from nasperf360.registry import spec
 from nasperf360.settings.declaration import NoSettings, Settings
 from nasperf360.spaces.shared.space_spec import Capability, SpaceSpec
 
@@ -49,5 +49,4 @@ class AlgorithmSpec:
 
 def algorithm_spec(name: str) -> AlgorithmSpec:
     """The spec of the algorithm of that name; only ``spec.py`` of its folder is imported."""
-    spec: AlgorithmSpec = room("algorithms", name, "spec").SPEC
-    return spec
+    return spec("algorithms", name, AlgorithmSpec)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nasperf360.registry import room
+from nasperf360.registry import spec
 from nasperf360.settings.declaration import NoSettings, Settings
 from nasperf360.tasks.shared.task_spec import Signature
 
@@ -49,5 +49,4 @@ class SpaceSpec:
 
 def space_spec(name: str) -> SpaceSpec:
     """The spec of the space of that name; only ``spec.py`` of its folder is imported."""
-    spec: SpaceSpec = room("spaces", name, "spec").SPEC
-    return spec
+    return spec("spaces", name, SpaceSpec)

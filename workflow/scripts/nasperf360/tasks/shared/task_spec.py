@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nasperf360.registry import has_room, room
+from nasperf360.registry import has_room, spec
 from nasperf360.settings.declaration import NoSettings, Settings
 
 
@@ -82,5 +82,4 @@ def label_classes(task: str) -> int | None:
 
 def task_spec(name: str) -> TaskSpec:
     """The spec of the task of that name; only ``spec.py`` of its folder is imported."""
-    spec: TaskSpec = room("tasks", name, "spec").SPEC
-    return spec
+    return spec("tasks", name, TaskSpec)
