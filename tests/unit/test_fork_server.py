@@ -306,7 +306,8 @@ def test_a_job_stops_and_goes_on_with_the_process_that_stands_for_it(run):
     process = run.waiting()
     (fork,) = run.forks()
     process.send_signal(signal.SIGTSTP)
-    until(lambda: fork.status() == psutil.STATUS_STOPPED)
+    stands = psutil.Process(process.pid)  # it stops after its fork
+    until(lambda: {fork.status(), stands.status()} == {psutil.STATUS_STOPPED})
     process.send_signal(signal.SIGCONT)
     until(lambda: fork.status() != psutil.STATUS_STOPPED)
     (run.folder / "go").touch()
