@@ -3,15 +3,17 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import synthetic
 from nasperf360.algorithms.shared.algorithm_spec import algorithm_spec
 from nasperf360.algorithms.shared.problem import Problem, run_search
-from nasperf360.errors import DivergedError
+from nasperf360.errors import DivergedError, UserError
 from nasperf360.seeds import generator
 from nasperf360.spaces.shared.search_space import search_space
+from nasperf360.stages.training_job import write_history
 from nasperf360.training.checkpoints import Checkpoint
 from nasperf360.training.loop import History
 
@@ -131,3 +133,17 @@ def test_enas_names_each_architecture_that_it_rewarded(tmp_path: Any) -> None:
     assert found.history[0]["train_loss"] != found.history[3]["train_loss"]
     assert isinstance(found.history, History)
     assert len(found.history.seconds) == 6
+
+
+@pytest.mark.parametrize("value", [torch.tensor(0.5), torch.ones(2), np.zeros(()), [0.5], {"a": 1}])
+def test_what_is_no_number_text_or_bool_is_refused_by_its_column(tmp_path: Any, value: Any) -> None:
+    path = tmp_path / "history.csv"
+    with pytest.raises(UserError, match=rf"^{path}: the column 'reward' holds a {type(value).__name__}; .* number"):
+        write_history(path, [{"step": 0, "reward": 0.5}, {"step": 1, "reward": value}])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_numpy_texts_bools_and_none_are_written(tmp_path: Any) -> None:
+    row = {"a": np.float32(0.5), "b": np.int64(2), "c": np.bool_(True), "d": "x", "e": None, "f": 3.0, "g": False}
+    write_history(tmp_path / "history.csv", [row])
+    assert (tmp_path / "history.csv").read_text() == "a,b,c,d,e,f,g\n0.5,2,True,x,,3,False\n"

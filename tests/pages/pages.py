@@ -32,8 +32,8 @@ def make_pages(folder):
     scores = collect(mine, keys)
     _tables(mine, performance.summarise(scores, printed_results), scores, keys)
     _tables(printed, performance.reference_performance(printed_results), None, [])
-    _page(mine, keys)
-    _page(printed, [])
+    make_page(mine, keys)
+    make_page(printed, [])
     return mine, printed
 
 
@@ -85,7 +85,8 @@ def _tables(folder, table, scores, keys):
         beside.to_csv(folder / "figures" / "cost.csv", index=False)
 
 
-def _page(folder, keys):
+def make_page(folder, keys):
+    """The page of ``results/<run>`` from the tables and figures there."""
     study_page.main(
         folder=folder,
         path_to_citation=ROOT / "CITATION.cff",

@@ -7,14 +7,16 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from nasperf360.errors import DataError
 from nasperf360.figures import style
 from nasperf360.labels import PAPER_METHODS
 from nasperf360.report import charts
 from nasperf360.report.headline import headline
 from nasperf360.report.page import script_json
 from nasperf360.report.study import SECTIONS
+from results.small_run import EXPERIMENTS
 
-from .pages import REASON, make_pages
+from .pages import REASON, make_page, make_pages
 
 BYTES = 15_000_000
 
@@ -122,6 +124,37 @@ def test_numbers_are_those_of_the_tables(pages):
         orders = [float(given["data-order"]) for tag, given in read.tags if tag == "td" and "data-order" in given]
         for mean in performance["mean"]:
             assert orders.count(mean) >= 2  # in the matrix and in the list
+
+
+@pytest.fixture
+def mine(tmp_path):
+    return make_pages(tmp_path)[0]
+
+
+@pytest.mark.parametrize("name", ["cost", "curves"])
+def test_a_figure_without_numbers_leaves_an_empty_chart(mine, name):
+    path = mine / "figures" / f"{name}.csv"
+    path.write_text(path.read_text().partition("\n")[0] + "\n")
+    make_page(mine, EXPERIMENTS)
+    read = Reader((mine / "report" / "index.html").read_text())
+    assert (json.loads(read.ids["spec-cost"])["data"]["values"] == []) is (name == "cost")
+    assert (json.loads(read.ids["curves"]) == {}) is (name == "curves")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"tables/{table}" for table in ("performance", "tasks", "aggregate", "comparisons", "cost")),
+        "figures/cost",
+        "figures/curves",
+    ],
+)
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_what_the_page_reads_is_named_where_it_is_damaged(mine, name, part):
+    path = mine / f"{name}.csv"
+    path.write_text(path.read_text()[: int(part * path.stat().st_size)])
+    with pytest.raises(DataError, match=rf"{path}: cannot be read \(it .*\); make it anew: .* --force {path}, with"):
+        make_page(mine, EXPERIMENTS)
 
 
 AGGREGATE = pd.DataFrame(

@@ -66,10 +66,18 @@ def test_a_search_that_seeds_share_is_read_once(folder):
     assert set(found[(found["stage"] == "search") & (found["task"] == "darcy")]["seed"]) == {0}
 
 
-def test_a_damaged_history_is_named(folder):
-    path = paths.history_path(folder, "retrain", KEYS[0])
-    path.write_text("epoch,lr,train_loss\n0,0.1,many\n")
-    with pytest.raises(DataError, match=rf"{path}: cannot be read .*delete it and run again"):
+@pytest.mark.parametrize(
+    ("stage", "text", "said"),
+    [
+        ("retrain", "epoch,lr,train_loss\n0,0.1,many\n", ".*'many'"),
+        ("retrain", "epoch,lr,train_loss\n0,0.1,4\n1,0.1,0.", "it ends within a line"),
+        ("search", "", "it is empty"),
+    ],
+)
+def test_a_damaged_history_is_named(folder, stage, text, said):
+    path = paths.history_path(folder, stage, KEYS[0])
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"{path}: cannot be read \({said}\); make it anew: .* --force {path}, with"):
         read_histories(folder, KEYS, None, HIGHER)
 
 

@@ -24,6 +24,7 @@ from nasperf360.tables.performance import (
     performance_table,
     read_performance,
     read_reference,
+    read_scores,
     reference_performance,
     summarise,
     task_blocks,
@@ -235,6 +236,33 @@ def test_performance_survives_the_csv(tmp_path, reference):
     ]
     np.testing.assert_allclose(again["mean"], performance["mean"], rtol=1e-9)
     assert list(again["higher_is_better"]) == list(performance["higher_is_better"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: "", "it is empty"),
+        (lambda text: text[: len(text) // 2], "it ends within a line"),
+        (lambda text: text.replace("seed,", "seeds,"), "it lacks the columns seed"),
+        (lambda text: text.replace("False", "Fal"), ".*"),
+        (lambda text: text.replace("False", ""), ".*"),
+        (lambda text: text.replace(",20.", ",2O."), ".*2O.*"),
+        (lambda text: text.replace("\n", ',"\n'), ".*"),
+    ],
+)
+def test_damaged_scores_are_named_with_the_command_that_makes_them_anew(tmp_path, damage, said):
+    scores_of(make_run(tmp_path), tmp_path)
+    path = tmp_path / "scores.csv"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(DataError, match=rf"^{path}: cannot be read \({said}\); make it anew: .* --force {path}, with"):
+        read_scores(path)
+
+
+def test_a_table_without_rows_has_the_types_of_one_with_rows(tmp_path):
+    scores = scores_of(make_run(tmp_path), tmp_path)
+    path = tmp_path / "scores.csv"
+    path.write_text(path.read_text().partition("\n")[0] + "\n")
+    assert read_scores(path).dtypes.to_dict() == scores.dtypes.to_dict()
 
 
 def read_markdown(text):

@@ -435,6 +435,30 @@ def test_a_list_of_raw_files_stays_inside(tmp_path: Path, path: str) -> None:
         RawFiles.open(tmp_path / "raw/files.json")
 
 
+@pytest.mark.parametrize("damage", [lambda text: "", lambda text: text[:40], lambda text: "[]", lambda text: "{}"])
+def test_a_damaged_list_of_raw_files_names_the_data_set_to_make_anew(
+    tmp_path: Path, damage: Callable[[str], str]
+) -> None:
+    manifest = tmp_path / "raw/cifar100/files.json"
+    manifest.parent.mkdir(parents=True)
+    write_manifest(manifest, "cifar100", "simulated", "none", [])
+    manifest.write_text(damage(manifest.read_text()))
+    with pytest.raises(DataError, match=rf"{manifest}: no list .*; delete {manifest} and .* --force {tmp_path}/data/c"):
+        RawFiles.open(manifest)
+    with pytest.raises(DataError, match=r"--force results/a/data/spherical\.json, with"):
+        RawFiles.open(manifest, "results/a/data/spherical.json")
+
+
+def test_a_raw_file_that_changed_names_the_data_set_to_make_anew(tmp_path: Path) -> None:
+    file, manifest = tmp_path / "raw/ecg/a", tmp_path / "raw/ecg/files.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("x")
+    write_manifest(manifest, "ecg", "simulated", "none", [(file, "records", {})])
+    file.write_text("y")
+    with pytest.raises(DataError, match=rf"{file}: its content changed.* --force {tmp_path}/data/ecg\.json, with"):
+        RawFiles.open(manifest).verify()
+
+
 # -- data sets
 
 

@@ -11,7 +11,7 @@ from nasperf360.locks import locked
 
 def main(path_to_raw, path_to_data, task, options, whole):
     with locked(Path(path_to_data).parents[1] / "checkpoints" / "preprocess" / task):
-        raw = RawFiles.open(path_to_raw)
+        raw = RawFiles.open(path_to_raw, Path(path_to_data).with_suffix(".json"))
         raw.verify()
         with refusals(raw):
             preprocess(task, raw, path_to_data, options, whole)

@@ -8,12 +8,11 @@ from typing import Any
 
 from nasperf360.data.names import is_junk, relative_path
 from nasperf360.errors import DataError
-from nasperf360.files import digest_file, read_json, write_json
+from nasperf360.files import digest_file, remembered, write_json
 
 SIMULATED, ORIGINAL = "simulated", "original"
 _TEXTS = ("task", "origin", "licence")
 _ENTRY = {"path": str, "role": str, "bytes": int, "sha256": str, "options": dict}
-_ANEW = "delete {} and run the same command to have it anew"
 
 
 @dataclass(frozen=True)
@@ -37,36 +36,43 @@ class RawFiles:
     licence: str
     files: tuple[RawFile, ...]
     manifest: Path
+    anew: str = ""  # how to have them anew, and what is made of them
 
     @classmethod
-    def open(cls, manifest: str | Path) -> "RawFiles":
+    def open(cls, manifest: str | Path, data: str | Path | None = None) -> "RawFiles":
         """Read ``files.json`` and check that each file is there with the size that it had when it came.
+
+        Args:
+            manifest: ``raw/<task>/files.json``.
+            data: the manifest of what is made of them; ``data/<task>.json`` of the same run where it is not given.
 
         Raises:
             DataError: a file is missing or has another size, or ``files.json`` is none or names a file elsewhere.
         """
         manifest = Path(manifest)
-        content = read_json(manifest)
-        entries = content.get("files") if isinstance(content, dict) else None
+        # A refusal leaves no data set, and Snakemake does not miss one whose results exist: --force.
+        data = data or manifest.parent.parent.parent / "data" / f"{manifest.parent.name}.json"
+        anew = (
+            f"delete {manifest} and make the data set anew: snakemake --cores 1 --force {data}, with the run's --config"
+        )
+        content = remembered(manifest)
+        entries = content.get("files")
         if not isinstance(entries, list) or not all(isinstance(content.get(key), str) for key in _TEXTS):
-            raise DataError(f"{manifest}: no list of raw files; {_ANEW.format(manifest)}")
+            raise DataError(f"{manifest}: no list of raw files, or a damaged one; {anew}")
         files = []
         for entry in entries:
             if not isinstance(entry, dict) or any(not isinstance(entry.get(key), kind) for key, kind in _ENTRY.items()):
-                raise DataError(f"{manifest}: an entry is damaged: {str(entry)[:100]}; {_ANEW.format(manifest)}")
+                raise DataError(f"{manifest}: an entry is damaged: {str(entry)[:100]}; {anew}")
             try:
                 path = manifest.parent / relative_path(entry["path"])
             except ValueError as error:
-                raise DataError(f"{manifest}: '{entry['path']}' {error}; {_ANEW.format(manifest)}") from error
+                raise DataError(f"{manifest}: '{entry['path']}' {error}; {anew}") from error
             if not path.is_file():
-                raise DataError(f"{path}: missing, but {manifest} lists it; {_ANEW.format(manifest)}")
+                raise DataError(f"{path}: missing, but {manifest} lists it; {anew}")
             if path.stat().st_size != entry["bytes"]:
-                raise DataError(
-                    f"{path}: {path.stat().st_size} bytes, but {manifest} lists {entry['bytes']}; "
-                    f"{_ANEW.format(manifest)}"
-                )
+                raise DataError(f"{path}: {path.stat().st_size} bytes, but {manifest} lists {entry['bytes']}; {anew}")
             files.append(RawFile(path, *(entry[key] for key in _ENTRY)))
-        return cls(content["task"], content["origin"], content["licence"], tuple(files), manifest)
+        return cls(content["task"], content["origin"], content["licence"], tuple(files), manifest, anew)
 
     @property
     def simulated(self) -> bool:
@@ -114,7 +120,7 @@ class RawFiles:
         """
         for file in self.files:
             if digest_file(file.path) != file.sha256:
-                raise DataError(f"{file.path}: its content changed since it came; {_ANEW.format(self.manifest)}")
+                raise DataError(f"{file.path}: its content changed since it came; {self.anew}")
 
 
 def write_manifest(

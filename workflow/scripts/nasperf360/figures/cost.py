@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from nasperf360.figures import style
 from nasperf360.labels import BASELINE, method_label
 from nasperf360.tables.relative import baseline_errors, relative_error
+from nasperf360.tables.stored import NUMBER, TEXT
 
 COLUMNS = ["task", "method", "search_hours", "retrain_hours", "hours", "device", "error", "relative_error"]
+KINDS = {**dict.fromkeys(COLUMNS, NUMBER), **dict.fromkeys(("task", "method", "device"), TEXT)}
 PANELS_PER_ROW = 5
 UNITS = {"hours": 1, "minutes": 60, "seconds": 3600}
 

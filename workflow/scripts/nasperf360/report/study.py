@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nasperf360.figures.cost import KINDS as COST
+from nasperf360.figures.curves import COLUMNS as CURVE_COLUMNS
 from nasperf360.files import remembered
 from nasperf360.labels import FAILED, method_label, task_label, task_note
 from nasperf360.report import charts
@@ -15,9 +17,12 @@ from nasperf360.report.experiments import Seed, read_seed, versions
 from nasperf360.report.headline import headline
 from nasperf360.report.pictures import png_address, svg_address
 from nasperf360.study.paths import Key, data_folder
+from nasperf360.tables.aggregate import KINDS as AGGREGATE
+from nasperf360.tables.comparisons import KINDS as COMPARISONS
 from nasperf360.tables.costs import hours, read_costs
 from nasperf360.tables.forms import mean_and_std, number
 from nasperf360.tables.performance import decimals, direction, read_performance
+from nasperf360.tables.stored import COUNT, NUMBER, TEXT, read_table
 from nasperf360.tables.tasks import read_tasks
 
 Tables = Mapping[str, Path]
@@ -35,6 +40,14 @@ SECTIONS = {
     "cite": "How to cite",
 }
 """What a reader asks, in this order."""
+
+
+CURVES = {
+    **dict.fromkeys(CURVE_COLUMNS, NUMBER),
+    **dict.fromkeys(("stage", "task", "method", "quantity"), TEXT),
+    **dict.fromkeys(("step", "seeds"), COUNT),
+}
+"""Kinds of the columns of ``figures/curves.csv``."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +166,8 @@ def contents(
     """
     performance = read_performance(tables["performance"].with_suffix(".csv"))
     tasks = read_tasks(tables["tasks"].with_suffix(".csv"))
-    aggregate = pd.read_csv(tables["aggregate"].with_suffix(".csv"))
-    comparisons = pd.read_csv(tables["comparisons"].with_suffix(".csv"))
+    aggregate = read_table(tables["aggregate"].with_suffix(".csv"), AGGREGATE)
+    comparisons = read_table(tables["comparisons"].with_suffix(".csv"), COMPARISONS)
     simulated = bool(performance["simulated"].any() or tasks["simulated"].eq(True).any())
     details: dict[str, list[Seed]] = {}
     for key in experiments:
@@ -164,7 +177,7 @@ def contents(
         "ranks": charts.ranks(aggregate, simulated),
     }
     if costs:
-        specs["cost"] = charts.cost(pd.read_csv(costs), simulated)
+        specs["cost"] = charts.cost(read_table(costs, COST), simulated)
     if curves:
         specs["curves"] = charts.curves(simulated)
     found = cells(performance, read_costs(tables["cost"].with_suffix(".csv")) if "cost" in tables else None, details)
@@ -193,7 +206,7 @@ def contents(
         },
         "listed": listed(found),
         "specs": specs,
-        "curves": charts.curve_rows(pd.read_csv(curves)) if curves else {},
+        "curves": charts.curve_rows(read_table(curves, CURVES)) if curves else {},
         "missing": missing,
         "versions": versions(folder, experiments, searches),
         "data": {task: remembered(data / f"{task}.json") for task in tasks["task"]} if experiments else {},

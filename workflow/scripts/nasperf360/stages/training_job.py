@@ -4,14 +4,17 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from nasperf360.data.datasets import Dataset
 from nasperf360.devices.claims import Place, place
+from nasperf360.errors import UserError
 from nasperf360.files import atomic_path, write_json
 from nasperf360.job import log, note
 from nasperf360.locks import locked, worker_folder
@@ -152,14 +155,23 @@ def training_job(
 
 
 def write_history(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """History as csv, one row per epoch or trial; the columns are those of all rows."""
+    """History as csv, one row per epoch or trial; the columns are those of all rows.
+
+    Raises:
+        UserError: a value that is no number, text, bool or None.
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({name: _tidy(value) for name, value in row.items()})
+            writer.writerow({name: _tidy(path, name, value) for name, value in row.items()})
 
 
-def _tidy(value: Any) -> Any:
+def _tidy(path: str | Path, name: str, value: Any) -> Any:
+    if not isinstance(value, Number | str | np.generic | None):
+        raise UserError(
+            f"{path}: the column '{name}' holds a {type(value).__name__}; the search or training is to write a number, "
+            "text, bool or None there (item() gives a tensor's number)"
+        )
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from nasperf360.labels import FAILED
 from nasperf360.locks import works_in
-from nasperf360.study.paths import COSTS, MADE, Key, data_folder, searched, stage_path
+from nasperf360.study.paths import COSTS, MADE, Key, again, data_folder, searched, stage_path
 from nasperf360.study.results import State, state
 from nasperf360.study.running import job_folders, lock_folder, running
 from nasperf360.study.runs import read_study
@@ -27,11 +27,6 @@ class Missing(NamedTuple):
     def __str__(self) -> str:
         task, method, seed = self.key
         return f"{task} {method} seed {seed}: {self.reason}" + (f"; see {self.log}" if self.log else "")
-
-
-def again(path: Path) -> str:
-    """How to make a file anew that Snakemake takes for up to date, or does not miss since what is made of it exists."""
-    return f"make it anew: snakemake --cores 1 --force {path}, with the run's --config"
 
 
 def missing(folder: Path) -> list[Missing]:

@@ -18,6 +18,7 @@ from nasperf360.study.paths import (
     MADE,
     PREDICTIONS,
     Key,
+    again,
     architecture_path,
     data_folder,
     made_path,
@@ -25,7 +26,7 @@ from nasperf360.study.paths import (
     result_path,
 )
 from nasperf360.study.runs import read_study
-from nasperf360.study.status import again, missing
+from nasperf360.study.status import missing
 from nasperf360.tasks.shared.readers import raw_owner
 
 CHECKSUMMED: Mapping[Stage, Stage] = {"search": "search", "evaluate": "retrain"}

@@ -10,10 +10,17 @@ from nasperf360.tables.performance import error_matrix, with_errors
 from nasperf360.tables.ranks import ranks
 from nasperf360.tables.relative import ZERO_RULE, baseline_notes, improvement
 from nasperf360.tables.resampling import drawn_errors, median_intervals, resampled_errors
+from nasperf360.tables.stored import COUNT, FLAG, NUMBER, TEXT
 
 SEEDS = ["seeds_done", "seeds_failed", "seeds_open"]
 INTERVALS = ["median_rank_low", "median_rank_high", "median_improvement_low", "median_improvement_high"]
 COLUMNS = ["space", "algorithm", "median_rank", "median_improvement", "tasks", *SEEDS, *INTERVALS, "simulated"]
+KINDS = {
+    **dict.fromkeys(COLUMNS, NUMBER),
+    **dict.fromkeys(("space", "algorithm"), TEXT),
+    **dict.fromkeys(("tasks", *SEEDS), COUNT),
+    "simulated": FLAG,
+}
 
 PARTLY = "† over those tasks alone on which the method has a result or failed"
 FAILURES = "‡ seeds failed: on their tasks the method counts as unsolved and ranks behind all that did not fail"

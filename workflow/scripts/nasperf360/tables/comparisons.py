@@ -16,6 +16,7 @@ from nasperf360.labels import method_label
 from nasperf360.tables.forms import Table, number
 from nasperf360.tables.performance import error_matrix
 from nasperf360.tables.ranks import ranks
+from nasperf360.tables.stored import COUNT, FLAG, NUMBER, TEXT
 
 COLUMNS = [
     "first",
@@ -28,6 +29,7 @@ COLUMNS = [
     "friedman_p",
     "simulated",
 ]
+KINDS = {**dict.fromkeys(COLUMNS, NUMBER), "first": TEXT, "second": TEXT, "tasks": COUNT, "simulated": FLAG}
 ALPHA = 0.05
 HOW = (
     "p: Wilcoxon's signed ranks of the log ratios of errors on each task, exact and two-sided; p (Holm): corrected for "

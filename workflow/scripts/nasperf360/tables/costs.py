@@ -12,7 +12,15 @@ from nasperf360.files import read_json
 from nasperf360.labels import algorithm_label, halves, space_label, task_label
 from nasperf360.study.paths import COSTS, Key, cost_path, costly
 from nasperf360.tables.forms import Table
+from nasperf360.tables.stored import COUNT, FLAG, NUMBER, TEXT, read_table
 
+_STAGE = {"hours": NUMBER, "hours_per_seed": NUMBER, "seeds": COUNT, "device": TEXT, "memory_gb": NUMBER}
+KINDS = {
+    **dict.fromkeys(("task", "space", "algorithm", "device_names"), TEXT),
+    **{f"{stage}_{name}": kind for stage in COSTS for name, kind in _STAGE.items()},
+    "hours_per_seed": NUMBER,
+    "simulated": FLAG,
+}
 DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 MIXED = "mixed"
 
@@ -85,7 +93,7 @@ def summarise(jobs: pd.DataFrame, keys: Iterable[Key]) -> pd.DataFrame:
 
 def read_costs(path: str | Path) -> pd.DataFrame:
     """``cost.csv`` with a column ``method``."""
-    costs = pd.read_csv(path).fillna({f"{stage}_device": "" for stage in COSTS})
+    costs = read_table(path, KINDS).fillna({f"{stage}_device": "" for stage in COSTS})
     return costs.assign(method=costs["space"] + "-" + costs["algorithm"])
 
 

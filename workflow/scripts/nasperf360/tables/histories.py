@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from nasperf360.errors import DataError
 from nasperf360.files import remembered
-from nasperf360.study.paths import Key, cost_path, costly, history_path
+from nasperf360.study.paths import Key, again, cost_path, costly, history_path
+from nasperf360.tables.stored import whole
 
 COLUMNS = ["stage", "task", "method", "seed", "quantity", "step", "hours", "value"]
 TRAINING, VALIDATION = "training loss", "validation loss"
@@ -58,11 +60,10 @@ def _curves(folder: str | Path, stage: str, key: Key, higher: bool) -> Iterator[
     """Stage, task, method, seed and quantity, with the steps after which it is known."""
     path = history_path(folder, stage, key)
     try:
-        with path.open(newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = list(csv.DictReader(StringIO(whole(path))))
         measured = _measured(rows, higher)
-    except ValueError as error:
-        raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error
+    except (ValueError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error}); {again(path)}") from error
     seconds = np.asarray(remembered(cost_path(folder, stage, key)).get("history_seconds", []), float)
     hours = np.cumsum(seconds) / 3600 if len(seconds) == len(rows) else np.full(len(rows), np.nan)
     for quantity, values in measured.items():

@@ -13,11 +13,26 @@ import pandas as pd
 from nasperf360.errors import DataError
 from nasperf360.labels import COMPLETE, FAILED, OPEN, algorithm_label, method_name, space_label, task_label, task_note
 from nasperf360.tables.forms import Bold, Table, mean_and_std
+from nasperf360.tables.stored import COUNT, COUNT_IF_ANY, FLAG, FLAG_IF_ANY, NUMBER, TEXT, read_table
 
 PAIR = ["task", "space", "algorithm"]
 SCORE = ["metric", "higher_is_better", "mean", "std", "seeds"]
 COUNTS = ["seeds_failed", "seeds_open"]
 COLUMNS = [*PAIR, *SCORE, "reference_mean", "reference_std", *COUNTS, "status", "simulated"]
+KINDS = {
+    **dict.fromkeys((*PAIR, "metric", "status"), TEXT),
+    **dict.fromkeys(("mean", "std", "reference_mean", "reference_std"), NUMBER),
+    **dict.fromkeys(("seeds", *COUNTS), COUNT),
+    **dict.fromkeys(("higher_is_better", "simulated"), FLAG),
+}
+SCORE_KINDS = {
+    **dict.fromkeys((*PAIR, "method", "metric", "outcome", "status"), TEXT),
+    "seed": COUNT,
+    "value": NUMBER,
+    "parameters": COUNT_IF_ANY,
+    "higher_is_better": FLAG,
+    **dict.fromkeys(("simulated", "order_fixed"), FLAG_IF_ANY),
+}
 PAPER_SEEDS = 3  # "All results are averages of three random seeds": paper, Table 2
 TASKS_PER_BLOCK = 5  # as the paper sets its Table 2
 ENTRIES = {
@@ -117,7 +132,7 @@ def reference_performance(reference: pd.DataFrame) -> pd.DataFrame:
 
 def read_scores(path: str | Path | TextIO) -> pd.DataFrame:
     """``scores.csv`` as :func:`nasperf360.tables.scores.collect` made it."""
-    return pd.read_csv(path, dtype={"parameters": "Int64", "simulated": "boolean", "value": float, "status": str})
+    return read_table(path, SCORE_KINDS, optional=["order_fixed"])
 
 
 def order_notes(scores: pd.DataFrame) -> tuple[str, ...]:
@@ -131,8 +146,7 @@ def order_notes(scores: pd.DataFrame) -> tuple[str, ...]:
 
 def read_performance(path: str | Path | TextIO) -> pd.DataFrame:
     """``performance.csv``, with a column ``method``, and ``error``: what the paper's rankings compare."""
-    performance = pd.read_csv(path, dtype={"mean": float, "std": float, "status": str})
-    return with_errors(performance)
+    return with_errors(read_table(path, KINDS))
 
 
 def with_errors(performance: pd.DataFrame) -> pd.DataFrame:

@@ -12,9 +12,17 @@ from nasperf360.files import read_json
 from nasperf360.labels import objective, published_size, task_label
 from nasperf360.tables.forms import Table
 from nasperf360.tables.performance import direction
+from nasperf360.tables.stored import COUNT, COUNT_IF_ANY, FLAG, FLAG_IF_ANY, TEXT, read_table
 from nasperf360.tasks.shared.task_spec import task_spec
 
 TUNING, FINAL = SPLITS[:3], SPLITS[3:]
+KINDS = {
+    **dict.fromkeys(("task", "title", "published_size", "kind", "objective", "metric", "shape"), TEXT),
+    "dimensions": COUNT,
+    **dict.fromkeys(("multi_label", "higher_is_better"), FLAG),
+    **dict.fromkeys(SPLITS, COUNT_IF_ANY),
+    "simulated": FLAG_IF_ANY,
+}
 FINAL_NOTE = (
     "final: the train / test splits of the reported result, where it has its own; other tasks test it on the test split"
 )
@@ -68,7 +76,7 @@ def _sizes(path: str | Path | None) -> dict[str, Any]:
 
 def read_tasks(path: str | Path) -> pd.DataFrame:
     """``tasks.csv``, indexed by task."""
-    return pd.read_csv(path).set_index("task", drop=False)
+    return read_table(path, KINDS).set_index("task", drop=False)
 
 
 def _splits(row: Any) -> str:

@@ -7,9 +7,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from nasperf360.errors import UserError
-from nasperf360.study.paths import ROOT, data_folder
+from nasperf360.study.paths import ROOT, again, data_folder
 from nasperf360.study.runs import read_study
-from nasperf360.study.status import again
 from nasperf360.study.verification import not_recomputed
 from nasperf360.tables.aggregate import aggregate
 from nasperf360.tables.comparison import compare
