@@ -7,12 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasperf360.figures import style
+from nasperf360.figures.columns import COST
 from nasperf360.labels import BASELINE, method_label
 from nasperf360.tables.relative import baseline_errors, relative_error
-from nasperf360.tables.stored import NUMBER, TEXT
 
-COLUMNS = ["task", "method", "search_hours", "retrain_hours", "hours", "device", "error", "relative_error"]
-KINDS = {**dict.fromkeys(COLUMNS, NUMBER), **dict.fromkeys(("task", "method", "device"), TEXT)}
+COLUMNS = list(COST)
 PANELS_PER_ROW = 5
 UNITS = {"hours": 1, "minutes": 60, "seconds": 3600}
 

@@ -8,10 +8,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from nasperf360.figures import style
+from nasperf360.figures.columns import CURVES
 from nasperf360.labels import method_label
 from nasperf360.tables.histories import BEST, TRAINING, VALIDATION
 
-COLUMNS = ["stage", "task", "method", "quantity", "step", "hours", "mean", "low", "high", "seeds", "start"]
+COLUMNS = list(CURVES)
 UNITS = {"hours": 1, "minutes": 60, "seconds": 3600}
 ROW = 1.15  # inches of a task
 SEARCH_ERROR = "search: lowest validation error so far, or the supernet's validation loss, over its first value"

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nasperf360.figures.cost import KINDS as COST
-from nasperf360.figures.curves import COLUMNS as CURVE_COLUMNS
+from nasperf360.figures.columns import COST, CURVES
 from nasperf360.files import remembered
 from nasperf360.labels import FAILED, method_label, task_label, task_note
 from nasperf360.report import charts
@@ -22,7 +21,7 @@ from nasperf360.tables.comparisons import KINDS as COMPARISONS
 from nasperf360.tables.costs import hours, read_costs
 from nasperf360.tables.forms import mean_and_std, number
 from nasperf360.tables.performance import decimals, direction, read_performance
-from nasperf360.tables.stored import COUNT, NUMBER, TEXT, read_table
+from nasperf360.tables.stored import read_table
 from nasperf360.tables.tasks import read_tasks
 
 Tables = Mapping[str, Path]
@@ -40,14 +39,6 @@ SECTIONS = {
     "cite": "How to cite",
 }
 """What a reader asks, in this order."""
-
-
-CURVES = {
-    **dict.fromkeys(CURVE_COLUMNS, NUMBER),
-    **dict.fromkeys(("stage", "task", "method", "quantity"), TEXT),
-    **dict.fromkeys(("step", "seeds"), COUNT),
-}
-"""Kinds of the columns of ``figures/curves.csv``."""
 
 
 @dataclass(frozen=True)
