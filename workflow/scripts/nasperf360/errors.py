@@ -48,3 +48,8 @@ def refused_by_system(path: str | PathLike[str], error: OSError, done: str = "re
     """
     mend = "give yourself the right to do so" if isinstance(error, PermissionError) else "correct that and run again"
     return UserError(f"{path}: cannot be {done} ({error.strerror}); {mend}")
+
+
+def again(path: object, what: str = "it") -> str:
+    """How to make a file anew that Snakemake takes for up to date, or does not miss since what is made of it exists."""
+    return f"make {what} anew: snakemake --cores 1 --force {path}, with the run's --config"

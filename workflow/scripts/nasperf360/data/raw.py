@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nasperf360.data.names import is_junk, relative_path
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, again
 from nasperf360.files import digest_file, remembered, write_json
 
 SIMULATED, ORIGINAL = "simulated", "original"
@@ -52,9 +52,7 @@ class RawFiles:
         manifest = Path(manifest)
         # A refusal leaves no data set, and Snakemake does not miss one whose results exist: --force.
         data = data or manifest.parent.parent.parent / "data" / f"{manifest.parent.name}.json"
-        anew = (
-            f"delete {manifest} and make the data set anew: snakemake --cores 1 --force {data}, with the run's --config"
-        )
+        anew = f"delete {manifest} and {again(data, 'the data set')}"
         content = remembered(manifest)
         entries = content.get("files")
         if not isinstance(entries, list) or not all(isinstance(content.get(key), str) for key in _TEXTS):

@@ -215,7 +215,7 @@ def libraries() -> dict[str, list[str]]:
     """What each script, and the local modules that it imports, import of libraries: modules, and names in modules."""
     found = {}
     for script in sorted(SCRIPTS.glob("*.py")):
-        with suppress(OSError, ValueError, UserError):  # who runs that one is told
+        with suppress(OSError, UserError):  # who runs that one is told
             found[script.name] = _of_libraries(script)
     return found
 

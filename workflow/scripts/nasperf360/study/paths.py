@@ -1,4 +1,4 @@
-"""Where the files of a run lie, and how to make one anew."""
+"""Where the files of a run lie."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,11 +14,6 @@ Key = tuple[str, str, int]
 def shipped(path: str) -> str:
     """A file that comes with the workflow, ``config/...``: the working directory's own where it has one."""
     return path if Path(path).exists() else str(ROOT / path)
-
-
-def again(path: object) -> str:
-    """How to make a file anew that Snakemake takes for up to date, or does not miss since what is made of it exists."""
-    return f"make it anew: snakemake --cores 1 --force {path}, with the run's --config"
 
 
 def search_seed(seed: int, searches: int | None) -> int:

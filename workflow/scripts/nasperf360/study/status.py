@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from nasperf360.errors import again
 from nasperf360.labels import FAILED
 from nasperf360.locks import works_in
-from nasperf360.study.paths import COSTS, MADE, Key, again, data_folder, searched, stage_path
+from nasperf360.study.paths import COSTS, MADE, Key, data_folder, searched, stage_path
 from nasperf360.study.results import State, state
 from nasperf360.study.running import job_folders, lock_folder, running
 from nasperf360.study.runs import read_study

@@ -7,7 +7,7 @@ from typing import Any
 
 from nasperf360.data.datasets import Dataset
 from nasperf360.data.raw import RawFiles
-from nasperf360.errors import UserError
+from nasperf360.errors import UserError, again
 from nasperf360.files import digest_file, digest_json, read_json
 from nasperf360.stages.code_digest import code_digest
 from nasperf360.stages.experiment import Experiment, is_checksummed
@@ -18,7 +18,6 @@ from nasperf360.study.paths import (
     MADE,
     PREDICTIONS,
     Key,
-    again,
     architecture_path,
     data_folder,
     made_path,

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nasperf360.errors import DataError
+from nasperf360.errors import DataError, again
 from nasperf360.files import remembered
-from nasperf360.study.paths import Key, again, cost_path, costly, history_path
+from nasperf360.study.paths import Key, cost_path, costly, history_path
 from nasperf360.tables.stored import whole
 
 COLUMNS = ["stage", "task", "method", "seed", "quantity", "step", "hours", "value"]

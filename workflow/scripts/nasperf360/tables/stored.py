@@ -7,8 +7,7 @@ from typing import TextIO
 
 import pandas as pd
 
-from nasperf360.errors import DataError
-from nasperf360.study.paths import again
+from nasperf360.errors import DataError, again
 
 TEXT, NUMBER, COUNT, FLAG = "str", "float64", "int64", "bool"
 COUNT_IF_ANY, FLAG_IF_ANY = "Int64", "boolean"

@@ -6,8 +6,8 @@ from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
 
-from nasperf360.errors import UserError
-from nasperf360.study.paths import ROOT, again, data_folder
+from nasperf360.errors import UserError, again
+from nasperf360.study.paths import ROOT, data_folder
 from nasperf360.study.runs import read_study
 from nasperf360.study.verification import not_recomputed
 from nasperf360.tables.aggregate import aggregate
