@@ -1,5 +1,8 @@
 """A small study, run once in a copy of the checkout."""
 
+import json
+from collections.abc import Iterator
+
 import pytest
 from checkout import Checkout
 
@@ -28,8 +31,8 @@ def record():
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory) -> Checkout:
-    """The checkout after a full run; tests leave it as they found it. ``recorded`` beside it: what each job loaded."""
+def small_study(tmp_path_factory) -> Checkout:
+    """The checkout after a full run. ``recorded`` beside it: what each job loaded."""
     folder = tmp_path_factory.mktemp("study")
     checkout = Checkout(folder / "checkout")
     recorded = folder / "recorded"
@@ -37,3 +40,15 @@ def checkout(tmp_path_factory) -> Checkout:
     (recorded / "sitecustomize.py").write_text(RECORDER)
     checkout.snakemake("--cores", "2", path=str(recorded))
     return checkout
+
+
+@pytest.fixture(scope="module")
+def checkout(small_study) -> Iterator[Checkout]:
+    """The checkout after a full run; tests leave it as they found it, since those of other files use it after them."""
+    yield small_study
+    assert small_study.git("status", "--short", "--untracked-files=no") == ""
+    assert small_study.plan() == {}
+    records = (small_study.folder / "results/small/records.tsv").read_text().splitlines()
+    ended = {path: json.loads(record)["endtime"] for path, record in (line.split("\t") for line in records)}
+    of_others = [path for path, time in ended.items() if abs((small_study.folder / path).stat().st_mtime - time) > 1]
+    assert not of_others, "Snakemake's records are not those of these files"

@@ -21,7 +21,7 @@ OF = "satellite/densenas-random/0"
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(checkout):
+def times(checkout):
     """Files that a test puts back have their times again, by which Snakemake's records are known to be theirs."""
     before = {path: path.stat() for path in (checkout.folder / "results").rglob("*") if path.is_file()}
     yield before
@@ -111,7 +111,7 @@ TAMPERED = {
 }
 
 
-def test_a_run_as_it_was_made(checkout):
+def test_a_runtimes_made(checkout):
     assert command(checkout, "verify.py", "results/small", status=0) == "results/small: everything fits\n"
 
 
@@ -229,9 +229,9 @@ def test_what_a_seed_may_have_of_its_own(checkout, second_seed):
 
 
 @pytest.mark.parametrize("name", ["retrain/satellite/wrn-default/0/history.csv", "tables/scores.csv"])
-def test_what_it_says_mends(checkout, name, _as_it_was):
+def test_what_it_says_mends(checkout, name, times):
     """Snakemake itself would not miss these: nothing that is out of date needs them."""
-    _as_it_was.clear()  # what Snakemake makes anew has a time of its own, and a record with that time
+    times.clear()  # what Snakemake makes anew has a time of its own, and a record with that time
     file = checkout.folder / "results/small" / name
     before = file.read_bytes()
     append(file)
