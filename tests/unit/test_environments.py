@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def test_conda_has_the_packages_of_the_project_in_versions_that_hold_the_pinned_
 def test_the_pins_of_developers_are_those_of_users():
     users, developers = pins("requirements.txt"), pins("requirements-dev.txt")
     assert users.items() <= developers.items()
+
+
+def test_the_pins_install_with_the_oldest_python_that_is_supported():
+    """Also with its first patch release: Debian 12 has 3.11.2."""
+    oldest = Version(PROJECT["requires-python"].removeprefix(">=") + ".0")
+    for name, version in pins("requirements-dev.txt").items():
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            pytest.skip(f"{name} is not installed: this is not what requirements-dev.txt makes")
+        if installed.version.partition("+")[0] != version:
+            pytest.skip(f"{name} {installed.version} is installed, not {version}: not what requirements-dev.txt makes")
+        asked = installed.metadata["Requires-Python"] or ""
+        assert oldest in SpecifierSet(asked), f"{name}=={version} needs Python {asked}"
 
 
 def test_the_readme_names_the_pinned_torch_and_the_cards_that_it_drives():
