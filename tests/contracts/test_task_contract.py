@@ -279,6 +279,31 @@ def test_a_loaded_experiment_predicts_what_was_saved(made, tmp_path):
             load_experiment(jobs.out, device)
 
 
+def test_what_a_loaded_experiment_cannot_predict_is_said(made, tmp_path, monkeypatch):
+    jobs = Jobs(made, tmp_path)
+    jobs.run(0, {"space": "wrn"})
+    monkeypatch.chdir(jobs.out)
+    loaded = load_experiment(".")
+    assert (loaded.task, loaded.method, loaded.seed) == tuple(load_experiment(f"../{jobs.out.name}")._key)
+    test = made.dataset.final(loaded.training.spec.merge_valid)[1]
+    fields = {field: test.read(field, np.arange(3)) for field in test.fields}
+    x = fields["x"]
+    for change, words in {
+        "wider": ({"x": np.concatenate([x, x[..., :1]], -1)}, "'x' has shape"),
+        "one sample": ({"x": x[0]}, "'x' has shape"),
+        "none": ({"x": x[:0]}, "'x' has shape"),
+        "words": ({"x": x.astype(str)}, "'x' is no field of numbers"),
+        "nothing": ({"other": None}, "'other' is no field of numbers"),
+        "name": ({"x/a": x}, "'x/a' is no field of numbers"),
+        "fewer": ({"other": np.ones(2)}, "2 of 'other' for 3 of 'x'"),
+        "infinite": ({"x": np.where(np.arange(len(x)) == 1, np.inf, x.T).T}, "'x' holds NaN or infinity"),
+    }.values():
+        with pytest.raises(UserError, match=f"^{made.task}: predict: {words}"):
+            loaded.predict({**fields, **change})
+    with pytest.raises(UserError, match=r"7: no finished training lies there, which cost\.json would tell; "):
+        load_experiment(jobs.out.with_name("7"))
+
+
 def test_what_the_task_learned_of_the_training_split_is_of_these_rows_alone(made):
     """Inputs change with the training rows where ``fit`` learns of their values, and else with none."""
     train = made.dataset.split("train")

@@ -68,6 +68,7 @@ SPOKEN = {
     "the text of an error": ('raise UserError(f"{x}: too short")', 'raise UserError(f"{x} is too short", x)'),
     "what an error of another module is told": ('raise space.refusal("why")', 'raise space.refusal("because")'),
     "an error that is made elsewhere": ('error = errors.DataError("a", code=1)', 'error = errors.DataError("b")'),
+    "a line between bars": ('tqdm.write(f"{x}: resumed", file=f)', 'tqdm.write(f"{x}: goes on")'),
     "a line of the log": ('log(f"{x}: resumed")', 'log(f"{x}: goes on", 1)'),
     "the docstring of a class": ('class A:\n    """Old."""', 'class A:\n    """New."""'),
     "a docstring that comes": ("def f():\n    pass", 'def f():\n    """New."""'),
@@ -102,6 +103,7 @@ DONE = {
     "whether it is raised": ('raise UserError("a")', 'UserError("a")'),
     "a loss that is called an error": ("y = MeanSquaredError(squared=True)", "y = MeanSquaredError(squared=False)"),
     "what another exception carries": ("raise Found(best)", "raise Found(last)"),
+    "what is written elsewhere": ('file.write("resumed")', 'file.write("goes on")'),
     "a method called log": ("self.log(x)", "self.log(y)"),
     "a dataclass called options": (
         "@dataclass\nclass A(NetOptions):\n    width: int = 1",

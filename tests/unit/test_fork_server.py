@@ -1,5 +1,6 @@
 """The fork server: a job is what it is without one, whatever is killed, and only libraries outlive it."""
 
+import errno
 import os
 import shutil
 import signal
@@ -352,6 +353,15 @@ def test_the_server_ends_with_the_run_and_after_its_orphans(run):
 
 def test_where_a_process_cannot_be_watched_there_is_no_server(monkeypatch):
     monkeypatch.delattr(os, "pidfd_open")
+    assert start(BASH, {}) == BASH
+
+
+def test_where_no_temporary_files_can_be_written_there_is_no_server(monkeypatch, tmp_path):
+    def full(self, *arguments, **settings):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "write_text", full)
     assert start(BASH, {}) == BASH
 
 

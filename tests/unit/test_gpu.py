@@ -34,7 +34,7 @@ def test_an_older_card_is_told_which_build_to_install(machine, device, capabilit
     machine(capability, CUDA_13)
     message = (
         f"Tesla Test has compute capability {capability[0]}.0, and this build of torch 2.13.0 runs on sm_75, sm_80, "
-        "sm_86, sm_90, sm_100, sm_120 only; install it by pip install torch==2.13.0 --index-url "
+        "sm_86, sm_90, sm_100, sm_120 only; install it by pip install --force-reinstall torch==2.13.0 --index-url "
         "https://download.pytorch.org/whl/cu126, or set device: cpu"
     )
     with pytest.raises(UserError, match=f"^{re.escape(message)}$") as found:

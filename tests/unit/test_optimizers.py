@@ -78,6 +78,25 @@ def test_adam_with_eps_before_the_correction():
         torch.testing.assert_close(weight.detach().double(), w, rtol=1e-5, atol=1e-6)
 
 
+def test_a_step_that_overflowed_counts_for_none():
+    """In float16 the first ones often do; eps follows the steps that were taken."""
+    settings = OptimizerSettings(optimizer="adam", lr=0.1, betas=[0.8, 0.9], eps=0.05, eps_uncorrected=True)
+    weights = [torch.nn.Parameter(torch.tensor([1.0, -2.0])) for _ in range(2)]
+    disturbed, calm = (make_optimizer([weight], settings) for weight in weights)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=1000)
+    for step, factor in enumerate([torch.inf, 1.0, torch.inf, torch.inf, 1.0, 1.0]):
+        disturbed.zero_grad()
+        scaler.scale((weights[0] * torch.tensor([0.5, 3.0]) * (1 + step) * factor).sum()).backward()
+        scaler.step(disturbed)
+        scaler.update()
+        if factor == 1.0:
+            calm.zero_grad()
+            (weights[1] * torch.tensor([0.5, 3.0]) * (1 + step)).sum().backward()
+            calm.step()
+        assert torch.equal(*weights)
+    assert disturbed.param_groups[0]["eps"] == calm.param_groups[0]["eps"]
+
+
 def test_unknown_optimiser_is_named():
     with pytest.raises(ValidationError, match="lion"):
         OptimizerSettings(optimizer="lion", lr=1.0)

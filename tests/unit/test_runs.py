@@ -6,7 +6,9 @@ import os
 import pytest
 
 from nasperf360.errors import UserError
+from nasperf360.files import write_json
 from nasperf360.study import runs
+from nasperf360.study.paths import result_path
 
 CONFIG = {
     "run": "mine",
@@ -73,6 +75,35 @@ def test_a_record_of_the_same_study_keeps_its_time(tmp_path):
     assert path.stat().st_mtime == 1
     runs.record({**CONFIG, "seeds": [0, 1]})
     assert path.stat().st_mtime > 1
+
+
+def test_who_looks_at_a_run_gives_its_own_study(tmp_path):
+    """What it was asked for, less of that, or more that has results: anything else would be written down for it."""
+    study = [("darcy", "wrn-default", seed) for seed in (0, 1)]
+    runs.check_own("mine", study)  # nothing is there yet
+    write_json(
+        tmp_path / "results/mine/study.json",
+        {"data_run": "mine", "tasks": ["darcy"], "experiments": [["darcy", "wrn-default"]], "seeds": [0]},
+    )
+    runs.check_own("mine", study[:1])
+    with pytest.raises(
+        UserError, match=r"^results/mine was never asked for 1 of these 2 .*, such as darcy wrn-default 1; "
+    ):
+        runs.check_own("mine", study)
+    result = result_path("results/mine", study[1])
+    result.parent.mkdir(parents=True)
+    result.touch()
+    runs.check_own("mine", study)
+
+
+def test_results_that_are_no_folder(tmp_path):
+    path = tmp_path / "results"
+    path.symlink_to("elsewhere")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"^results: no folder, but a file or a link to nothing; move it away"):
+            runs.check(CONFIG)
+        path.unlink()
+        path.write_text("")
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

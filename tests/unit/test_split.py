@@ -10,7 +10,7 @@ import pytest
 
 import synthetic
 from nasperf360.data import datasets
-from nasperf360.data.datasets import Split
+from nasperf360.data.datasets import Dataset, DatasetWriter, Split
 from nasperf360.data.memory import DataMemory
 from nasperf360.errors import DataError, UserError
 
@@ -76,6 +76,46 @@ def test_runs_are_read_at_once_and_few_samples_too_many(whole, monkeypatch) -> N
     monkeypatch.setattr(datasets, "READ_BYTES", 8 * size)
     np.testing.assert_array_equal(whole.load("x"), stored(whole, "x"))
     assert calls == [(0, 8), (8, 8), (16, 4), (0, 7)]
+
+
+UNLIKE = {
+    "type": ({"sky": ((), "float64")}, r"'sky' is float32 of \(\) in 'train' and float64 of \(\) in 'valid'"),
+    "shape": ({"x": ((4,), "float32")}, r"'x' is float32 of \(3,\) in 'train' and float32 of \(4,\) in 'valid'"),
+    "lacking": ({"sky": None}, r"'sky' is float32 of \(\) in 'train' and missing in 'valid'"),
+    "more": ({"more": ((), "int8")}, r"'more' is missing in 'train' and int8 of \(\) in 'valid'"),
+}
+
+
+def write_unlike(path: Path, change: dict, *of: str) -> None:
+    fields = {"x": ((3,), "float32"), "y": ((), "int64"), "sky": ((), "float32")}
+    with DatasetWriter(path, task="unlike", origin="simulated", licence="none") as writer:
+        for name in ("train", "valid", "test"):
+            here = {key: kind for key, kind in {**fields, **(change if name in of else {})}.items() if kind}
+            split = writer.split(name, **here)
+            split.append(**{key: np.zeros((5, *shape), dtype) for key, (shape, dtype) in here.items()})
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_what_a_training_may_join_is_of_one_kind(tmp_path: Path, monkeypatch, name: str) -> None:
+    """Samples of several kinds would be read into memory made for those of the first."""
+    change, words = UNLIKE[name]
+    path = tmp_path / "unlike.h5"
+    with pytest.raises(DataError, match=rf"^{path}: {words}, which cannot follow each other; write both alike"):
+        write_unlike(path, change, "valid")
+    assert not list(tmp_path.iterdir())
+    with monkeypatch.context() as elsewhere:  # a file that comes from somebody who wrote it by other means
+        elsewhere.setattr(datasets, "check_alike", lambda *arguments: None)
+        write_unlike(path, change, "valid")
+    with pytest.raises(DataError, match=rf"^{tmp_path}/unlike\.json: {words}, which cannot follow each other; delete"):
+        Dataset(path)
+
+
+def test_a_test_split_may_be_of_another_kind_but_is_joined_to_none(tmp_path: Path) -> None:
+    write_unlike(tmp_path / "unlike.h5", {"x": ((4,), "float32"), "length": ((), "int32")}, "test")
+    with Dataset(tmp_path / "unlike.h5") as dataset:
+        assert dataset.split("test").shape() == (4,)
+        with pytest.raises(DataError, match=r"'length' is missing in 'train' and int32 .*; take one at a time$"):
+            dataset.split("train", "test")
 
 
 def test_a_subset_is_what_indexing_gives(whole) -> None:

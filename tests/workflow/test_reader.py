@@ -98,3 +98,11 @@ def test_what_to_compare_with_is_asked_for(checkout):
     assert "Error: compare: name another run" in checkout.snakemake("-n", "compare", status=1)
     output = checkout.snakemake("-n", "compare", config=("compare=nothing",), status=1)
     assert "Error: compare: results/nothing: no run has been started there" in output
+
+
+def test_a_run_that_is_only_compared_keeps_its_study(checkout):
+    study = checkout.folder / "results/small/study.json"
+    before = study.read_bytes()
+    output = checkout.snakemake("--cores", "1", "compare", config=("compare=reference", "seeds=[0,7]"), status=1)
+    assert "Error: compare: results/small was never asked for 5 of these 10 experiments, such as darcy" in output
+    assert study.read_bytes() == before

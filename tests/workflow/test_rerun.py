@@ -138,6 +138,9 @@ CODE = {
     "a task that is not selected": (f"{LIBRARY}/tasks/ecg/training.py", set()),
     "the title of a task that is not selected": (f"{LIBRARY}/tasks/ecg/labels.py", NAMING_TASKS_OF_THE_PAPER),
     "an algorithm that is not selected": (f"{LIBRARY}/algorithms/enas/search.py", set()),
+    "which GPU a job takes": (f"{LIBRARY}/devices/claims.py", set()),
+    "whom a job waits for": (f"{LIBRARY}/locks.py", set()),
+    "how a signal ends a job": (f"{LIBRARY}/interruption.py", set()),
     "the configuration's own code": (f"{LIBRARY}/study/configuration.py", set()),
     "how mistakes in the configuration are told": (f"{LIBRARY}/settings/messages.py", set()),
 }
@@ -213,6 +216,13 @@ def test_a_changed_default_reruns_what_uses_it(checkout: Checkout):
         plan = planned(checkout)
     trained = experiments(["retrain", "evaluate"], methods=["wrn-default"])  # whose search trains nothing
     assert plan == trained | experiments(methods=SEARCHED) | OF_RESULTS
+
+
+def test_a_changed_default_of_a_file_reruns_its_reader(checkout: Checkout):
+    """Files of other sources may leave the option out; what is noted of raw files is only what was said of them."""
+    said = 'Count = Field(5, description="every so many points are taken'
+    with checkout.edited(f"{LIBRARY}/tasks/darcy/spec.py", said, said.replace("5", "4")):
+        assert planned(checkout) == {"preprocess darcy"} | follows("darcy")
 
 
 UNKEPT = ("run=unkept", "data_run=small", "tasks=[satellite]", "methods=[wrn-default]")

@@ -74,6 +74,11 @@ if not workflow.is_main_process:
     # ends; to the Snakemake and the shell around it, in the same job, it would be the end.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
+if {*"{}"} & {*str(workflow.basedir)}:
+    sys.exit(
+        f"Error: {workflow.basedir}: Snakemake cannot run a workflow in a folder with braces in its name; rename it"
+    )
+
 with ending_the_run():
     configuration.check_files(workflow.configfiles)
     config = configuration.resolve(config)

@@ -158,8 +158,12 @@ def compared(run):
     if run == "reference":
         return {}
     try:
-        # This run's study is the one asked for now, which is recorded before the job starts.
-        experiments = STUDY if run == RUN else runs.read_study(Path(f"results/{run}")).experiments
+        if run == RUN:
+            # Its study is the one asked for now, which is recorded before the job starts.
+            runs.check_own(RUN, STUDY)
+            experiments = STUDY
+        else:
+            experiments = runs.read_study(Path(f"results/{run}")).experiments
     except UserError as error:
         sys.exit(f"Error: compare: {error}")
     return results.snapshot(f"results/{run}", experiments)

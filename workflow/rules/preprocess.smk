@@ -21,6 +21,7 @@ if config["source"] != "published":
             **code_params("preprocess.py", reader_of),
             **({"whole": config["scale"] == "paper"} if config["source"] == "benchmark" else {}),
             options=lambda wildcards: configuration.preprocess_options(config, wildcards.task),
+            file_defaults=lambda wildcards: configuration.file_defaults(wildcards.task),
         script:
             "../scripts/preprocess.py"
 

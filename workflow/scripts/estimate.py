@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nasperf360.command import run_command
+from nasperf360.command import number, run_command
 from nasperf360.estimate.cards import CARDS, DEFAULT, card_of
 from nasperf360.estimate.checked_cells import CheckedCells, read_checked
 from nasperf360.estimate.estimate import Networks, counted_before, data_jobs, estimate, runtimes, table, warnings
@@ -85,7 +85,8 @@ if __name__ == "__main__":
         "--utilisation", type=float, help="fraction of the device's roofline that training reaches, in (0, 1]"
     )
     parser.add_argument("--check", type=Path, metavar="FILE", help="what benchmarks/gpu_check.py measured")
-    parser.add_argument("--limit", type=float, default=LIMIT, metavar="HOURS", help=f"of the queue, {LIMIT} by default")
+    hours = number(0.1, 1e6)
+    parser.add_argument("--limit", type=hours, default=LIMIT, metavar="HOURS", help=f"of the queue, {LIMIT} by default")
     parser.add_argument("--runtimes", type=Path, metavar="FILE", help="write what to ask a queue for (docs/cluster.md)")
     parser.add_argument("--gpus", nargs="+", type=_count, default=GPUS, metavar="N", help="how long on so many GPUs")
     parser.add_argument(

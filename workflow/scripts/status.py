@@ -9,7 +9,7 @@ import time
 from functools import cache, partial
 from pathlib import Path
 
-from nasperf360.command import run_command
+from nasperf360.command import number, run_command
 from nasperf360.files import remembered
 from nasperf360.study.hours import study_hours
 from nasperf360.study.running import in_words
@@ -73,7 +73,10 @@ def estimated(folder):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="demo", help="name of the run: results/<run>/")
-    parser.add_argument("--watch", nargs="?", type=float, const=10.0, metavar="SECONDS", help="again every 10 seconds")
+    seconds = number(0.1, 1e6)
+    parser.add_argument(
+        "--watch", nargs="?", type=seconds, const=10.0, metavar="SECONDS", help="again every 10 seconds"
+    )
     arguments = parser.parse_args()
     folder = Path("results") / arguments.run
     run_command(partial(watch, folder, arguments.watch) if arguments.watch is not None else partial(main, folder))

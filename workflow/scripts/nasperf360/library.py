@@ -4,6 +4,7 @@ No job imports this file, so a change of it reruns nothing.
 """
 
 import math
+import os
 import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,6 +44,10 @@ def load_experiment(folder: str | Path, device: str = "cpu") -> "LoadedExperimen
     """
     run, key = _place(Path(folder))
     cost = made_path(run, "retrain", key)
+    if not cost.is_file():
+        raise UserError(
+            f"{folder}: no finished training lies there, which {cost.name} would tell; run it, or correct the name"
+        )
     path = cost.with_name("model.pt")
     written = read_files(str(cost), path.name)[path.name]
     if not path.is_file() or digest_file(path) != written:
@@ -75,6 +80,8 @@ def load_experiment(folder: str | Path, device: str = "cpu") -> "LoadedExperimen
 
 def _place(folder: Path) -> tuple[Path, Key]:
     """The folder of the run, and the experiment."""
+    if len(folder.parts) < 5 or ".." in folder.parts:
+        folder = Path(os.path.abspath(folder))
     parts = folder.parts[-4:]
     if len(parts) < 4 or parts[0] != "retrain" or not parts[3].isdecimal():
         raise UserError(f"{folder}: no folder of a training; name one as results/<run>/retrain/<task>/<method>/<seed>")
@@ -181,16 +188,23 @@ class LoadedExperiment:
             return
         given = samples if isinstance(samples, Mapping) else {"x": samples}
         fields = {name: _single(np.asarray(values)) for name, values in given.items()}
+        for name, values in fields.items():
+            if values.dtype.kind not in "biuf" or not values.ndim or "/" in name or not name:
+                raise UserError(f"{self.task}: predict: '{name}' is no field of numbers, samples first; give an array")
         if "x" not in fields:
             raise UserError(
                 f"{self.task}: predict: no field 'x' among {', '.join(fields) or 'no fields'}; give the inputs"
             )
         expected, found = self.sample_shape, fields["x"].shape
-        # The test maps of psicov are larger than its training crops.
-        if len(found) != 1 + len(expected) or found[1] != expected[0] or not len(fields["x"]):
+        if not self.training.predicts(found[1:], expected) or not len(fields["x"]):
             raise UserError(
                 f"{self.task}: predict: 'x' has shape {found}; give samples of {expected}, their number first"
             )
+        for name, values in fields.items():
+            if len(values) != len(fields["x"]):
+                raise UserError(f"{self.task}: predict: {len(values)} of '{name}' for {len(fields['x'])} of 'x'")
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise UserError(f"{self.task}: predict: '{name}' holds NaN or infinity; leave such samples out")
         with h5py.File("samples", "w", driver="core", backing_store=False) as file:
             for name, values in fields.items():
                 file[name] = values

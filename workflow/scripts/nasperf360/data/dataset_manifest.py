@@ -11,6 +11,8 @@ from nasperf360.errors import DataError
 
 Origin = Literal["simulated", "original", "benchmark"]
 Name = Annotated[str, Len(1)]
+Fields = Mapping[str, Mapping[str, Any]]
+"""Of a split: ``shape`` of a sample and ``dtype`` of each field."""
 
 
 class _Strict(BaseModel):
@@ -73,9 +75,34 @@ def read_manifest(content: Any, where: str | Path, mend: str) -> Mapping[str, An
         for field in ("x", "y"):
             if field not in split.fields:
                 raise DataError(f"{where}: no field '{field}' of the split '{name}' in the manifest; {mend}")
+    fields = {name: split.model_dump()["fields"] for name, split in manifest.splits.items()}
+    check_alike({name: fields[name] for name in ("train", "valid")}, where, mend)
     for name, split in manifest.splits.items():
         for field in ("x", "y"):
             first, here = manifest.splits["train"].fields[field], split.fields[field]
             if (first.dtype, len(first.shape)) != (here.dtype, len(here.shape)):
                 raise DataError(f"{where}: '{field}' of '{name}' is of another kind than that of 'train'; {mend}")
     return content
+
+
+def check_alike(splits: Mapping[str, Fields], where: str | Path, mend: str) -> None:
+    """Splits whose samples may follow each other, as the final training's, hold the same fields of the same kind.
+
+    Args:
+        splits: the fields of each by its name.
+        where: the file.
+        mend: the sentence's end.
+
+    Raises:
+        DataError: they differ; names the first field that does.
+    """
+    expected, *others = splits.values()
+    for found in others:
+        for field in sorted({*expected, *found}):
+            if expected.get(field) != found.get(field):
+                kinds = " and ".join(f"{_said(fields.get(field))} in '{split}'" for split, fields in splits.items())
+                raise DataError(f"{where}: '{field}' is {kinds}, which cannot follow each other; {mend}")
+
+
+def _said(entry: Mapping[str, Any] | None) -> str:
+    return f"{entry['dtype']} of {tuple(entry['shape'])}" if entry else "missing"

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from nasperf360.data.dataset_content import check_content
-from nasperf360.data.dataset_manifest import read_manifest
+from nasperf360.data.dataset_manifest import Fields, check_alike, read_manifest
 from nasperf360.data.disk_room import DiskRoom, check_room
 from nasperf360.data.memory import DataMemory
 from nasperf360.data.reading import reading
@@ -145,16 +145,10 @@ class DatasetWriter:
         for name, split in self.splits.items():
             if split.samples == 0:
                 raise DataError(f"{split.source}: the split '{name}' is empty")
-        splits = {
-            name: {
-                "samples": len(group["x"]),
-                "fields": {
-                    key: {"shape": list(field.shape[1:]), "dtype": str(field.dtype)}
-                    for key, field in sorted(group.items())
-                },
-            }
-            for name, group in self._file.items()
-        }
+        fields = {name: _fields(group) for name, group in self._file.items()}
+        joined = {name: fields[name] for name in ("train", "valid")}
+        check_alike(joined, self.path, "write both alike: a final training joins them")
+        splits = {name: {"samples": len(self._file[name]["x"]), "fields": found} for name, found in fields.items()}
         self.manifest: dict[str, Any] = {**self.attributes, "splits": splits}
         said = {key: value if isinstance(value, str) else repr(value) for key, value in self.attributes.items()}
         self._room.take({}, 2 * sum(map(len, said.values())))
@@ -235,6 +229,10 @@ class Split:
     def targets(self) -> dict[str, np.ndarray]:
         """Every field but ``x``, loaded: what a metric needs."""
         return {field: self.load(field) for field in self.fields if field != "x"}
+
+
+def _fields(group: h5py.Group) -> Fields:
+    return {key: {"shape": list(field.shape[1:]), "dtype": str(field.dtype)} for key, field in sorted(group.items())}
 
 
 def _row_bytes(dataset: h5py.Dataset) -> int:
@@ -354,11 +352,13 @@ class Dataset:
         """One split by name, or several concatenated.
 
         Raises:
-            UserError: no such split.
+            UserError: no such split, or splits that differ in kind.
         """
         for name in names:
             if name not in self._file:
                 raise UserError(f"{self.path}: no split '{name}'; it has {', '.join(sorted(self._file))}")
+        if len(names) > 1:
+            check_alike({name: _fields(self._file[name]) for name in names}, self.path, "take one at a time")
         return Split([self._file[name] for name in names], "+".join(names), self.memory)
 
     def tuning(self) -> tuple[Split, Split]:

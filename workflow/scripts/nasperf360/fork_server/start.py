@@ -21,7 +21,7 @@ ONE_THREAD = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
 
 
 def start(shell: str, libraries: Mapping[str, Sequence[str]]) -> str:
-    """Start a server that lives as long as this process, and return the shell to use; ``shell`` itself where it cannot.
+    """Start a server that lives as long as this process, and return the shell to use; ``shell`` itself where none can.
 
     Only jobs of one thread are forked: libraries of linear algebra make their threads when they are imported, and a
     process that has threads must not be forked.
@@ -32,6 +32,13 @@ def start(shell: str, libraries: Mapping[str, Sequence[str]]) -> str:
     """
     if not hasattr(os, "pidfd_open"):  # of Linux alone
         return shell
+    try:
+        return _started(shell, libraries)
+    except OSError:  # such as a full disk of temporary folders
+        return shell
+
+
+def _started(shell: str, libraries: Mapping[str, Sequence[str]]) -> str:
     folder = Path(tempfile.mkdtemp(prefix="nasperf360-"))  # with mode 700
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     here = Path(__file__).parent

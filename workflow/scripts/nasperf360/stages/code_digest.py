@@ -22,8 +22,12 @@ from nasperf360.stages.source_form import analyse
 PACKAGE = Path(__file__).parents[1]
 SCRIPTS = PACKAGE.parent
 FORM = Path(__file__).with_name("source_form.py")
-# How digests are made is no part of them: it computes no result, though every job imports it.
-OUTSIDE = (Path(__file__), FORM, *map(FORM.with_name, ("digest_cache.py", "rule_functions.py")))
+# What computes no result is no part of them, though every job imports it: how digests are made, on which GPU a job
+# runs, what it waits for, and by which signal it ends.
+OUTSIDE = (
+    *(Path(__file__), FORM, *map(FORM.with_name, ("digest_cache.py", "rule_functions.py"))),
+    *(PACKAGE / "locks.py", PACKAGE / "interruption.py", *sorted((PACKAGE / "devices").glob("*.py"))),
+)
 # Nor is what `import nasperf360` offers from outside; for jobs this file is empty, as every __init__.py is.
 DOOR = PACKAGE / "__init__.py"
 # Parsing all sources takes a second of a dry run's three; beside Snakemake's own records of the working directory.
@@ -98,7 +102,7 @@ def _files_on_the_way(name: str) -> tuple[Path, ...]:
 
 
 def closure(*roots: Path) -> list[Path]:
-    """The roots and every local file that they import, directly or not, sorted; without how digests are made."""
+    """The roots and every local file that they import, directly or not, sorted; without those outside."""
     return sorted(set[Path]().union(*map(_reached, roots)))
 
 

@@ -21,6 +21,9 @@ ERRORS = (
 
 KINDS = ("Annotated", "Literal")
 
+SPOKEN = ("log", "tqdm.write")
+"""Calls whose words are for the log; what others of such a name do may count, as ``x.log(...)``."""
+
 VALIDATORS = ("field_validator", "model_validator")
 
 _LEFT_OUT = {"ctx", "kind", "type_comment"}  # fields of nodes
@@ -86,7 +89,7 @@ def _is_text(node: ast.expr) -> bool:
 
 def _expression(node: ast.Expr) -> dict[str, Any]:
     call = node.value
-    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "log":
+    if isinstance(call, ast.Call) and ast.unparse(call.func) in SPOKEN:
         return {"value": ast.Call(call.func, [], [])}
     return {}
 

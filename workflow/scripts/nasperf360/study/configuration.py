@@ -401,6 +401,18 @@ def preprocess_options(config: Config, task: str) -> Config:
     return _options("preprocess", task).model_validate(config["preprocess"].get(task) or {}).params()
 
 
+def file_defaults(task: str) -> Config:
+    """What holds, by role, of files whose options the sources file leaves out."""
+    return {
+        role: {
+            name: field.get_default(call_default_factory=True)
+            for name, field in model.model_fields.items()
+            if not field.is_required()
+        }
+        for role, model in task_spec(task).file_options.items()
+    }
+
+
 def simulate_options(config: Config, task: str) -> Config:
     """Options of a task's simulator (``simulate``); none where it has no simulator."""
     return _options("simulate", task).model_validate(config["simulate"].get(task) or {}).params()

@@ -1,6 +1,7 @@
 """A run's folder records its scale and source, and refuses another: two studies never mix in one folder."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from nasperf360.files import read_json
 from nasperf360.job import log
 from nasperf360.study import configuration
 from nasperf360.study.expected import expected_study
+from nasperf360.study.paths import Key, result_path
 from nasperf360.study.run_files import about_path, write_run
 
 KEYS = ("scale", "source")
@@ -46,8 +48,11 @@ def check(config: dict[str, Any]) -> None:
     """Compare the configuration with what the folders of its run and of its data record; warn of data yet to be made.
 
     Raises:
-        UserError: a folder belongs to another scale or source.
+        UserError: a folder belongs to another scale or source, or there cannot be one.
     """
+    results = Path("results")
+    if os.path.lexists(results) and not results.is_dir():
+        raise UserError(f"{results}: no folder, but a file or a link to nothing; move it away, or correct the link")
     for name in ("run", "data_run"):
         path = about_path(config[name])
         if not path.exists():
@@ -81,6 +86,29 @@ class Study:
     experiments: list[tuple[str, str, int]]  # task, method, seed
     searches: int | None  # per experiment; None: one for each seed
     expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # settings by stage, and "task method"
+
+
+def check_own(run: str, experiments: Sequence[Key]) -> None:
+    """Who only looks at a run gives its own configuration: whatever is given is written down as what was asked of it.
+
+    Args:
+        run: its name.
+        experiments: that the configuration asks for.
+
+    Raises:
+        UserError: the run never had some of them, neither in its study nor as results.
+    """
+    folder = Path("results") / run
+    if not (folder / "study.json").is_file():
+        return
+    there = {*read_study(folder).experiments}
+    strange = [key for key in experiments if key not in there and not result_path(folder, key).exists()]
+    if strange:
+        raise UserError(
+            f"{folder} was never asked for {len(strange)} of these {len(experiments)} experiments, such as "
+            f"{' '.join(map(str, strange[0]))}; give its own tasks, methods and seeds by --config or --configfile, "
+            f"or run these first"
+        )
 
 
 def read_study(folder: Path) -> Study:

@@ -20,7 +20,9 @@ def check_gpu() -> None:
         return
     version = torch.__version__.partition("+")[0]
     if capability < min(map(_capability, built), default=OLDEST) and capability >= OLDEST:
-        mend = f"it by pip install torch=={version} --index-url https://download.pytorch.org/whl/cu126"
+        mend = (
+            f"it by pip install --force-reinstall torch=={version} --index-url https://download.pytorch.org/whl/cu126"
+        )
     else:
         mend = "a version of torch that lists it (https://pytorch.org/get-started)"
     raise UserError(

@@ -35,7 +35,10 @@ class EpsilonHatAdam(Adam):
             group |= {"eps_hat": eps, "steps": 0}
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step along the gradients."""
+        """One step along the gradients; none where they overflowed in float16, of which the scaler tells."""
+        overflowed = getattr(self, "found_inf", None)
+        if overflowed is not None and overflowed.item():
+            return
         for group in self.param_groups:
             group["steps"] += 1
             group["eps"] = group["eps_hat"] / math.sqrt(1 - group["betas"][1] ** group["steps"])

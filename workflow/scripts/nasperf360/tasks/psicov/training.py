@@ -31,6 +31,11 @@ class Psicov(TaskTraining):
         """Mean squared error over the whole crop, in square Angstrom."""
         return mse_loss(output, batch["y"])
 
+    def predicts(self, shape: tuple[int, ...], trained_on: tuple[int, ...]) -> bool:
+        """Crops, and maps of whole tiles."""
+        tiles = len(shape) == 3 and shape[1] == shape[2] and not shape[1] % self._tile
+        return tiles and shape[0] == trained_on[0]
+
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
         """Distances (B, 1, s, s); test maps tile by tile, where a tile beyond every protein of the batch is left 0."""
         x = self.inputs(batch)

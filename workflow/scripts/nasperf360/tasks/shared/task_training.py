@@ -62,6 +62,13 @@ class TaskTraining(ABC):
     def loss(self, output: Tensor, batch: Batch) -> Tensor:
         """Training loss of the network's output: a scalar, reduced as in the reference (mean, or sum for Darcy)."""
 
+    def predicts(self, shape: tuple[int, ...], trained_on: tuple[int, ...]) -> bool:
+        """Whether :meth:`predict` takes samples of this shape, given that of the training samples: by default the same.
+
+        Networks often compute something of others too, such as of images that they were not made for.
+        """
+        return shape == trained_on
+
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
         """Outputs of a model in evaluation mode for a batch of a validation or test split."""
         output: Tensor = model(self.inputs(batch))
