@@ -13,7 +13,7 @@ from nasperf360.study.paths import made_path, result_path
 
 from .small_run import METHODS, TASKS, make_run
 
-CONFIG = {"run": "mine"}
+CONFIG = {"run": "mine", "compare": []}
 RUN = Path("results/mine")
 FIRST, SECOND = ("darcy", "darts-gaea", 0), ("ecg", "wrn-default", 1)
 LAST = "the same command does what is left; for tables of what there is add: tables --config partial=true"
@@ -41,6 +41,11 @@ def test_it_names_what_it_made():
     (RUN / "report").mkdir()
     (RUN / "report" / "index.html").write_text("")
     assert ending.made(CONFIG) == "tables: results/mine/tables; page: results/mine/report/index.html"
+    page = RUN / "compare" / "theirs" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("")
+    said = ending.made({**CONFIG, "compare": ["theirs", "reference"]})
+    assert said.endswith("; beside theirs: results/mine/compare/theirs/index.html")
 
 
 def test_without_a_failure_it_says_nothing_of_failures():

@@ -14,7 +14,8 @@ MOST = 20  # failures that are listed
 def made(config: Mapping[str, Any]) -> str:
     """Where the results of a run are, as far as it has any."""
     folder = Path("results") / config["run"]
-    found = [f"{name}: {folder / path}" for name, path in MADE.items() if (folder / path).exists()]
+    compared = {f"beside {other}": f"compare/{other}/index.html" for other in config["compare"]}
+    found = [f"{name}: {folder / path}" for name, path in (MADE | compared).items() if (folder / path).exists()]
     return "; ".join(found) or f"results: {folder}"
 
 

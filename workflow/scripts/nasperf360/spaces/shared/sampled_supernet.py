@@ -52,10 +52,6 @@ class SampledSupernet(Supernet, ABC):
         finally:
             self.sampled = before
 
-    def use_all_operations(self) -> None:
-        """Mix all operations again."""
-        self.sampled.clear()
-
     @abstractmethod
     def expected_cost(self) -> Tensor:
         """Millions of multiply-adds of the network that the architecture parameters describe on average; a scalar."""
