@@ -184,16 +184,28 @@ def test_hours_of_workers_add_up(tmp_path):
 
 def test_hours_of_what_was_never_done_follow_from_the_estimate(tmp_path):
     """In the relation of the same stage and method, else of the stage, else of all."""
-    done, task, method = ("ecg", "darts-gaea", 0), ("darcy", "darts-gaea", 0), ("ecg", "wrn-asha", 0)
+    tasks = ("ecg", "satellite", "psicov")
+    done = [(task, "darts-gaea", 0) for task in tasks]
+    task, method = ("darcy", "darts-gaea", 0), ("ecg", "wrn-asha", 0)
     estimates = {
-        ("search", "ecg", "darts-gaea"): 1.0,
-        ("retrain", "ecg", "darts-gaea"): 2.0,
+        **{("search", name, "darts-gaea"): 1.0 for name in tasks},
+        **{("retrain", name, "darts-gaea"): 2.0 for name in tasks},
         ("search", "darcy", "darts-gaea"): 10.0,
         ("retrain", "darcy", "darts-gaea"): 20.0,
         ("search", "ecg", "wrn-asha"): 100.0,
     }
-    assert hours_of(tmp_path, [done, task], estimates) == (Hours(0, 0, 4), False)
-    spend(tmp_path, "search", done, 3.0)
-    spend(tmp_path, "retrain", done, 2.0)
-    assert hours_of(tmp_path, [done, task], estimates) == (Hours(5.0, 30.0 + 20.0, 0), True)
-    assert hours_of(tmp_path, [done, method], estimates) == (Hours(5.0, 300.0, 1), True)
+    assert hours_of(tmp_path, [*done, task], estimates) == (Hours(0, 0, 8), False)
+    for key in done:
+        spend(tmp_path, "search", key, 3.0)
+    assert hours_of(tmp_path, [done[0], task], estimates) == (Hours(3.0, 0, 3), True)  # one job tells of no other
+    assert hours_of(tmp_path, [*done, method], estimates) == (Hours(9.0, 300.0 + 3 * 6.0, 1), True)
+    for key in done:
+        spend(tmp_path, "retrain", key, 2.0)
+    assert hours_of(tmp_path, [*done, task], estimates) == (Hours(15.0, 30.0 + 20.0, 0), True)
+    assert hours_of(tmp_path, [*done, method], estimates) == (Hours(15.0, 300.0, 1), True)
+    spend(tmp_path, "search", method, 50.0)
+    other = ("darcy", "wrn-asha", 0)
+    of_other = estimates | {("search", "darcy", "wrn-asha"): 1000.0}
+    of_searches = (3 * 3.0 + 50.0) / (3 * 1.0 + 100.0)  # one search of the method is not enough
+    found, _ = hours_of(tmp_path, [*done, method, other], of_other)
+    assert found.left == pytest.approx(1000.0 * of_searches)

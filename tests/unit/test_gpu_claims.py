@@ -120,6 +120,14 @@ def test_a_part_of_a_card_by_its_name(machine):
     assert keys(CUDA_VISIBLE_DEVICES="MIG-cba663e8-9bed") == ["MIG-cba663e8-9bed"]
 
 
+@pytest.mark.parametrize("name", ["1", "GPU-1aaa-bbb"])
+def test_of_a_cut_card_by_its_own_name_cuda_gives_the_first_part(machine, name):
+    """So it is that part which is claimed, as by a job that names it."""
+    machine(CUT)
+    assert visible(CUDA_VISIBLE_DEVICES=name) == [name]
+    assert keys(CUDA_VISIBLE_DEVICES=name) == ["MIG-c6d4f1ef-42e4"]
+
+
 @pytest.mark.usefixtures("machine")
 def test_a_container_with_devices_and_no_program(tmp_path):
     for name in ("nvidia0", "nvidia3", "nvidiactl", "nvidia-uvm"):

@@ -45,6 +45,12 @@ class _Card:
     gpu: Gpu
     instances: list[Gpu]
 
+    @property
+    def whole(self) -> Gpu:
+        """What a process gets that names the card: of one that is cut, CUDA gives it the first instance."""
+        given = self.instances[0] if self.instances else self.gpu
+        return Gpu(self.gpu.visible, given.key, given.title)
+
 
 def find(environment: Mapping[str, str] = os.environ) -> Found:
     """The GPUs within ``CUDA_VISIBLE_DEVICES`` where that is set, as by SLURM; else those of the machine."""
@@ -67,13 +73,14 @@ def _within(restricted: str, cards: list[_Card], environment: Mapping[str, str])
 
     As CUDA does, only those before the first that is none.
     """
-    known = [gpu for card in cards for gpu in (card.gpu, *card.instances)]
+    whole = [card.whole for card in cards]
+    known = [*whole, *(gpu for card in cards for gpu in card.instances)]
     for name in dict.fromkeys(part.strip() for part in restricted.split(",")):
         if name.isdigit():
             if not cards:
                 yield Gpu(name, _own(name, environment), f"GPU {name}")
             elif int(name) < len(cards):
-                card = cards[int(name)].gpu
+                card = whole[int(name)]
                 yield Gpu(name, card.key, f"GPU {name}, {card.title}")
             else:
                 return

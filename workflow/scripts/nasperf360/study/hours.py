@@ -12,6 +12,8 @@ from nasperf360.study.runs import Study
 Cell = tuple[str, str, str]
 """Stage, task and method."""
 
+ENOUGH = 3  # cells, to tell by how much the estimate is off
+
 
 class Hours(NamedTuple):
     """Of all searches and trainings, one after the other.
@@ -31,7 +33,8 @@ def study_hours(folder: Path, study: Study, estimated: Callable[[], Mapping[Cell
     """Hours done and left.
 
     A job that is left takes as long as those of other seeds did. Where no seed is done yet it is the estimate's, times
-    by how much those done differ from theirs: of the same stage and method, else of the stage, else of all.
+    by how much those done differ from theirs: of the same stage and method, else of the stage, else of all, whichever
+    has enough to tell by. One alone may have taken a thousand times its estimate for all that a job's start takes.
 
     Args:
         folder: ``results/<run>``.
@@ -64,7 +67,7 @@ def _spent(folder: Path, stage: str, key: Key) -> float:
 def _scaled(
     means: Mapping[Cell, float], asked: set[Cell], estimated: Callable[[], Mapping[Cell, float]]
 ) -> dict[Cell, float]:
-    """Hours of the cells that no seed is done of, from their estimates; none before any job is done."""
+    """Hours of the cells that no seed is done of, from their estimates; none before enough jobs are done."""
     new = asked - means.keys()
     if not new or not means:
         return {}
@@ -72,12 +75,12 @@ def _scaled(
     compared = [cell for cell in means if estimates.get(cell)]
     found = {}
     for stage, task, method in new & estimates.keys():
-        alike = (
-            [cell for cell in compared if (cell[0], cell[2]) == (stage, method)]
-            or [cell for cell in compared if cell[0] == stage]
-            or compared
+        kinds = (
+            [cell for cell in compared if (cell[0], cell[2]) == (stage, method)],
+            [cell for cell in compared if cell[0] == stage],
+            compared,
         )
-        if alike:
+        if alike := next((cells for cells in kinds if len(cells) >= ENOUGH), None):
             relation = sum(means[cell] for cell in alike) / sum(estimates[cell] for cell in alike)
             found[stage, task, method] = relation * estimates[stage, task, method]
     return found
