@@ -60,6 +60,14 @@ def test_a_sources_file_is_looked_for_at_any_source(checkout):
         assert refusal(output) == f"Error: config: sources: {path}: {words}"
 
 
+def test_a_folder_whose_name_snakemake_would_fill_in(tmp_path):
+    braces = Checkout(tmp_path / "nas {perf}")
+    output = braces.snakemake("-n", status=1)
+    assert refusal(output) == (
+        f"Error: {braces.folder}: Snakemake cannot run a workflow in a folder with braces in its name; rename it"
+    )
+
+
 @pytest.mark.parametrize("target", ["datasets", "architectures", "evaluations", "publications"])
 def test_a_partial_run_makes_no_results(checkout, target):
     output = checkout.snakemake("-n", target, config=("partial=true",), status=1)
