@@ -89,7 +89,8 @@ def test_one_command_lists_what_is_missing_and_why(failed):
     assert lines[1].startswith("darcy wrn-default seed 0: retrain failed: ")
     assert lines[1].endswith(f"see results/{RUN}/logs/retrain/darcy/wrn-default/0.log")
     assert len(lines) == 3
-    assert re.fullmatch(r"\d+ s of searches and trainings done, about .+ left", lines[2])
+    # Of two jobs, of a second each, no hours of a third can be told.
+    assert re.fullmatch(r"\d+ s of searches and trainings done; left are 1 of which nothing can be said .+", lines[2])
     assert command(checkout, "status.py", "--run", "small", status=0).startswith("results/small: 6 of 6 experiments")
     command(checkout, "status.py", "--run", "nothing", status=1)
 
