@@ -111,7 +111,7 @@ TAMPERED = {
 }
 
 
-def test_a_runtimes_made(checkout):
+def test_a_run_as_it_was_made(checkout):
     assert command(checkout, "verify.py", "results/small", status=0) == "results/small: everything fits\n"
 
 
